@@ -1,0 +1,70 @@
+/*
+ * algorithm.h
+ *		The table of algorithms.  Each is the same three steps: train a model,
+ *		turn a history into a query, find the top k.
+ *
+ * A new algorithm is one file and one row in algorithm.c.
+ */
+#ifndef RS_ALGORITHM_H
+#define RS_ALGORITHM_H
+
+#include "core/context.h"
+#include "core/model.h"
+#include "core/options.h"
+#include "core/problem.h"
+
+/* What a user did: item numbers, oldest first where the algorithm is ordered.
+ * An item may stand several times; unordered algorithms sum its weights. */
+typedef struct RsHistory
+{
+	uint32_t n;
+	const uint32_t *item; /* < n_items */
+	const float *weight;  /* finite */
+} RsHistory;
+
+/* How a query scores items. */
+typedef enum RsQueryKind
+{
+	RS_QUERY_FACTORS, /* a vector: score = vector · item_factors[i] */
+	RS_QUERY_SCORES   /* a score for each item; 0 = nothing known of it */
+} RsQueryKind;
+
+struct RsAlgorithm
+{
+	const char *name;
+	bool ordered; /* wants events in time order */
+	RsQueryKind kind;
+	const RsOption *options; /* ends with a NULL name */
+
+	/* Add tensors to model (ids, options, popularity are set already); set
+	 * iterations and loss. */
+	RsStatus (*train)(RsContext *ctx, const RsProblem *problem, RsModel *model);
+
+	/* Are the tensors all there, of the right shapes and ranges? */
+	RsStatus (*check)(RsContext *ctx, const RsModel *model);
+
+	/* Fill out: [columns of item_factors] or [n_items], zeroed by the caller.
+	 * May allocate scratch from ctx. */
+	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
+};
+
+/* Row by name, or NULL. */
+extern const RsAlgorithm *rs_algorithm_find(const char *name);
+
+/* All of them; ends with NULL. */
+extern const RsAlgorithm *const *rs_algorithms(void);
+
+/*
+ * Train: fills model from problem.  ids must outlive the model (they are not
+ * copied).  Sets item_popularity (sum of weights a item, never below 0).
+ */
+extern RsStatus rs_train(RsContext *ctx, const RsAlgorithm *algorithm, const RsOptions *options,
+						 const RsProblem *problem, const RsIds *ids, RsModel *model);
+
+extern const RsAlgorithm rs_als;
+extern const RsAlgorithm rs_ease;
+extern const RsAlgorithm rs_item_knn;
+extern const RsAlgorithm rs_popularity;
+extern const RsAlgorithm rs_sequence;
+
+#endif
