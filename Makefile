@@ -28,3 +28,4 @@ $(OBJS:.o=.bc): %.bc: %.o
 ifneq ($(abspath $(srcdir)),$(CURDIR))
 $(shell mkdir -p $(dir $(OBJS)) && ln -sfn $(abspath $(srcdir))/expected expected)
 endif
+-include $(srcdir)/test/unit/unit.mk

@@ -1,0 +1,60 @@
+# unit.mk: the core without a server.  Included by the top Makefile; everything
+# is built below $(UNIT_BUILD), never beside PGXS's objects.
+#
+#   make unit        every test/unit/test_*.c under ASan and UBSan
+#   make unit-tsan   the same under TSan
+#   make coverage    branch coverage of src/core; fails below COVERAGE_MIN percent
+#   make fuzz        libFuzzer over model bytes, FUZZ_SECONDS long (needs clang)
+#   make bench-topk  times of the exact top k
+
+UNIT_BUILD   ?= build
+UNIT_CC      ?= gcc
+UNIT_SRC     := $(or $(srcdir),.)
+UNIT_CORE    := $(sort $(wildcard $(UNIT_SRC)/src/core/*.c))
+UNIT_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/unit/test_*.c))))
+UNIT_HEADERS := $(wildcard $(UNIT_SRC)/src/core/*.h $(UNIT_SRC)/test/unit/*.h)
+UNIT_WARN    := -std=gnu11 -Wall -Wextra -Wdeclaration-after-statement
+UNIT_CFLAGS   = $(UNIT_WARN) -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)/src -I$(UNIT_SRC)/test/unit
+UNIT_LIBS    := -lm -ldl -lpthread
+UNIT_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+UNIT_FLAGS_tsan := -O1 -fsanitize=thread -DRS_NO_IFUNC
+UNIT_FLAGS_cov  := -O0 --coverage -fprofile-abs-path
+UNIT_FLAGS_bench := -O3
+
+# $(call unit-variant,NAME): rules for build/NAME/*.o, libcore.a (so that a test
+# links what it needs only) and the test programs
+define unit-variant
+$(UNIT_BUILD)/$(1)/core/%.o: $(UNIT_SRC)/src/core/%.c $$(UNIT_HEADERS)
+	@mkdir -p $$(@D)
+	$$(UNIT_CC) $$(UNIT_CFLAGS) $$(UNIT_FLAGS_$(1)) -c $$< -o $$@
+$(UNIT_BUILD)/$(1)/libcore.a: $$(UNIT_CORE:$(UNIT_SRC)/src/core/%.c=$(UNIT_BUILD)/$(1)/core/%.o)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+$(UNIT_BUILD)/$(1)/test_%: $(UNIT_SRC)/test/unit/test_%.c $(UNIT_BUILD)/$(1)/libcore.a $$(UNIT_HEADERS)
+	@mkdir -p $$(@D)
+	$$(UNIT_CC) $$(UNIT_CFLAGS) $$(UNIT_FLAGS_$(1)) $$< $(UNIT_BUILD)/$(1)/libcore.a $$(UNIT_LIBS) -o $$@
+.PRECIOUS: $(UNIT_BUILD)/$(1)/core/%.o
+endef
+$(foreach v,asan tsan cov bench,$(eval $(call unit-variant,$(v))))
+
+# Run programs $(1); each prints its closing line, then the total
+define unit-run
+@passed=0; failed=0; \
+for t in $(1); do \
+	out=`$$t 2>&1`; rc=$$?; \
+	line=`printf '%s\n' "$$out" | grep -E '^[0-9]+ passed, [0-9]+ failed$$' | tail -1`; \
+	if [ $$rc -ne 0 ] || [ -z "$$line" ]; then printf '%s\n' "$$out"; fi; \
+	echo "$$(basename $$t): $${line:-died with status $$rc}"; \
+	p=`echo "$${line:-0 passed, 1 failed}" | cut -d' ' -f1`; \
+	f=`echo "$${line:-0 passed, 1 failed}" | cut -d' ' -f3`; \
+	if [ $$rc -ne 0 ] && [ "$$f" = 0 ]; then f=1; fi; \
+	passed=$$((passed + p)); failed=$$((failed + f)); \
+done; \
+echo "unit: $$passed passed, $$failed failed"; [ $$failed -eq 0 ]
+endef
+
+.PHONY: unit unit-tsan
+unit: $(UNIT_TESTS:%=$(UNIT_BUILD)/asan/%)
+	$(call unit-run,$^)
+unit-tsan: $(UNIT_TESTS:%=$(UNIT_BUILD)/tsan/%)
+	$(call unit-run,$^)
