@@ -13,9 +13,19 @@ REGRESS_OPTS   = --inputdir=$(srcdir)/test --load-extension=$(EXTENSION)
 ISOLATION      = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(srcdir)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=$(EXTENSION)
 PROVE_TESTS   ?= test/t/*.pl
-EXTRA_CLEAN    = $(OBJS:.o=.d)
+EXTRA_CLEAN    = $(OBJS:.o=.d) build
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+## all: build the extension (default)
+ifeq (,$(PGXS))
+# Before the packages are there, only the targets that install them work
+srcdir = .
+all install installcheck clean:
+	@echo "$(PG_CONFIG) not found: install PostgreSQL's server development package" >&2
+	@echo "(test/tools/packages.sh demo does it on Debian)" >&2
+	@exit 1
+else
 # Bitcode is optional: skip it where the clang PostgreSQL was built with is absent
 PGXS_CLANG := $(shell sed -n 's/^CLANG *= *//p' $(dir $(PGXS))../Makefile.global)
 ifeq (,$(shell command -v $(PGXS_CLANG) 2>/dev/null))
@@ -28,4 +38,85 @@ $(OBJS:.o=.bc): %.bc: %.o
 ifneq ($(abspath $(srcdir)),$(CURDIR))
 $(shell mkdir -p $(dir $(OBJS)) && ln -sfn $(abspath $(srcdir))/expected expected)
 endif
+endif
+
+tools = $(srcdir)/test/tools
+# A part of make test and .ci/run: its own make, for it must see what packages.sh installed
+submake = $(MAKE) --no-print-directory
+
+.PHONY: packages demo test werror regress isolation tap docs-test lint format format-check \
+	bench bench-quality dist help
+
+## packages: install the Debian packages that the tests need
+packages:
+	$(tools)/packages.sh test
+
+## demo: install, build and show a shop's recommender on a throw-away server
+##	KEEP=1 keeps the server until Enter; EVENTS=FILE.csv.gz takes real events
+demo:
+	@$(tools)/packages.sh demo
+	@$(srcdir)/deploy/demo/demo.sh
+
+## test: every suite: build without a warning, lint, unit, regress, isolation, TAP, docs
+test:
+	@$(tools)/packages.sh test
+	@$(submake) werror
+	@$(submake) lint
+	@$(submake) unit
+	@$(tools)/run.sh regress isolation tap docs
+	@echo "make test: all suites passed"
+
+## werror: build, any warning is an error
+werror:
+	@$(submake) -s all OPTFLAGS=-Werror
+	@echo "build: no warning"
+
+## regress: SQL tests (REGRESS=name for one)
+regress:
+	@REGRESS="$(filter-out undefined,$(if $(filter command line environment,$(origin REGRESS)),$(REGRESS)))" $(tools)/run.sh regress
+
+## isolation: tests of concurrent sessions (ISOLATION=name for one)
+isolation:
+	@ISOLATION="$(if $(filter command line environment,$(origin ISOLATION)),$(ISOLATION))" $(tools)/run.sh isolation
+
+## tap: tests on servers of their own (PROVE_TESTS=test/t/NNN_name.pl for one)
+tap:
+	@PROVE_TESTS="$(PROVE_TESTS)" $(tools)/run.sh tap
+
+## docs-test: run every SQL block of the tutorial and compare what it prints
+docs-test:
+	@$(tools)/run.sh docs
+
+## lint: arrows between rooms, exported symbols, formatting, no test left out
+lint:
+	@$(tools)/lint.sh
+
+## format: format the sources as make lint wants them
+format:
+	clang-format-14 -i $$(git -C $(srcdir) ls-files --full-name '*.c' '*.h')
+
+## bench: medians of training and recommending, beside peers
+bench:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/bench.sh
+
+## bench-quality: ranking quality on published splits (DATA=folder of the data sets)
+bench-quality:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/quality.sh
+
+## dist: the source archive, named by the version
+dist:
+	git -C $(srcdir) archive --format=zip --prefix=$(EXTENSION)-$(EXTVERSION)/ \
+		-o $(CURDIR)/$(EXTENSION)-$(EXTVERSION).zip HEAD
+
+## unit: tests of the core without a server, under ASan and UBSan
+## unit-tsan: the same under TSan
+## coverage: branch coverage of src/core; fails below the floor
+## fuzz: model bytes under libFuzzer, FUZZ_SECONDS long
 -include $(srcdir)/test/unit/unit.mk
+
+## help: this list
+help:
+	@sed -n 's/^## *//p' $(firstword $(MAKEFILE_LIST))
+

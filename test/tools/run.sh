@@ -1,0 +1,85 @@
+#!/bin/bash
+#
+# run.sh SUITE…
+#		Run test suites against a stage, as an unprivileged user, in a scratch
+#		directory: regress, isolation, tap, docs.
+#
+# One test only: REGRESS=name, ISOLATION=name, PROVE_TESTS=test/t/NNN_name.pl
+# Prints each suite's own closing line; fails if any suite does, after having
+# run them all.
+#
+set -euo pipefail
+. "$(dirname "$0")/server.sh"
+
+scratch_make
+stage_make
+pgxs=$(cd "$(dirname "$("$bindir/pg_config" --pgxs)")/.." && pwd)
+cp -r "$top/test" "$top/expected" "$top/docs" "$scratch/"
+[ -z "$server_user" ] || chown -R "$server_user" "$scratch/test" "$scratch/expected" "$scratch/docs"
+
+failed=()
+closing() {
+	grep -E "tests passed|tests successful|^Files=|^Result:" "$1" || tail -n 3 "$1"
+}
+# A suite's log in full if it failed, else its closing lines
+suite() {
+	local name=$1 log=$scratch/$1.log diffs=$2
+	shift 2
+	echo "--- $name"
+	if as_server "$@" >"$log" 2>&1; then
+		sed -n '/^ok \|^test .* ok \|\.\. ok$/p' "$log"
+		closing "$log"
+	else
+		failed+=("$name")
+		cat "$log"
+		[ ! -f "$diffs" ] || cat "$diffs"
+	fi
+}
+names() {
+	local f
+	for f in "$1"/*."$2"; do
+		[ ! -f "$f" ] || basename "$f" ."$2"
+	done
+}
+
+suite_regress() {
+	# shellcheck disable=SC2046 # names hold no blanks
+	set -- ${REGRESS:-$(names "$top/test/sql" sql)}
+	suite regress "$scratch/regression.diffs" "$pgxs/test/regress/pg_regress" \
+		--bindir="$bindir" --inputdir=test --outputdir=. --load-extension=recsys \
+		--host="$PGHOST" --port="$PGPORT" --user=postgres --dbname=regression "$@"
+}
+
+suite_isolation() {
+	# shellcheck disable=SC2046
+	set -- ${ISOLATION:-$(names "$top/test/isolation/specs" spec)}
+	as_server mkdir -p output_iso
+	suite isolation "$scratch/output_iso/regression.diffs" \
+		"$pgxs/test/isolation/pg_isolation_regress" \
+		--bindir="$bindir" --inputdir=test/isolation --outputdir=output_iso \
+		--load-extension=recsys --host="$PGHOST" --port="$PGPORT" --user=postgres \
+		--dbname=isolation "$@"
+}
+
+suite_tap() {
+	# shellcheck disable=SC2086
+	set -- ${PROVE_TESTS:-test/t/*.pl}
+	# TAP starts servers of its own, beside ours
+	suite tap /dev/null env -u PGHOST -u PGUSER -u PGDATABASE TESTDIR="$scratch" \
+		PATH="$bindir:$PATH" PGPORT=65432 PG_REGRESS="$pgxs/test/regress/pg_regress" \
+		top_builddir="$scratch" prove -I "$pgxs/test/perl" -I test/t \
+		--timer "$@"
+}
+
+suite_docs() {
+	suite docs /dev/null bash test/tools/docs.sh docs/tutorial.md
+}
+
+server_start "fsync = off" "max_prepared_transactions = 10"
+for name in "$@"; do
+	"suite_$name"
+done
+if [ ${#failed[@]} -gt 0 ]; then
+	echo "FAILED: ${failed[*]}"
+	exit 1
+fi
