@@ -68,7 +68,8 @@ test:
 
 ## werror: build, any warning is an error
 werror:
-	@$(submake) -s all OPTFLAGS=-Werror
+	@rm -f $(OBJS)
+	@$(submake) -s -j$$(nproc) all OPTFLAGS=-Werror
 	@echo "build: no warning"
 
 ## regress: SQL tests (REGRESS=name for one)

@@ -14,8 +14,10 @@ set -euo pipefail
 scratch_make
 stage_make
 pgxs=$(cd "$(dirname "$("$bindir/pg_config" --pgxs)")/.." && pwd)
-cp -r "$top/test" "$top/expected" "$top/docs" "$scratch/"
-[ -z "$server_user" ] || chown -R "$server_user" "$scratch/test" "$scratch/expected" "$scratch/docs"
+for part in test expected docs deploy; do
+	[ ! -d "$top/$part" ] || cp -r "$top/$part" "$scratch/"
+done
+[ -z "$server_user" ] || chown -R "$server_user" "$scratch"/{test,expected,docs,deploy}
 
 failed=()
 closing() {

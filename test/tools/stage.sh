@@ -20,6 +20,6 @@ mkdir -p "$stage$bindir" "$stage$pkglibdir" "$stage$sharedir"
 cp -a "$bindir/." "$stage$bindir/"
 cp -as "$pkglibdir/." "$stage$pkglibdir/"
 cp -as "$sharedir/." "$stage$sharedir/"
-make -C "$top" -s --no-print-directory install DESTDIR="$stage" PG_CONFIG="$pg_config" >&2
+make -C "$top" -s -j"$(nproc)" --no-print-directory install DESTDIR="$stage" PG_CONFIG="$pg_config" >&2
 chmod -R a+rX "$stage"
 echo "$stage$bindir"
