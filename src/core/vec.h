@@ -9,6 +9,7 @@
 #ifndef RS_VEC_H
 #define RS_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,8 @@ extern void rs_axpy(float alpha, const float *x, float *y, size_t n);
 
 /* Euclidean norm, accumulated in double. */
 extern double rs_norm(const float *a, size_t n);
+
+/* The work of rs_solve_spd_small. */
+extern bool rs_vec_solve_spd(float *a, float *b, size_t n);
 
 #endif

@@ -1,0 +1,192 @@
+/*
+ * veckernels.h
+ *		The vector kernels, written once and included by vec.c for each
+ *		instruction set.
+ *
+ * Before: VEC_LANES (4, 8 or 16 floats a vector), VEC_TARGET (the attribute
+ * that selects the instructions) and VEC_NAME(x) (x with a suffix).  No guard:
+ * it is meant to be included several times.
+ *
+ * A sum is four vectors of partial sums, added pairwise, then halved until one
+ * number is left, then the tail in order: always the same order for the same n.
+ */
+#define VEC VEC_NAME(Vec)
+#define VEC_INLINE VEC_TARGET __attribute__((always_inline)) static inline
+
+typedef float VEC __attribute__((vector_size(VEC_LANES * 4), aligned(4), may_alias));
+
+#define VEC_LOAD(p) (*(const VEC *) (p))
+#define VEC_STORE(p, v) (*(VEC *) (p) = (v))
+
+VEC_INLINE float
+VEC_NAME(sum)(VEC v)
+{
+#if VEC_LANES == 16
+	RsVec8 v8 = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+				__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+	RsVec4 v4 =
+		__builtin_shufflevector(v8, v8, 0, 1, 2, 3) + __builtin_shufflevector(v8, v8, 4, 5, 6, 7);
+#elif VEC_LANES == 8
+	RsVec4 v4 =
+		__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+#else
+	RsVec4 v4 = v;
+#endif
+
+	v4 += __builtin_shufflevector(v4, v4, 2, 3, 0, 1);
+	v4 += __builtin_shufflevector(v4, v4, 1, 0, 3, 2);
+	return v4[0];
+}
+
+VEC_INLINE float
+VEC_NAME(dot_inline)(const float *a, const float *b, size_t n)
+{
+	const size_t step = 4 * VEC_LANES;
+	VEC s0 = {0};
+	VEC s1 = {0};
+	VEC s2 = {0};
+	VEC s3 = {0};
+	size_t i = 0;
+	float total;
+
+	for (; i + step <= n; i += step)
+	{
+		s0 += VEC_LOAD(a + i) * VEC_LOAD(b + i);
+		s1 += VEC_LOAD(a + i + VEC_LANES) * VEC_LOAD(b + i + VEC_LANES);
+		s2 += VEC_LOAD(a + i + 2 * VEC_LANES) * VEC_LOAD(b + i + 2 * VEC_LANES);
+		s3 += VEC_LOAD(a + i + 3 * VEC_LANES) * VEC_LOAD(b + i + 3 * VEC_LANES);
+	}
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		s0 += VEC_LOAD(a + i) * VEC_LOAD(b + i);
+	total = VEC_NAME(sum)((s0 + s1) + (s2 + s3));
+	for (; i < n; i++)
+		total += a[i] * b[i];
+	return total;
+}
+
+VEC_INLINE void
+VEC_NAME(axpy_inline)(float alpha, const float *x, float *y, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		VEC_STORE(y + i, VEC_LOAD(y + i) + alpha * VEC_LOAD(x + i));
+	for (; i < n; i++)
+		y[i] += alpha * x[i];
+}
+
+VEC_TARGET static float
+VEC_NAME(dot)(const float *a, const float *b, size_t n)
+{
+	return VEC_NAME(dot_inline)(a, b, n);
+}
+
+VEC_TARGET static void
+VEC_NAME(dot_rows)(const float *q, const float *rows, size_t rows_n, size_t n, float *out)
+{
+	if (n == 64)
+	{
+		for (size_t j = 0; j < rows_n; j++)
+			out[j] = VEC_NAME(dot_inline)(q, rows + j * 64, 64);
+		return;
+	}
+	for (size_t j = 0; j < rows_n; j++)
+		out[j] = VEC_NAME(dot_inline)(q, rows + j * n, n);
+}
+
+VEC_TARGET static void
+VEC_NAME(axpy)(float alpha, const float *x, float *y, size_t n)
+{
+	VEC_NAME(axpy_inline)(alpha, x, y, n);
+}
+
+/* y[i] -= sum of f[p] * x[p * stride + i] over p < 8. */
+VEC_INLINE void
+VEC_NAME(subtract8)(const float *f, const float *x, size_t stride, float *y, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+	{
+		VEC v = VEC_LOAD(y + i);
+
+		for (int p = 0; p < 8; p++)
+			v -= f[p] * VEC_LOAD(x + p * stride + i);
+		VEC_STORE(y + i, v);
+	}
+	for (; i < n; i++)
+	{
+		for (int p = 0; p < 8; p++)
+			y[i] -= f[p] * x[p * stride + i];
+	}
+}
+
+/* Turn the upper triangle of a[n,n] into U with A = UᵀU; its diagonal is left
+ * inverted.  Right-looking, eight rows at a time. */
+VEC_TARGET static bool
+VEC_NAME(cholesky)(float *a, size_t n)
+{
+	for (size_t j = 0; j < n; j += 8)
+	{
+		size_t end = j + 8 < n ? j + 8 : n;
+
+		for (size_t r = j; r < end; r++)
+		{
+			float *row = a + r * n;
+			float pivot = row[r];
+			float inverse;
+
+			/* written so that NaN fails too */
+			if (!(pivot > 0.0f && pivot <= FLT_MAX))
+				return false;
+			inverse = 1.0f / sqrtf(pivot);
+			for (size_t c = r + 1; c < n; c++)
+				row[c] *= inverse;
+			row[r] = inverse;
+			for (size_t i = r + 1; i < end; i++)
+				VEC_NAME(axpy_inline)(-row[i], row + i, a + i * n + i, n - i);
+		}
+		for (size_t i = end; i < n; i++)
+		{
+			float f[8];
+
+			for (int p = 0; p < 8; p++)
+				f[p] = a[(j + p) * n + i];
+			VEC_NAME(subtract8)(f, a + j * n + i, n, a + i * n + i, n - i);
+		}
+	}
+	return true;
+}
+
+VEC_TARGET static bool
+VEC_NAME(solve_spd)(float *a, float *b, size_t n)
+{
+	/* the lower triangle into the upper one, by tiles that stay in the cache */
+	for (size_t i0 = 0; i0 < n; i0 += 16)
+	{
+		for (size_t j0 = 0; j0 <= i0; j0 += 16)
+		{
+			for (size_t j = j0; j < j0 + 16 && j < n; j++)
+			{
+				for (size_t i = i0 > j ? i0 : j + 1; i < i0 + 16 && i < n; i++)
+					a[j * n + i] = a[i * n + j];
+			}
+		}
+	}
+	if (!VEC_NAME(cholesky)(a, n))
+		return false;
+	for (size_t j = 0; j < n; j++)
+	{
+		b[j] *= a[j * n + j];
+		VEC_NAME(axpy_inline)(-b[j], a + j * n + j + 1, b + j + 1, n - j - 1);
+	}
+	for (size_t j = n; j-- > 0;)
+		b[j] =
+			(b[j] - VEC_NAME(dot_inline)(a + j * n + j + 1, b + j + 1, n - j - 1)) * a[j * n + j];
+	return true;
+}
+
+#undef VEC
+#undef VEC_INLINE
+#undef VEC_LOAD
+#undef VEC_STORE
