@@ -88,8 +88,8 @@ extern void rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableD
 							 bool weight_is_null, float8 weight, bool time_is_null,
 							 TimestampTz time);
 
-/* Train.  False when no row was usable and none was read (an aggregate over
- * nothing returns NULL); the model lives until rspg_trainer_free. */
+/* Train; an error when no row was usable.  The model lives until
+ * rspg_trainer_free. */
 extern const RsModel *rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats);
 extern RsContext *rspg_trainer_context(RspgTrainer *trainer);
 extern void rspg_trainer_free(RspgTrainer *trainer);
@@ -112,6 +112,9 @@ extern const RsAlgorithm *rspg_algorithm(const char *name);
 
 /* Model to a value, with the size bound checked before anything is made. */
 extern struct varlena *rspg_model_value(RsContext *ctx, const RsModel *model);
+
+/* Raise an error unless text ids are valid in the server's encoding. */
+extern void rspg_check_text_ids(const RsIds *ids);
 
 /* Validated value from bytes. */
 extern struct varlena *rspg_model_from_bytes(const char *bytes, Size length);
