@@ -32,7 +32,7 @@ static const RsOption options[] = {
 	{"dropout", RS_OPTION_REAL, 0.1, 0, 0.99, NULL,
 	 "Share p of a history that is thought lost: adds p / (1 - p) of its own diagonal to the "
 	 "penalty."},
-	{"dense_items", RS_OPTION_INT, 10000, 0, 60000, NULL,
+	{"dense_items", RS_OPTION_INT, 8000, 0, 60000, NULL,
 	 "Up to so many items the model keeps all weights, 4 bytes times the square."},
 	{"neighbors", RS_OPTION_INT, 200, 1, RS_MAX_ITEMS, NULL,
 	 "Beyond dense_items: strongest sources kept for each target item."},

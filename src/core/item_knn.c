@@ -13,7 +13,9 @@
  * targets.  A query is the sum of the rows of a history times its weights, so a
  * negative weight lowers an item's neighbours.
  *
- * Each target keeps its `neighbors` strongest sources.
+ * `neighbors` entries are kept of each target's sources, or of each source's
+ * targets: the first was better where items have many users, the second where the
+ * catalogue is large and sparse (docs/measurements/quality.md).
  */
 #include "core/item_rows.h"
 
@@ -28,8 +30,11 @@ enum
 	SOURCE_EXPONENT,
 	TARGET_EXPONENT,
 	SHRINKAGE,
-	NEIGHBORS
+	NEIGHBORS,
+	NEIGHBORS_OF
 };
+
+static const char *const neighbors_of[] = {"target", "source", NULL};
 
 static const RsOption options[] = {
 	{"user_exponent", RS_OPTION_REAL, 0.5, 0, 2, NULL,
@@ -40,8 +45,11 @@ static const RsOption options[] = {
 	 "How much popular items are recommended less."},
 	{"shrinkage", RS_OPTION_REAL, 0, 0, 1e9, NULL,
 	 "Added to the denominator: lowers similarities that few users support."},
-	{"neighbors", RS_OPTION_INT, 400, 0, RS_MAX_ITEMS, NULL,
-	 "Strongest sources kept for each target item, 0 for all."},
+	{"neighbors", RS_OPTION_INT, 200, 0, RS_MAX_ITEMS, NULL,
+	 "Strongest neighbors kept of each item, 0 for all."},
+	{"neighbors_of", RS_OPTION_ENUM, 0, 0, 1, neighbors_of,
+	 "Whose neighbors are counted: those of an item that is scored (target), or of an item of the "
+	 "history (source), which suits large catalogues with few events an item."},
 	{.name = NULL},
 };
 
@@ -93,32 +101,34 @@ item_norms(void *arg, uint64_t begin, uint64_t end, int thread)
 	}
 }
 
-/* All sources of one target. */
+/* All neighbors of one item: its sources if it is a target, or the reverse. */
 static void
-target_row(void *arg, uint32_t target, RsRowScratch *row, int thread)
+neighbor_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 {
 	const KnnLoop *loop = arg;
 	const RsProblem *problem = loop->problem;
-	double shrinkage = loop->option[SHRINKAGE];
+	bool is_source = loop->option[NEIGHBORS_OF] != 0;
+	const double *factor = is_source ? loop->target_factor : loop->source_factor;
+	double own = is_source ? loop->source_factor[item] : loop->target_factor[item];
 	uint64_t u;
 	uint32_t i;
 
 	(void) thread;
-	for (u = problem->item_start[target]; u < problem->item_start[target + 1]; u++)
+	for (u = problem->item_start[item]; u < problem->item_start[item + 1]; u++)
 	{
 		uint32_t user = problem->item_user[u];
 		float scale = (float) (problem->item_weight[u] * loop->user_factor[user]);
+		uint64_t j;
 
-		for (uint64_t j = problem->user_start[user]; j < problem->user_start[user + 1]; j++)
+		for (j = problem->user_start[user]; j < problem->user_start[user + 1]; j++)
 			rs_row_add(row, problem->user_item[j], scale * problem->user_weight[j]);
 	}
 	for (i = 0; i < row->n; i++)
 	{
-		uint32_t source = row->touched[i];
+		uint32_t other = row->touched[i];
 
-		row->sum[source] =
-			(float) (row->sum[source] /
-					 (loop->source_factor[source] * loop->target_factor[target] + shrinkage));
+		row->sum[other] =
+			(float) (row->sum[other] / (factor[other] * own + loop->option[SHRINKAGE]));
 	}
 }
 
@@ -127,9 +137,9 @@ fit(RsContext *ctx, const RsProblem *problem, RsModel *model, KnnLoop *loop)
 {
 	RsRowPlan plan = {.n_items = problem->n_items,
 					  .neighbors = (uint32_t) loop->option[NEIGHBORS],
-					  .by_target = true,
+					  .by_target = loop->option[NEIGHBORS_OF] == 0,
 					  .phase = "comparing items",
-					  .body = target_row,
+					  .body = neighbor_row,
 					  .arg = loop};
 	RsStatus status;
 

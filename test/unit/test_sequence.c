@@ -1,0 +1,117 @@
+/* sequence against the formula, pair by pair. */
+#include "items.h"
+
+static Case c;
+
+TEST(formula)
+{
+	RsContext ctx = rs_context_malloc();
+	static double pairs[20][20], count[20];
+	uint32_t history_item[3] = {4, 7, 4};
+	float history_weight[3] = {1, 2, -1};
+	RsHistory history = {3, history_item, history_weight};
+	const double a = 0.4, b = 0.3, tau = 4, tau_q = 2, backward = 0.25;
+	float out[20] = {0};
+	RsOptions options;
+	RsProblem p;
+	RsModel model;
+	uint32_t u, i, j;
+
+	case_random(&c, 15, 20, 600, true, true, 21);
+	CHECK(case_build(&ctx, &c, 0, &p) == RS_OK);
+	for (u = 0; u < p.n_users; u++)
+	{
+		uint64_t x, y;
+
+		for (x = p.seq_start[u]; x < p.seq_start[u + 1]; x++)
+		{
+			count[p.seq_item[x]] += fabs(p.seq_weight[x]);
+			for (y = x + 1; y < p.seq_start[u + 1]; y++)
+			{
+				double factor = exp(-(double) (y - x - 1) / tau);
+				double w = factor * p.seq_weight[x] * p.seq_weight[y];
+
+				if (factor < 1e-3)
+					break;
+				pairs[p.seq_item[x]][p.seq_item[y]] += w;
+				pairs[p.seq_item[y]][p.seq_item[x]] += w * backward;
+			}
+		}
+	}
+	rs_problem_free(&ctx, &p);
+	rs_options_default(&options, rs_sequence.options);
+	set_option(&options, "decay", tau);
+	set_option(&options, "source_exponent", a);
+	set_option(&options, "target_exponent", b);
+	set_option(&options, "query_decay", tau_q);
+	set_option(&options, "backward", backward);
+	set_option(&options, "neighbors", 0);
+	CHECK(case_train(&ctx, &c, 3, &rs_sequence, &options, &model) == RS_OK);
+	CHECK(rs_sequence.query(&ctx, &model, &history, out) == RS_OK);
+	for (j = 0; j < 20; j++)
+	{
+		double sum = 0, size = 1;
+
+		for (i = 0; i < 3; i++)
+		{
+			uint32_t item = history_item[i];
+			double s = item == j || count[item] == 0 || count[j] == 0
+						   ? 0
+						   : pairs[item][j] / (pow(count[item], a) * pow(count[j], b));
+
+			sum += s * history_weight[i] * exp(-(2.0 - i) / tau_q);
+			size += fabs(s);
+		}
+		CHECK_NEAR(out[j], sum, 1e-4 * size);
+	}
+	rs_model_free(&ctx, &model);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* A chain 0 1 2 3 …: what follows an item is the next one. */
+TEST(order_counts)
+{
+	RsContext ctx = rs_context_malloc();
+	RsOptions options;
+	RsModel model;
+	float out[10];
+	uint32_t i, j;
+
+	memset(&c, 0, sizeof c);
+	c.n_users = 5;
+	c.n_items = 10;
+	c.timed = true;
+	for (i = 0; i < 50; i++, c.n++)
+	{
+		c.user[i] = i / 10;
+		c.item[i] = i % 10;
+		c.time[i] = i % 10;
+		c.weight[i] = 1;
+	}
+	case_shuffle(&c, 1);
+	rs_options_default(&options, rs_sequence.options);
+	CHECK(case_train(&ctx, &c, 0, &rs_sequence, &options, &model) == RS_OK);
+	for (i = 0; i < 9; i++)
+	{
+		weights_of(&model, i, 1, out);
+		for (j = 0; j < 10; j++)
+			CHECK(j == i + 1 || out[j] < out[i + 1]);
+	}
+	rs_model_free(&ctx, &model);
+}
+
+TEST(robust)
+{
+	RsOptions options;
+
+	rs_options_default(&options, rs_sequence.options);
+	set_option(&options, "neighbors", 20);
+	check_determinism(&rs_sequence, &options, true);
+	check_failures(&rs_sequence, &options, true);
+	check_degenerate(&rs_sequence, &options, true);
+	set_option(&options, "decay", 100);
+	set_option(&options, "query_decay", 0.01);
+	check_determinism(&rs_sequence, &options, true);
+}
+
+UNIT_MAIN(formula, order_counts, robust)
