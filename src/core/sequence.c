@@ -46,7 +46,7 @@ static const RsOption options[] = {
 	 "Positions after which an event of the history counts 1/e as much as the last one does."},
 	{"backward", RS_OPTION_REAL, 0.5, 0, 1, NULL,
 	 "What a pair counts against its order, as a share of what it counts in order."},
-	{"neighbors", RS_OPTION_INT, 400, 0, RS_MAX_ITEMS, NULL,
+	{"neighbors", RS_OPTION_INT, 200, 0, RS_MAX_ITEMS, NULL,
 	 "Strongest followers kept of each item, 0 for all."},
 	{.name = NULL},
 };
