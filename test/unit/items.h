@@ -181,6 +181,41 @@ case_dense(const Case *c)
 	return x;
 }
 
+typedef struct Bytes
+{
+	size_t n;
+	char *data; /* NULL: count only */
+} Bytes;
+
+static UNIT_UNUSED bool
+keep_bytes(void *opaque, const void *bytes, size_t length)
+{
+	Bytes *kept = opaque;
+
+	if (kept->data != NULL)
+		memcpy(kept->data + kept->n, bytes, length);
+	kept->n += length;
+	return true;
+}
+
+/* A model written and read again is the same, and answers. */
+static UNIT_UNUSED void
+check_round_trip(const RsModel *model)
+{
+	RsContext ctx = rs_context_malloc();
+	Bytes kept = {0, malloc(rs_model_size(model))};
+	RsModel read;
+
+	CHECK(rs_model_write(&ctx, model, keep_bytes, &kept) == RS_OK);
+	CHECK(kept.n == rs_model_size(model));
+	CHECK(rs_model_read(&ctx, kept.data, kept.n, &read) == RS_OK);
+	CHECK(read.algorithm == model->algorithm);
+	CHECK(same_models(model, &read));
+	rs_model_free(&ctx, &read);
+	free(kept.data);
+	CHECK(ctx.memory_used == 0);
+}
+
 /* The same bits whatever the order, the codes and the number of threads. */
 static UNIT_UNUSED void
 check_determinism(const RsAlgorithm *algorithm, const RsOptions *options, bool timed)
@@ -197,6 +232,7 @@ check_determinism(const RsAlgorithm *algorithm, const RsOptions *options, bool t
 	CHECK(case_train(&two, &c, 17, algorithm, options, &b) == RS_OK);
 	CHECK(same_models(&a, &b));
 	CHECK(algorithm->check(&one, &a) == RS_OK);
+	check_round_trip(&a);
 	rs_model_free(&one, &a);
 	rs_model_free(&two, &b);
 	CHECK(one.memory_used == 0 && two.memory_used == 0);
