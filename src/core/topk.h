@@ -24,11 +24,22 @@ typedef struct RsMask
 	const uint64_t *include;
 } RsMask;
 
+static inline bool
+rs_mask_allows(const RsMask *mask, uint32_t item)
+{
+	uint64_t bit = (uint64_t) 1 << (item % 64);
+
+	if (mask == NULL)
+		return true;
+	return (mask->exclude == NULL || !(mask->exclude[item / 64] & bit)) &&
+		   (mask->include == NULL || (mask->include[item / 64] & bit));
+}
+
 /* Items by descending norm, in blocks, for early stop by Cauchy–Schwarz. */
 typedef struct RsFactorIndex RsFactorIndex;
 
-/* factors[n][dim] stays the caller's and may go away afterwards; normalize
- * divides each row by its norm (cosine; zero rows stay zero). NULL on failure. */
+/* factors[n][dim] stays the caller's and may go away afterwards.  NULL on
+ * failure. */
 extern RsFactorIndex *rs_factor_index_create(RsContext *ctx, const float *factors, uint32_t n,
 											 uint32_t dim);
 extern void rs_factor_index_free(RsContext *ctx, RsFactorIndex *index);
