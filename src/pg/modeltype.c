@@ -22,13 +22,12 @@ PG_FUNCTION_INFO_V1(recsys_model_send);
 PG_FUNCTION_INFO_V1(recsys_bytea_to_model);
 PG_FUNCTION_INFO_V1(recsys_model_to_bytea);
 
-static struct varlena *allocate_value(uint64 length);
 static void validate(struct varlena *value);
 static bool append_piece(void *opaque, const void *bytes, size_t length);
 
 /* Room for length bytes of model, within the bound. */
-static struct varlena *
-allocate_value(uint64 length)
+struct varlena *
+rspg_model_allocate(uint64 length)
 {
 	struct varlena *value;
 
@@ -82,7 +81,7 @@ rspg_check_text_ids(const RsIds *ids)
 struct varlena *
 rspg_model_from_bytes(const char *bytes, Size length)
 {
-	struct varlena *value = allocate_value(length);
+	struct varlena *value = rspg_model_allocate(length);
 
 	memcpy((char *) RSPG_MODEL_BYTES(value), bytes, length);
 	validate(value);
@@ -92,7 +91,7 @@ rspg_model_from_bytes(const char *bytes, Size length)
 struct varlena *
 rspg_model_value(RsContext *ctx, const RsModel *model)
 {
-	struct varlena *value = allocate_value(rs_model_size(model));
+	struct varlena *value = rspg_model_allocate(rs_model_size(model));
 	char *next = (char *) RSPG_MODEL_BYTES(value);
 
 	rspg_check(ctx, rs_model_write(ctx, model, append_piece, &next));
@@ -117,7 +116,7 @@ recsys_model_in(PG_FUNCTION_ARGS)
 	struct varlena *value;
 	int length;
 
-	value = allocate_value((uint64) pg_b64_dec_len((int) text_length));
+	value = rspg_model_allocate((uint64) pg_b64_dec_len((int) text_length));
 	length = pg_b64_decode(text, (int) text_length, (char *) RSPG_MODEL_BYTES(value),
 						   (int) RSPG_MODEL_LENGTH(value));
 	if (length < 0)

@@ -110,6 +110,9 @@ extern const RsAlgorithm *rspg_algorithm(const char *name);
 #define RSPG_MODEL_BYTES(v) ((const char *) VARDATA(v) + 4)
 #define RSPG_MODEL_LENGTH(v) ((Size) VARSIZE(v) - VARHDRSZ - 4)
 
+/* Room for a value of length bytes of model, within recsys.max_model_size. */
+extern struct varlena *rspg_model_allocate(uint64 length);
+
 /* Model to a value, with the size bound checked before anything is made. */
 extern struct varlena *rspg_model_value(RsContext *ctx, const RsModel *model);
 
