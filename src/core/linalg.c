@@ -183,7 +183,16 @@ rs_syrk_t(int n, int k, float alpha, const float *a, int lda, float beta, float 
 bool
 rs_solve_spd_small(float *a, float *b, int n)
 {
-	return rs_vec_solve_spd(a, b, (size_t) n);
+	/* mirror the lower triangle, by tiles that stay in the cache */
+	for (int i0 = 0; i0 < n; i0 += 16)
+	{
+		for (int j = 0; j < i0 + 16 && j < n; j++)
+		{
+			for (int i = i0 > j ? i0 : j + 1; i < i0 + 16 && i < n; i++)
+				a[(size_t) j * n + i] = a[(size_t) i * n + j];
+		}
+	}
+	return rs_solve_spd_upper(a, b, (size_t) n);
 }
 
 /* --- the inverse --- */

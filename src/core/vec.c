@@ -11,6 +11,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 typedef float RsVec4 __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -45,11 +46,17 @@ typedef struct Kernels
 	void (*dot_rows)(const float *q, const float *rows, size_t rows_n, size_t n, float *out);
 	void (*axpy)(float alpha, const float *x, float *y, size_t n);
 	bool (*solve_spd)(float *a, float *b, size_t n);
+	void (*matvec)(float alpha, const float *a, const float *v, size_t n, float *out);
+	void (*add_outer)(const float *rows, const uint32_t *index, const float *weight, size_t count,
+					  size_t n, float *a);
+	void (*apply)(const RsApply *job, const float *v, float target, float *out, float *rhs,
+				  float *copy, size_t n);
 } Kernels;
 
 #define KERNELS(suffix)                                                                            \
 	{                                                                                              \
-		dot_##suffix, dot_rows_##suffix, axpy_##suffix, solve_spd_##suffix                         \
+		dot_##suffix, dot_rows_##suffix, axpy_##suffix, solve_spd_##suffix, matvec_##suffix,       \
+			add_outer_##suffix, apply_##suffix                                                     \
 	}
 
 static const Kernels plain = KERNELS(plain);
@@ -107,7 +114,27 @@ rs_norm(const float *a, size_t n)
 }
 
 bool
-rs_vec_solve_spd(float *a, float *b, size_t n)
+rs_solve_spd_upper(float *a, float *b, size_t n)
 {
 	return kernels->solve_spd(a, b, n);
+}
+
+void
+rs_matvec(float alpha, const float *a, const float *v, size_t n, float *out)
+{
+	kernels->matvec(alpha, a, v, n, out);
+}
+
+void
+rs_add_outer(const float *rows, const uint32_t *index, const float *weight, size_t count, size_t n,
+			 float *a)
+{
+	kernels->add_outer(rows, index, weight, count, n, a);
+}
+
+void
+rs_apply(const RsApply *job, const float *v, float target, float *out, float *rhs, float *copy,
+		 size_t n)
+{
+	kernels->apply(job, v, target, out, rhs, copy, n);
 }

@@ -25,7 +25,33 @@ extern void rs_axpy(float alpha, const float *x, float *y, size_t n);
 /* Euclidean norm, accumulated in double. */
 extern double rs_norm(const float *a, size_t n);
 
-/* The work of rs_solve_spd_small. */
-extern bool rs_vec_solve_spd(float *a, float *b, size_t n);
+/* Solve A x = b for a symmetric positive definite A whose upper triangle is in
+ * a[n,n], which is destroyed; b becomes x.  False if A is not. */
+extern bool rs_solve_spd_upper(float *a, float *b, size_t n);
+
+/* out = alpha * A v for a symmetric a[n,n]; n a multiple of 16. */
+extern void rs_matvec(float alpha, const float *a, const float *v, size_t n, float *out);
+
+/* Upper triangle of a[n,n] += sum of weight[j] * y yᵀ, where y is row index[j]
+ * of rows[][n].  index NULL: rows 0 .. count-1; weight NULL: all 1. */
+extern void rs_add_outer(const float *rows, const uint32_t *index, const float *weight,
+						 size_t count, size_t n, float *a);
+
+typedef struct RsApply
+{
+	const float *rows;     /* [][n] */
+	const uint32_t *index; /* NULL: rows 0 .. count-1 */
+	const float *weight;
+	size_t count;
+} RsApply;
+
+/*
+ * Apply a weighted sum of outer products without forming it: out += sum of
+ * (|w| (y · v) - target max(w, 0)) y.  rhs, if not NULL, gets the sum of
+ * max(w, 0) y added; copy, if not NULL, receives the rows y one after the
+ * other.  n a multiple of 16.
+ */
+extern void rs_apply(const RsApply *job, const float *v, float target, float *out, float *rhs,
+					 float *copy, size_t n);
 
 #endif

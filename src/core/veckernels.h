@@ -158,21 +158,10 @@ VEC_NAME(cholesky)(float *a, size_t n)
 	return true;
 }
 
+/* Solve A x = b for the upper triangle of a[n,n], which is destroyed. */
 VEC_TARGET static bool
 VEC_NAME(solve_spd)(float *a, float *b, size_t n)
 {
-	/* the lower triangle into the upper one, by tiles that stay in the cache */
-	for (size_t i0 = 0; i0 < n; i0 += 16)
-	{
-		for (size_t j0 = 0; j0 <= i0; j0 += 16)
-		{
-			for (size_t j = j0; j < j0 + 16 && j < n; j++)
-			{
-				for (size_t i = i0 > j ? i0 : j + 1; i < i0 + 16 && i < n; i++)
-					a[j * n + i] = a[i * n + j];
-			}
-		}
-	}
 	if (!VEC_NAME(cholesky)(a, n))
 		return false;
 	for (size_t j = 0; j < n; j++)
@@ -184,6 +173,128 @@ VEC_NAME(solve_spd)(float *a, float *b, size_t n)
 		b[j] =
 			(b[j] - VEC_NAME(dot_inline)(a + j * n + j + 1, b + j + 1, n - j - 1)) * a[j * n + j];
 	return true;
+}
+
+/* out = alpha * A v for a symmetric a[n,n], n a multiple of 16. */
+VEC_TARGET static void
+VEC_NAME(matvec)(float alpha, const float *a, const float *v, size_t n, float *out)
+{
+	for (size_t i = 0; i < n; i += VEC_LANES * 2)
+	{
+		VEC s0 = {0};
+		VEC s1 = {0};
+
+		if (i + VEC_LANES * 2 > n)
+		{
+			for (size_t j = 0; j < n; j++)
+				s0 += v[j] * VEC_LOAD(a + j * n + i);
+			VEC_STORE(out + i, alpha * s0);
+			break;
+		}
+		for (size_t j = 0; j < n; j++)
+		{
+			s0 += v[j] * VEC_LOAD(a + j * n + i);
+			s1 += v[j] * VEC_LOAD(a + j * n + i + VEC_LANES);
+		}
+		VEC_STORE(out + i, alpha * s0);
+		VEC_STORE(out + i + VEC_LANES, alpha * s1);
+	}
+}
+
+/* a[n,n] += sum of weight[j] * y yᵀ, upper triangle, over rows y of length n;
+ * eight at a time. */
+VEC_TARGET static void
+VEC_NAME(add_outer)(const float *rows, const uint32_t *index, const float *weight, size_t count,
+					size_t n, float *a)
+{
+	for (size_t j = 0; j < count; j += 8)
+	{
+		const float *y[8];
+		float w[8];
+
+		for (size_t p = 0; p < 8; p++)
+		{
+			size_t row = j + p < count ? j + p : j;
+
+			y[p] = rows + (index != NULL ? index[row] : row) * n;
+			w[p] = j + p >= count ? 0.0f : weight != NULL ? weight[row] : 1.0f;
+		}
+		for (size_t i = 0; i < n; i++)
+		{
+			float *to = a + i * n;
+			float f[8];
+			size_t c = i;
+
+			for (int p = 0; p < 8; p++)
+				f[p] = w[p] * y[p][i];
+			for (; c + VEC_LANES <= n; c += VEC_LANES)
+			{
+				VEC v = VEC_LOAD(to + c);
+
+				for (int p = 0; p < 8; p++)
+					v += f[p] * VEC_LOAD(y[p] + c);
+				VEC_STORE(to + c, v);
+			}
+			for (; c < n; c++)
+			{
+				for (int p = 0; p < 8; p++)
+					to[c] += f[p] * y[p][c];
+			}
+		}
+	}
+}
+
+/* The body of apply, for a known n where it pays. */
+VEC_INLINE void
+VEC_NAME(apply_inline)(const RsApply *job, const float *v, float target, float *out, float *rhs,
+					   float *copy, size_t n)
+{
+	for (size_t j = 0; j < job->count; j++)
+	{
+		const float *y = job->rows + (job->index != NULL ? job->index[j] : j) * n;
+		float w = job->weight[j];
+		float up = w > 0.0f ? w : 0.0f;
+		float f;
+
+		if (job->index != NULL && j + 6 < job->count)
+		{
+			const float *ahead = job->rows + (size_t) job->index[j + 6] * n;
+
+			for (size_t i = 0; i < n; i += 16)
+				__builtin_prefetch(ahead + i);
+		}
+		f = fabsf(w) * VEC_NAME(dot_inline)(y, v, n) - target * up;
+		for (size_t i = 0; i < n; i += VEC_LANES)
+			VEC_STORE(out + i, VEC_LOAD(out + i) + f * VEC_LOAD(y + i));
+		if (rhs != NULL)
+		{
+			for (size_t i = 0; i < n; i += VEC_LANES)
+				VEC_STORE(rhs + i, VEC_LOAD(rhs + i) + up * VEC_LOAD(y + i));
+		}
+		if (copy != NULL)
+		{
+			for (size_t i = 0; i < n; i += VEC_LANES)
+				VEC_STORE(copy + j * n + i, VEC_LOAD(y + i));
+		}
+	}
+}
+
+VEC_TARGET static void
+VEC_NAME(apply)(const RsApply *job, const float *v, float target, float *out, float *rhs,
+				float *copy, size_t n)
+{
+	if (n == 64 && rhs == NULL && copy == NULL)
+	{
+		float sum[64];
+
+		memcpy(sum, out, sizeof(sum));
+		VEC_NAME(apply_inline)(job, v, target, sum, NULL, NULL, 64);
+		memcpy(out, sum, sizeof(sum));
+	}
+	else if (n == 64)
+		VEC_NAME(apply_inline)(job, v, target, out, rhs, copy, 64);
+	else
+		VEC_NAME(apply_inline)(job, v, target, out, rhs, copy, n);
 }
 
 #undef VEC
