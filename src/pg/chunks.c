@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "port/pg_crc32c.h"
+#include "utils/memutils.h"
 
 #define LENGTH_SQL                                                                                 \
 	"SELECT bytes FROM recsys.model_version"                                                       \
