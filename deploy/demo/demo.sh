@@ -186,8 +186,7 @@ SET client_min_messages = warning;
 INSERT INTO quality (model, train_seconds)
 SELECT '$algorithm', 0;
 SELECT clock_timestamp() AS t \gset
-SELECT recsys.create_model('$algorithm', 'events_kept', '$algorithm', ${time_part}event_column => 'event_type', event_weights => '$weights');
-\g /dev/null
+SELECT recsys.create_model('$algorithm', 'events_kept', '$algorithm', ${time_part}event_column => 'event_type', event_weights => '$weights') \g /dev/null
 SELECT recsys.train('$algorithm') \g /dev/null
 UPDATE quality SET train_seconds = extract(epoch FROM clock_timestamp() - :'t'::timestamptz) WHERE model = '$algorithm';
 SELECT clock_timestamp() AS t \gset
