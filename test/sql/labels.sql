@@ -1,0 +1,4 @@
+-- labels of every function
+SELECT p.proname, p.provolatile AS vol, p.proparallel AS par, p.proisstrict AS strict, p.prosecdef AS definer,
+	count(*) AS overloads
+FROM pg_proc p WHERE p.pronamespace = 'recsys'::regnamespace GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4;
