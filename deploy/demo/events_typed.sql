@@ -13,7 +13,7 @@ CREATE TABLE events (
 	ts timestamptz
 );
 INSERT INTO events
-SELECT user_id::text::pg_catalog.:id, item_id::text::pg_catalog.:id, event_type, to_timestamp(nullif(ts, '')::double precision)
+SELECT CAST(user_id AS :id), CAST(item_id AS :id), event_type, to_timestamp(nullif(ts, '')::double precision)
 FROM raw;
 DROP TABLE raw;
 CREATE INDEX ON events (user_id);
