@@ -58,3 +58,9 @@ unit: $(UNIT_TESTS:%=$(UNIT_BUILD)/asan/%)
 	$(call unit-run,$^)
 unit-tsan: $(UNIT_TESTS:%=$(UNIT_BUILD)/tsan/%)
 	$(call unit-run,$^)
+
+.PHONY: bench-topk
+bench-topk: $(UNIT_BUILD)/bench/topk
+	$<
+$(UNIT_BUILD)/bench/topk: $(UNIT_SRC)/test/bench/topk.c $(UNIT_BUILD)/bench/libcore.a
+	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@

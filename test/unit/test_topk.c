@@ -1,0 +1,262 @@
+/*
+ * test_topk.c
+ *		The exact top k against brute force, over thousands of random cases.
+ */
+#include "unit.h"
+
+#include <float.h>
+
+#include "core/order.h"
+#include "core/topk.h"
+#include "core/vec.h"
+
+#define MAX_ITEMS 700
+#define MAX_DIM 40
+
+typedef struct Case
+{
+	uint32_t n;
+	uint32_t dim;
+	uint32_t k;
+	float rows[MAX_ITEMS * MAX_DIM];
+	float query[MAX_DIM];
+	uint64_t exclude[MAX_ITEMS / 64 + 1];
+	uint64_t include[MAX_ITEMS / 64 + 1];
+	RsMask mask;
+} Case;
+
+static uint64_t seed = 1;
+
+static uint32_t
+below(uint32_t n)
+{
+	return (uint32_t) (unit_random(&seed) % n);
+}
+
+static void
+random_mask(Case *c)
+{
+	uint32_t rate = 1 + below(100);
+
+	for (uint32_t w = 0; w < MAX_ITEMS / 64 + 1; w++)
+	{
+		c->exclude[w] = below(2) ? unit_random(&seed) & unit_random(&seed) : 0;
+		c->include[w] = 0;
+		for (int b = 0; b < 64; b++)
+			c->include[w] |= (uint64_t) (below(100) < rate) << b;
+	}
+	c->mask.exclude = below(2) ? c->exclude : NULL;
+	c->mask.include = below(2) ? c->include : NULL;
+}
+
+/* Few distinct values make equal scores and duplicates; sometimes odd ones. */
+static void
+random_case(Case *c)
+{
+	static const float odd[] = {NAN, INFINITY, -INFINITY, FLT_MAX, FLT_MIN, 1e-45f, -0.0f};
+	bool coarse = below(2) == 0;
+	bool strange = below(8) == 0;
+	float scale = below(4) == 0 ? 1e-30f : 1;
+
+	c->n = 1 + below(below(3) == 0 ? MAX_ITEMS : 80);
+	c->dim = 1 + below(MAX_DIM);
+	c->k = below(5) == 0 ? c->n + below(20) : below(15);
+	for (uint32_t i = 0; i < c->n; i++)
+	{
+		float norm = scale * (float) exp(0.6 * unit_normal(&seed));
+
+		for (uint32_t d = 0; d < c->dim; d++)
+		{
+			float *x = &c->rows[i * c->dim + d];
+
+			*x = coarse ? scale * ((float) below(3) - 1) : norm * (float) unit_normal(&seed);
+			if (strange && below(50) == 0)
+				*x = odd[below(7)];
+		}
+		if (below(20) == 0)
+			memset(&c->rows[i * c->dim], 0, c->dim * sizeof(float));
+		if (i > 0 && below(10) == 0)
+			memcpy(&c->rows[i * c->dim], &c->rows[below(i) * c->dim], c->dim * sizeof(float));
+	}
+	for (uint32_t d = 0; d < c->dim; d++)
+	{
+		c->query[d] = coarse ? (float) below(3) - 1 : (float) unit_normal(&seed);
+		if (strange && below(40) == 0)
+			c->query[d] = odd[below(7)];
+	}
+	random_mask(c);
+}
+
+static int
+compare_hits(const void *a, const void *b)
+{
+	const RsHit *x = a, *y = b;
+
+	if (x->score != y->score)
+		return x->score < y->score ? 1 : -1;
+	return (x->item > y->item) - (x->item < y->item);
+}
+
+static uint32_t
+brute(const Case *c, const float *score, bool skip_zero, RsHit *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n; i++)
+	{
+		bool in = c->mask.include == NULL || (c->include[i / 64] >> (i % 64) & 1);
+		bool ex = c->mask.exclude != NULL && (c->exclude[i / 64] >> (i % 64) & 1);
+
+		if (!in || ex || !isfinite(score[i]) || (skip_zero && score[i] == 0))
+			continue;
+		out[n].item = i;
+		out[n++].score = score[i];
+	}
+	qsort(out, n, sizeof(RsHit), compare_hits);
+	return n < c->k ? n : c->k;
+}
+
+static bool
+same(const RsHit *a, uint32_t an, const RsHit *b, uint32_t bn)
+{
+	return an == bn && (an == 0 || memcmp(a, b, an * sizeof(RsHit)) == 0);
+}
+
+TEST(equals_brute_force)
+{
+	static Case c;
+	static float dot[MAX_ITEMS], cosine[MAX_ITEMS];
+	static RsHit expected[MAX_ITEMS + 20], got[MAX_ITEMS + 20];
+
+	for (int round = 0; round < 4000; round++)
+	{
+		UnitHeap heap;
+		RsContext *ctx = unit_heap(&heap, 0, 0);
+		RsFactorIndex *index;
+		uint32_t n;
+
+		random_case(&c);
+		for (uint32_t i = 0; i < c.n; i++)
+		{
+			const float *row = &c.rows[i * c.dim];
+			float norm = (float) rs_norm(row, c.dim);
+
+			dot[i] = rs_dot(c.query, row, c.dim);
+			cosine[i] = norm > 0 ? dot[i] / norm : NAN;
+			if (!isfinite(rs_norm(c.query, c.dim)))
+				dot[i] = cosine[i] = NAN;
+			/* FLT_MAX entries: a row's norm can pass the floats */
+			if (!isfinite(rs_norm(row, c.dim)))
+				cosine[i] = NAN;
+		}
+		index = rs_factor_index_create(ctx, c.rows, c.n, c.dim);
+		CHECK(index != NULL);
+		if (index == NULL)
+			return;
+		n = rs_topk_factors(index, c.query, &c.mask, c.k, got);
+		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
+		n = rs_topk_cosine(index, c.query, &c.mask, c.k, got);
+		CHECK(same(got, n, expected, brute(&c, cosine, false, expected)));
+		n = rs_topk_scores(dot, c.n, &c.mask, false, c.k, got);
+		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
+		n = rs_topk_scores(dot, c.n, &c.mask, true, c.k, got);
+		CHECK(same(got, n, expected, brute(&c, dot, true, expected)));
+		rs_factor_index_free(ctx, index);
+		CHECK(heap.live == 0);
+		if (unit_failed_checks > 20)
+			return;
+	}
+}
+
+TEST(no_mask_at_all)
+{
+	RsContext ctx = rs_context_malloc();
+	float rows[] = {1, 2, 2, 3};
+	float query[] = {2};
+	RsHit hits[10];
+	RsFactorIndex *index = rs_factor_index_create(&ctx, rows, 4, 1);
+
+	CHECK(rs_factor_index_bytes(index) > 16);
+	CHECK(rs_topk_factors(index, query, NULL, 10, hits) == 4);
+	CHECK(hits[0].item == 3 && hits[0].score == 6);
+	CHECK(hits[1].item == 1 && hits[2].item == 2 && hits[3].item == 0);
+	CHECK(rs_topk_factors(index, query, NULL, 0, hits) == 0);
+	CHECK(rs_topk_scores(rows, 4, NULL, false, 0, hits) == 0);
+	CHECK(rs_topk_scores(rows, 0, NULL, false, 3, hits) == 0);
+	rs_factor_index_free(&ctx, index);
+	rs_factor_index_free(&ctx, NULL);
+}
+
+/* Many rows of one direction: scores an ulp apart around the k-th. */
+TEST(near_ties)
+{
+	enum
+	{
+		N = 3000,
+		DIM = 16
+	};
+	static float rows[N * DIM];
+	static RsHit all[N];
+	RsContext ctx = rs_context_malloc();
+	float query[DIM];
+
+	for (int d = 0; d < DIM; d++)
+		query[d] = (float) unit_normal(&seed);
+	for (int i = 0; i < N; i++)
+		for (int d = 0; d < DIM; d++)
+		{
+			float x = query[d];
+
+			for (uint32_t step = below(3); step > 0; step--)
+				x = nextafterf(x, 10);
+			rows[i * DIM + d] = x;
+		}
+	for (int i = 0; i < N; i++)
+	{
+		all[i].item = (uint32_t) i;
+		all[i].score = rs_dot(query, rows + i * DIM, DIM);
+	}
+	qsort(all, N, sizeof(RsHit), compare_hits);
+	for (uint32_t k = 1; k < 2 * N; k += 97)
+	{
+		static RsHit hits[2 * N];
+		RsFactorIndex *index = rs_factor_index_create(&ctx, rows, N, DIM);
+		uint32_t n = rs_topk_factors(index, query, NULL, k, hits);
+
+		CHECK(same(hits, n, all, k < N ? k : N));
+		rs_factor_index_free(&ctx, index);
+	}
+}
+
+TEST(order_by_value)
+{
+	UnitHeap heap;
+	float value[] = {0, 2, -0.0f, 2, 1e-45f, INFINITY};
+	uint32_t order[6];
+	static const uint32_t expected[] = {5, 1, 3, 4, 0, 2};
+
+	CHECK(rs_order_descending(unit_heap(&heap, 0, 0), value, 6, order) == RS_OK);
+	CHECK(memcmp(order, expected, sizeof(expected)) == 0);
+	CHECK(heap.live == 0);
+}
+
+TEST(out_of_memory)
+{
+	float rows[] = {1, 2, 3, 4};
+
+	for (long at = 1;; at++)
+	{
+		UnitHeap heap;
+		RsContext *ctx = unit_heap(&heap, at, 0);
+		RsFactorIndex *index = rs_factor_index_create(ctx, rows, 2, 2);
+
+		CHECK((index == NULL) == heap.failed);
+		CHECK(index != NULL || ctx->status == RS_ERR_NOMEM);
+		rs_factor_index_free(ctx, index);
+		CHECK(heap.live == 0);
+		if (!heap.failed)
+			break;
+	}
+}
+
+UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, order_by_value, out_of_memory)
