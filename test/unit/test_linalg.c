@@ -1,0 +1,256 @@
+/* Vector kernels, dense algebra and the parallel loop against plain loops. */
+#include "unit.h"
+
+#include "core/linalg.h"
+#include "core/parallel.h"
+#include "core/vec.h"
+
+#include <stdatomic.h>
+
+static uint64_t seed = 1;
+
+static float *
+random_floats(size_t n)
+{
+	float *a = malloc((n + 1) * sizeof(float));
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		a[i] = (float) unit_normal(&seed);
+	return a;
+}
+
+TEST(kernels_agree_with_plain_loops)
+{
+	size_t n;
+
+	for (n = 0; n < 300; n += n < 70 ? 1 : 23)
+	{
+		float *a = random_floats(n + 1);
+		float *rows = random_floats(7 * n + 1);
+		float *y = random_floats(n);
+		float out[7];
+		double sum = 0, norm = 0;
+		size_t i;
+
+		for (i = 0; i < n; i++)
+		{
+			sum += (double) a[i] * y[i];
+			norm += (double) a[i] * a[i];
+		}
+		CHECK_NEAR(rs_dot(a, y, n), sum, 1e-4);
+		CHECK_NEAR(rs_norm(a, n), sqrt(norm), 1e-6);
+		rs_dot_rows(a, rows, 7, n, out);
+		for (i = 0; i < 7; i++)
+			CHECK(out[i] == rs_dot(a, rows + i * n, n));
+		/* alignment does not change bits */
+		memmove(rows + 1, y, n * sizeof(float));
+		CHECK(rs_dot(a, rows + 1, n) == rs_dot(a, y, n));
+		rs_axpy(2.5f, a, y, n);
+		for (i = 0; i < n; i++)
+			CHECK_NEAR(y[i], (double) rows[1 + i] + 2.5 * a[i], 1e-5);
+		free(a);
+		free(rows);
+		free(y);
+	}
+}
+
+TEST(small_systems_are_solved)
+{
+	int n;
+
+	for (n = 1; n <= 130; n += n < 40 ? 1 : 30)
+	{
+		float *m = random_floats((size_t) n * n);
+		float *a = calloc((size_t) n * n, sizeof(float));
+		float *work = calloc((size_t) n * n, sizeof(float));
+		float *b = random_floats((size_t) n);
+		float *x = malloc((size_t) n * sizeof(float));
+		int i, j, k;
+
+		for (i = 0; i < n; i++)
+			for (j = 0; j < n; j++)
+				for (k = 0; k < n; k++)
+					a[i * n + j] += m[i * n + k] * m[j * n + k] / (float) n;
+		for (i = 0; i < n; i++)
+			a[i * n + i] += 1;
+		memcpy(work, a, (size_t) n * n * sizeof(float));
+		memcpy(x, b, (size_t) n * sizeof(float));
+		CHECK(rs_solve_spd_small(work, x, n));
+		for (i = 0; i < n; i++)
+		{
+			double sum = 0;
+
+			for (j = 0; j < n; j++)
+				sum += (double) a[i * n + j] * x[j];
+			CHECK_NEAR(sum, b[i], 1e-4);
+		}
+		free(m);
+		free(a);
+		free(work);
+		free(b);
+		free(x);
+	}
+}
+
+TEST(systems_that_are_not_positive_definite_are_refused)
+{
+	float zero[4] = {0};
+	float negative[1] = {-1};
+	float nan_matrix[1] = {NAN};
+	float b[2] = {1, 1};
+
+	CHECK(!rs_solve_spd_small(zero, b, 2));
+	CHECK(!rs_solve_spd_small(negative, b, 1));
+	CHECK(!rs_solve_spd_small(nan_matrix, b, 1));
+}
+
+/* The inverse of an SPD matrix, in one block and in several, 1 and 2 threads. */
+TEST(inverse_is_the_inverse)
+{
+	static const int sizes[] = {1, 2, 17, 200, 700};
+	size_t s;
+	int threads;
+
+	for (s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+		for (threads = 1; threads <= 2; threads++)
+		{
+			RsContext ctx = rs_context_malloc();
+			int n = sizes[s];
+			float *m = random_floats((size_t) n * n);
+			float *a = malloc((size_t) n * n * sizeof(float));
+			float *inverse = malloc((size_t) n * n * sizeof(float));
+			float *product = malloc((size_t) n * n * sizeof(float));
+			int i, j;
+
+			ctx.threads = threads;
+			CHECK(rs_linalg_open(&ctx) == RS_OK);
+			rs_gemm(true, false, n, n, n, 1.0f / (float) n, m, n, m, n, 0, a, n);
+			for (i = 0; i < n; i++)
+				a[i * n + i] += 1;
+			memcpy(inverse, a, (size_t) n * n * sizeof(float));
+			CHECK(rs_spd_inverse(&ctx, inverse, n) == RS_OK);
+			rs_gemm(false, false, n, n, n, 1, a, n, inverse, n, 0, product, n);
+			for (i = 0; i < n; i++)
+				for (j = 0; j < n; j++)
+				{
+					if (fabs(product[i * n + j] - (i == j)) > 1e-3)
+						CHECK(!"product is not the identity");
+					if (inverse[i * n + j] != inverse[j * n + i])
+						CHECK(!"inverse is not symmetric");
+				}
+			free(m);
+			free(a);
+			free(inverse);
+			free(product);
+			CHECK(ctx.memory_used == 0);
+		}
+}
+
+TEST(syrk_is_a_product_with_itself)
+{
+	RsContext ctx = rs_context_malloc();
+	float *a = random_floats(40 * 9);
+	float c[81] = {0};
+	int i, j, k;
+
+	CHECK(rs_linalg_open(&ctx) == RS_OK);
+	rs_syrk_t(9, 40, 2, a, 9, 0, c, 9);
+	for (i = 0; i < 9; i++)
+		for (j = 0; j <= i; j++)
+		{
+			double sum = 0;
+
+			for (k = 0; k < 40; k++)
+				sum += 2.0 * a[k * 9 + i] * a[k * 9 + j];
+			CHECK_NEAR(c[i * 9 + j], sum, 1e-4);
+		}
+	free(a);
+}
+
+TEST(inverse_refuses_and_cancels)
+{
+	RsContext ctx = rs_context_malloc();
+	UnitHeap heap;
+	RsContext *canceled = unit_heap(&heap, 0, 1);
+	float *a = calloc(700 * 700, sizeof(float));
+	int i;
+
+	CHECK(rs_linalg_open(&ctx) == RS_OK);
+	CHECK(rs_spd_inverse(&ctx, a, 700) == RS_ERR_DIVERGED);
+	memset(a, 0, 700 * 700 * sizeof(float));
+	for (i = 0; i < 700; i++)
+		a[i * 700 + i] = 2;
+	CHECK(rs_spd_inverse(canceled, a, 700) == RS_ERR_CANCELED);
+	CHECK(heap.live == 0);
+	free(a);
+}
+
+typedef struct Loop
+{
+	atomic_int seen[1000];
+	atomic_int most_thread;
+	atomic_bool piece_too_large;
+} Loop;
+
+static void
+count_piece(void *arg, uint64_t begin, uint64_t end, int thread)
+{
+	Loop *loop = arg;
+	uint64_t i;
+
+	if (end - begin > 7)
+		loop->piece_too_large = true;
+	for (i = begin; i < end; i++)
+		loop->seen[i]++;
+	if (thread > loop->most_thread)
+		loop->most_thread = thread;
+}
+
+TEST(a_loop_does_each_item_once)
+{
+	int threads;
+
+	for (threads = 1; threads <= 4; threads++)
+	{
+		RsContext ctx = rs_context_malloc();
+		Loop *loop = calloc(1, sizeof *loop);
+		int i;
+
+		ctx.threads = threads;
+		CHECK(rs_parallel_threads(&ctx) == threads);
+		CHECK(rs_parallel_for(&ctx, 1000, 7, count_piece, loop) == RS_OK);
+		for (i = 0; i < 1000; i++)
+			CHECK(loop->seen[i] == 1);
+		CHECK(loop->most_thread < threads);
+		CHECK(!loop->piece_too_large);
+		CHECK(rs_parallel_for(&ctx, 0, 7, count_piece, loop) == RS_OK);
+		free(loop);
+	}
+}
+
+TEST(a_loop_can_be_canceled)
+{
+	UnitHeap heap;
+	RsContext *ctx = unit_heap(&heap, 0, 1);
+	Loop *loop = calloc(1, sizeof *loop);
+
+	ctx->threads = 2;
+	CHECK(rs_parallel_for(ctx, 1000, 1, count_piece, loop) == RS_ERR_CANCELED);
+	free(loop);
+}
+
+TEST(thread_counts_are_clamped)
+{
+	RsContext ctx = rs_context_malloc();
+
+	ctx.threads = 0;
+	CHECK(rs_parallel_threads(&ctx) == 1);
+	ctx.threads = 100000;
+	CHECK(rs_parallel_threads(&ctx) == RS_MAX_THREADS);
+}
+
+UNIT_MAIN(kernels_agree_with_plain_loops, small_systems_are_solved,
+		  systems_that_are_not_positive_definite_are_refused, inverse_is_the_inverse,
+		  syrk_is_a_product_with_itself, inverse_refuses_and_cancels, a_loop_does_each_item_once,
+		  a_loop_can_be_canceled, thread_counts_are_clamped)
