@@ -278,3 +278,72 @@ CREATE FUNCTION recsys.drop_model(model text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_model(text) IS 'drop a registered model with all its versions';
 
+-- serving: for bigint, uuid and text; untyped parameters resolve to text, which
+-- takes any id in its text form
+-- COST: a call reads a history and scores a catalogue, some 100 µs; ROWS: k's default
+DO $$
+DECLARE
+	id text;
+BEGIN
+	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.recommend(user_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL,
+				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
+				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
+				AS ''MODULE_PATHNAME'', ''recsys_recommend'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+			id);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.recommend(%1$s, integer, text, boolean, %1$s[], %1$s[])
+				IS ''the k best items for a user, from what the user did until now''', id);
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.recommend_for_items(items %1$s[], k integer DEFAULT 10, model text DEFAULT NULL,
+				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
+				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
+				AS ''MODULE_PATHNAME'', ''recsys_recommend_for_items'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+			id);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.recommend_for_items(%1$s[], integer, text, boolean, %1$s[], %1$s[])
+				IS ''the k best items for a session, a cart or a visitor without a name: items, oldest first''', id);
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.recommend(model recsys.model, items %1$s[], k integer DEFAULT 10,
+				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
+				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
+				AS ''MODULE_PATHNAME'', ''recsys_recommend_by_value'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+			id);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.recommend(recsys.model, %1$s[], integer, boolean, %1$s[], %1$s[])
+				IS ''the k best items for a list of items, by a model value''', id);
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.similar_items(item_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL,
+				exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
+				RETURNS TABLE (item_id %1$s, score real, rank integer)
+				AS ''MODULE_PATHNAME'', ''recsys_similar_items'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+			id);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.similar_items(%1$s, integer, text, %1$s[], %1$s[])
+				IS ''the k items most like an item''', id);
+	END LOOP;
+END
+$$;
+
+-- metrics
+DO $$
+DECLARE
+	id text;
+	metric text;
+BEGIN
+	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+		FOREACH metric IN ARRAY ARRAY['recall', 'precision', 'hit_rate', 'ndcg', 'average_precision', 'reciprocal_rank'] LOOP
+			EXECUTE pg_catalog.format(
+				'CREATE FUNCTION recsys.%2$s_at_k(recommended %1$s[], relevant %1$s[], k integer DEFAULT 10)
+					RETURNS double precision
+					AS ''MODULE_PATHNAME'', ''recsys_%2$s_at_k'' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10',
+				id, metric);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON FUNCTION recsys.%2$s_at_k(%1$s[], %1$s[], integer)
+					IS ''%3$s at k of a ranked list; null where nothing is relevant''',
+				id, metric, pg_catalog.replace(metric, '_', ' '));
+		END LOOP;
+	END LOOP;
+END
+$$;

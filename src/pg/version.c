@@ -225,6 +225,11 @@ recsys_save_model(PG_FUNCTION_ARGS)
 	create_saved(name, &model);
 	row = rspg_registry_find_latest(name);
 	rspg_require_owner(row);
+	if (OidIsValid(row->source) && strcmp(row->algorithm, model.algorithm->name) != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("model \"%s\" is of algorithm \"%s\", the value of \"%s\"", name,
+							   row->algorithm, model.algorithm->name),
+						errhint("Save the value under another name.")));
 	version = rspg_version_store(row, &ctx, &model, NULL);
 	rs_model_free(&ctx, &model);
 	PG_RETURN_INT32(version);

@@ -1,0 +1,27 @@
+/*
+ * history.h
+ *		What a user did, read from the model's source as the caller.
+ */
+#ifndef RSPG_HISTORY_H
+#define RSPG_HISTORY_H
+
+#include "rspg.h"
+
+#include "pg/registry.h"
+
+/* Rows without an item are left out already. */
+typedef struct RspgHistory
+{
+	Oid item_type;
+	uint64 n;
+	Datum *item;
+	float8 *weight;
+	bool *weight_is_null;
+} RspgHistory;
+
+/* The history of a user, whose id is of type user_type; oldest first if
+ * ordered.  Empty for an id that the user column cannot hold. */
+extern RspgHistory rspg_history_read(const RspgRegistryRow *row, bool ordered, Datum user,
+									 Oid user_type);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * store.h
+ *		Stored models, opened for answers and kept by the backend.
+ */
+#ifndef RSPG_STORE_H
+#define RSPG_STORE_H
+
+#include "rspg.h"
+
+#include "lib/ilist.h"
+
+#include "core/serving.h"
+#include "pg/registry.h"
+
+typedef struct RspgStored
+{
+	RsContext ctx;
+	RsServing *serving;
+	MemoryContext mcxt; /* holds this struct, the bytes and the serving */
+	int64 key;
+	Size bytes; /* of model and serving */
+	dlist_node node;
+} RspgStored;
+
+/* The live version of a registered model.  Stays until the next call of this
+ * function: run nothing of the user's in between. */
+extern RspgStored *rspg_store_open(const RspgRegistryRow *row);
+
+/* A value of type recsys.model (possibly toasted), kept in fn_extra until a
+ * call with another value. */
+extern RspgStored *rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value);
+
+#endif
