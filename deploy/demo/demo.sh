@@ -83,6 +83,10 @@ else
 	fi
 fi
 
+# What follows what, asked mostly of the last click: query_decay 1.  In the shop a
+# look counts as much as a purchase; real events may hold cancellations
+next_weights=
+[ -z "$events" ] || next_weights=", event_column => 'event_type', event_weights => '$weights'"
 models=als
 time_argument=
 if [ "$has_time" = t ]; then
@@ -99,8 +103,8 @@ SELECT recsys.train('shop') AS version;
 SQL
 if [ "$has_time" = t ]; then
 	show <<SQL
-SELECT recsys.create_model('next', 'events', 'sequence', time_column => 'ts',
-	event_column => 'event_type', event_weights => '$weights');
+SELECT recsys.create_model('next', 'events', 'sequence', '{"query_decay": 1}',
+	time_column => 'ts'$next_weights);
 SELECT recsys.train('next') AS version;
 SQL
 fi
