@@ -42,11 +42,12 @@ rspg_chunks_length(const RspgRegistryRow *row)
 	int64 length = 0;
 
 	SPI_connect();
-	if (SPI_execute_with_args(LENGTH_SQL, 2, (Oid *) key_types, key, NULL, true, 1) != SPI_OK_SELECT)
+	if (SPI_execute_with_args(LENGTH_SQL, 2, (Oid *) key_types, key, NULL, true, 1) !=
+		SPI_OK_SELECT)
 		elog(ERROR, "could not read recsys.model_version");
 	if (SPI_processed == 1)
-		length = DatumGetInt64(
-			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+		length =
+			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 	SPI_finish();
 	if (is_null)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),

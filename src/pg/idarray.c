@@ -89,7 +89,7 @@ rspg_convert_id(RspgConverter *converter, Datum id, Datum *result)
 									converter->input_param, -1);
 		return true;
 	}
-	number = converter->from == INT2OID	  ? DatumGetInt16(id)
+	number = converter->from == INT2OID   ? DatumGetInt16(id)
 			 : converter->from == INT4OID ? DatumGetInt32(id)
 										  : DatumGetInt64(id);
 	switch (converter->to)

@@ -167,7 +167,7 @@ metric(FunctionCallInfo fcinfo, Metric formula)
 	qsort(ranks, n_ranks, sizeof(Ranked), compare_rank);
 	hit = palloc0(Max(n_ranks, 1));
 	for (i = 0; i < n_ranks && i < k; i++)
-		hit[i] = bsearch(&ranks[i], wanted, n_wanted, sizeof(Ranked),
-						 comparator(relevant.type)) != NULL;
+		hit[i] =
+			bsearch(&ranks[i], wanted, n_wanted, sizeof(Ranked), comparator(relevant.type)) != NULL;
 	PG_RETURN_FLOAT8(formula(hit, (uint32_t) n_ranks, (uint32_t) n_wanted, (uint32_t) k));
 }
