@@ -104,7 +104,10 @@ metadata_value(Metadata *r, int key, const char *value)
 			r->is_recsys = strcmp(value, "recsys") == 0;
 			return true;
 		case KEY_VERSION:
-			return parse_count(value, UINT32_MAX, &r->version) && r->version > 0;
+			if (!parse_count(value, UINT32_MAX, &count) || count == 0)
+				return false;
+			r->version = count;
+			return true;
 		case KEY_ALGORITHM:
 			model->algorithm = rs_algorithm_find(value);
 			return model->algorithm != NULL;

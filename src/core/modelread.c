@@ -332,6 +332,35 @@ check_popularity(Reader *r)
 	return RS_OK;
 }
 
+/* Refuse a tensor that the algorithm's check does not miss: it is not its own.
+ * The check of what is there comes first in it, so this costs little. */
+static RsStatus
+check_unknown(Reader *r)
+{
+	RsContext *ctx = r->ctx;
+	RsModel *model = r->model;
+	RsContext before = *ctx;
+
+	for (int i = 0; i < model->n_tensors; i++)
+	{
+		RsTensor tensor = model->tensors[i];
+		RsStatus status;
+
+		if (strcmp(tensor.name, RS_POPULARITY_NAME) == 0)
+			continue;
+		model->tensors[i].name = "";
+		status = model->algorithm->check(ctx, model);
+		model->tensors[i] = tensor;
+		if (status == RS_OK)
+			return rs_invalid_bytes(ctx, "Tensor \"%s\" is unknown.", tensor.name);
+	}
+	ctx->status = before.status;
+	memcpy(ctx->message, before.message, sizeof(before.message));
+	memcpy(ctx->detail, before.detail, sizeof(before.detail));
+	memcpy(ctx->hint, before.hint, sizeof(before.hint));
+	return RS_OK;
+}
+
 static RsStatus
 read_all(Reader *r, const uint8_t *bytes, uint64_t length)
 {
@@ -347,7 +376,7 @@ read_all(Reader *r, const uint8_t *bytes, uint64_t length)
 	r->data = bytes + 8 + header;
 	r->data_length = length - 8 - header;
 	if (read_header(r) != RS_OK || check_cover(r) != RS_OK || read_ids(r) != RS_OK ||
-		read_tensors(r) != RS_OK || check_popularity(r) != RS_OK)
+		read_tensors(r) != RS_OK || check_popularity(r) != RS_OK || check_unknown(r) != RS_OK)
 		return r->ctx->status;
 	return r->model->algorithm->check(r->ctx, r->model);
 }

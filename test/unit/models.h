@@ -1,0 +1,106 @@
+/*
+ * models.h
+ *		Small models of every algorithm and id type, as bytes; serving whatever
+ *		opens.  For the tests of model bytes, the fuzzer and its corpus.
+ */
+#ifndef MODELS_H
+#define MODELS_H
+
+#include "items.h"
+
+#include "core/serving.h"
+
+#define MODEL_ITEMS 9
+
+static const int64_t model_bigints[MODEL_ITEMS] = {INT64_MIN, -5,  0,    1,        2,
+												   30,        400, 5000, INT64_MAX};
+static const uint8_t model_uuids[MODEL_ITEMS][16] = {
+	{0}, {0, 1}, {0, 2}, {1}, {1, 0, 1}, {0x7f}, {0x80}, {0x80, 255}, {255, 255}};
+static const int64_t model_text_start[MODEL_ITEMS + 1] = {0, 0, 1, 3, 4, 6, 7, 9, 12, 14};
+static const char model_text[] = "aaabbcdeezzz\xc3\xa9";
+
+static UNIT_UNUSED RsIds
+model_ids(RsIdType type)
+{
+	RsIds ids = {.type = type,
+				 .n = MODEL_ITEMS,
+				 .bigints = model_bigints,
+				 .uuids = model_uuids[0],
+				 .text_start = model_text_start,
+				 .text = model_text};
+
+	return ids;
+}
+
+/* Train a small model; its ids are static. */
+static UNIT_UNUSED void
+model_train(RsContext *ctx, const RsAlgorithm *algorithm, RsIdType type, RsModel *model)
+{
+	static Case c;
+	RsOptions options;
+	RsStatus status;
+
+	case_random(&c, 20, MODEL_ITEMS, 90, algorithm->ordered, false, 7);
+	rs_options_default(&options, algorithm->options);
+	if (algorithm == &rs_als)
+		set_option(&options, "factors", 4);
+	status = case_train(ctx, &c, 0, algorithm, &options, model);
+	if (status != RS_OK)
+	{
+		printf("%s: %s\n", algorithm->name, ctx->message);
+		abort();
+	}
+	model->ids = model_ids(type);
+}
+
+/* The same as bytes in a block of exactly that size, to be freed. */
+static UNIT_UNUSED char *
+model_bytes(const RsAlgorithm *algorithm, RsIdType type, size_t *length)
+{
+	RsContext ctx = rs_context_malloc();
+	RsModel model;
+	Bytes bytes = {0, NULL};
+
+	model_train(&ctx, algorithm, type, &model);
+	bytes.data = malloc((size_t) rs_model_size(&model));
+	if (rs_model_write(&ctx, &model, keep_bytes, &bytes) != RS_OK)
+		abort();
+	*length = bytes.n;
+	rs_model_free(&ctx, &model);
+	return bytes.data;
+}
+
+/* Open bytes, and if they open ask all there is to ask. */
+static UNIT_UNUSED RsStatus
+model_try(RsContext *ctx, const void *bytes, size_t length)
+{
+	RsServing *serving = rs_serving_open(ctx, bytes, length);
+	uint32_t items[3] = {0, 0, 0};
+	float weights[3] = {1, 2, 0.5f};
+	RsHistory history = {3, items, weights};
+	uint64_t exclude[1] = {5};
+	RsHit hits[16];
+	uint32_t n_hits;
+	RsMask mask = {exclude, NULL};
+	RsStatus status;
+	uint32_t n;
+
+	if (serving == NULL)
+		return ctx->status;
+	n = rs_serving_model(serving)->ids.n;
+	items[1] = n / 2;
+	items[2] = n - 1;
+	status =
+		rs_serving_recommend(ctx, serving, &history, n <= 64 ? &mask : NULL, 16, hits, &n_hits);
+	for (uint32_t i = 0; status == RS_OK && i < n_hits; i++)
+		if (hits[i].item >= n || !isfinite(hits[i].score))
+			abort();
+	for (uint32_t i = 0; status == RS_OK && i < 3; i++)
+		status = rs_serving_similar(ctx, serving, items[i], NULL, 16, hits, &n_hits);
+	if (status == RS_OK)
+		status = rs_serving_popular(ctx, serving, NULL, 16, hits, &n_hits);
+	rs_serving_close(ctx, serving);
+	return status;
+}
+
+#endif
