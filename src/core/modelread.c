@@ -224,7 +224,7 @@ read_text_ids(Reader *r, RsIds *ids)
 static bool
 ascends(const RsIds *ids, uint32_t i)
 {
-	const int64_t *start = ids->text_start + i;
+	const int64_t *start;
 	int64_t a;
 	int64_t b;
 	int order;
@@ -233,6 +233,7 @@ ascends(const RsIds *ids, uint32_t i)
 		return ids->bigints[i] < ids->bigints[i + 1];
 	if (ids->type == RS_ID_UUID)
 		return memcmp(ids->uuids + (size_t) i * 16, ids->uuids + (size_t) i * 16 + 16, 16) < 0;
+	start = ids->text_start + i;
 	a = start[1] - start[0];
 	b = start[2] - start[1];
 	order = memcmp(ids->text + start[0], ids->text + start[1], (size_t) (a < b ? a : b));

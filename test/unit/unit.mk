@@ -64,3 +64,35 @@ bench-topk: $(UNIT_BUILD)/bench/topk
 	$<
 $(UNIT_BUILD)/bench/topk: $(UNIT_SRC)/test/bench/topk.c $(UNIT_BUILD)/bench/libcore.a
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@
+
+COVERAGE_MIN ?= 90
+.PHONY: coverage
+coverage: $(UNIT_TESTS:%=$(UNIT_BUILD)/cov/%)
+	@find $(UNIT_BUILD)/cov -name '*.gcda' -delete
+	$(call unit-run,$^)
+	@if command -v gcovr >/dev/null; then \
+		gcovr --root $(UNIT_SRC)/src/core --branches --fail-under-branch $(COVERAGE_MIN) $(UNIT_BUILD)/cov/core; \
+	else \
+		gcov --branch-counts --no-output $(UNIT_BUILD)/cov/core/*.gcda | \
+		awk -v min=$(COVERAGE_MIN) '/^File/ {f = $$2} \
+			/^Taken at least once/ && f ~ /src\/core/ {split($$4, x, /[:%]/); n = $$NF; \
+				printf "%s %s%% of %d branches\n", f, x[2], n; sum += x[2] * n; all += n} \
+			END {printf "branches: %.1f %%\n", sum / all; exit sum / all < min}'; \
+	fi
+
+FUZZ_SECONDS ?= 60
+FUZZ_CC      ?= $(firstword $(foreach c,clang clang-14 clang-15 clang-16,$(shell command -v $(c) 2>/dev/null)))
+FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+.PHONY: fuzz fuzz-corpus
+fuzz:
+ifeq (,$(FUZZ_CC))
+	@echo "fuzz: skipped, no clang here"
+else
+	@mkdir -p $(UNIT_BUILD)/fuzz/found
+	$(FUZZ_CC) $(UNIT_CFLAGS) $(FUZZ_FLAGS) $(UNIT_SRC)/test/fuzz/fuzz_model.c $(UNIT_CORE) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_model
+	$(UNIT_BUILD)/fuzz/fuzz_model -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(UNIT_BUILD)/fuzz/ $(UNIT_BUILD)/fuzz/found $(UNIT_SRC)/test/fuzz/corpus
+endif
+fuzz-corpus: $(UNIT_BUILD)/bench/libcore.a
+	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $(UNIT_SRC)/test/fuzz/make_corpus.c $< $(UNIT_LIBS) -o $(UNIT_BUILD)/make_corpus
+	mkdir -p $(UNIT_SRC)/test/fuzz/corpus && $(UNIT_BUILD)/make_corpus $(UNIT_SRC)/test/fuzz/corpus
