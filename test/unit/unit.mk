@@ -71,7 +71,7 @@ coverage: $(UNIT_TESTS:%=$(UNIT_BUILD)/cov/%)
 	@find $(UNIT_BUILD)/cov -name '*.gcda' -delete
 	$(call unit-run,$^)
 	@if command -v gcovr >/dev/null; then \
-		gcovr --root $(UNIT_SRC)/src/core --branches --fail-under-branch $(COVERAGE_MIN) $(UNIT_BUILD)/cov/core; \
+		gcovr --root $(UNIT_SRC) --filter src/core/ --branches --fail-under-branch $(COVERAGE_MIN) $(UNIT_BUILD)/cov; \
 	else \
 		gcov --branch-counts --no-output $(UNIT_BUILD)/cov/core/*.gcda | \
 		awk -v min=$(COVERAGE_MIN) '/^File/ {f = $$2} \
