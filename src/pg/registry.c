@@ -218,20 +218,38 @@ recsys_deploy(PG_FUNCTION_ARGS)
 Datum
 recsys_drop_model(PG_FUNCTION_ARGS)
 {
-	static RspgStatement drop = {
-		"DELETE FROM recsys.model_registry WHERE name OPERATOR(pg_catalog.=) $1",
-		1,
-		{TEXTOID},
-		NULL};
+	/* Not by foreign keys: a parallel pg_restore would load the tables out of
+	 * their order.  The lock waits for trainings that store a version. */
+	static RspgStatement steps[] = {
+		{"SELECT FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_chunk WHERE model_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL}};
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	RspgRegistryRow *row = rspg_registry_find_latest(name);
-	Datum value = CStringGetTextDatum(name);
+	Datum value = Int64GetDatum(row->id);
+	int i;
 
 	rspg_require_owner(row);
 	SPI_connect();
-	(void) rspg_execute(&drop, &value, NULL, false);
-	if (SPI_processed != 1)
-		fail_unknown(name);
+	for (i = 0; i < lengthof(steps); i++)
+	{
+		(void) rspg_execute(&steps[i], &value, NULL, false);
+		if (i == 0 && SPI_processed != 1)
+			fail_unknown(name);
+	}
 	SPI_finish();
 	PG_RETURN_VOID();
 }
