@@ -1,0 +1,85 @@
+# pg_dump and pg_restore: models, versions and answers are the same, ids go on.
+#
+# Not a regress test: it runs pg_dump, psql and pg_restore.
+use strict;
+use warnings;
+
+use lib 'test/t';
+use PostgreSQL::Test::Utils;
+use RecsysTest;
+use Test::More;
+
+# Succeeds without a word
+sub quiet
+{
+	my ($what, @command) = @_;
+	my ($out, $err) = run_command(\@command);
+	return is("$out$err", '', $what);
+}
+
+my $node = new_server('main');
+make_events($node, 'events', 3000, 1500, 20);
+$node->safe_psql(
+	'postgres', q{
+	CREATE ROLE merchant;
+	GRANT SELECT ON events TO merchant;
+	GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO merchant;
+	SELECT recsys.create_model('als', 'events', 'als', '{"factors": 16}', weight_column => 'weight');
+	SELECT recsys.create_model('next', 'events', 'sequence', time_column => 'ts');
+	-- 9 MB: more than two chunks
+	SELECT recsys.create_model('ease', 'events', 'ease', time_column => 'ts', half_life => '30 days');
+	SELECT recsys.create_model('untrained', 'events');
+	SELECT recsys.create_model('dropped', 'events');
+	SELECT recsys.train('als'), recsys.train('next'), recsys.train('ease'), recsys.train('als');
+	SELECT recsys.deploy('als', 1);
+	SELECT recsys.save_model('saved', recsys.train_popularity(user_id, 'item ' || item_id)) FROM events;
+	SELECT recsys.drop_model('dropped');
+	SET ROLE merchant;
+	SELECT recsys.create_model('merchant''s', 'events', 'item_knn');
+	SELECT recsys.train('merchant''s');});
+
+my $state = q{
+	SELECT m.*, v.* FROM recsys.models m LEFT JOIN recsys.model_versions v USING (model)
+		ORDER BY m.model, v.version;
+	SELECT r.*, s.last_value FROM recsys.model_registry r, recsys.model_registry_id_seq s ORDER BY id;
+	SELECT model, version, md5(recsys.load_model(model, version)::bytea) FROM recsys.model_versions ORDER BY 1, 2;
+	SELECT model_id, version, seq, crc, length(bytes), md5(bytes) FROM recsys.model_chunk ORDER BY 1, 2, 3;
+	SELECT m, u, r.* FROM unnest(ARRAY['als', 'next', 'merchant''s']) m, generate_series(1, 40) u,
+		recsys.recommend(u::bigint, 10, m) r ORDER BY m, u, r.rank;
+	SELECT * FROM recsys.recommend_for_items(ARRAY['item 3'], 5, 'saved');};
+my $before = $node->safe_psql('postgres', $state);
+like($before, qr/^\d+\|1\|2\|\d+\|\d+\|[0-9a-f]{32}$/m, 'a model has more than two chunks');
+like($before, qr/^als\|1\|\d+\|[-0-9.e]+\|1\|model$/m, 'recommendations are compared');
+
+my $dir = $node->backup_dir;
+mkdir $dir;
+foreach my $format ('plain', 'custom', 'directory')
+{
+	my $file = "$dir/$format";
+	my $db = "restored_$format";
+	quiet("$format: dump", 'pg_dump', '-F', $format, '-f', $file, $node->connstr('postgres'));
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	if ($format eq 'plain')
+	{
+		quiet("$format: restore", 'psql', '-Xqo', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($db), '-f', $file);
+	}
+	else
+	{
+		quiet("$format: restore", 'pg_restore', '-e', '-j', '2', '-d', $node->connstr($db), $file);
+	}
+	is($node->safe_psql($db, $state), $before, "$format: everything is the same");
+	is($node->safe_psql($db, q{SELECT recsys.train('als')}), 3, "$format: versions go on");
+	is( $node->safe_psql($db, q{
+			SELECT recsys.create_model('new', 'events', 'popularity');
+			SELECT recsys.train('new');
+			SELECT count(*), count(DISTINCT id) FROM recsys.model_registry}),
+		"\n1\n7|7",
+		"$format: ids go on");
+	is( $node->safe_psql($db, q{
+			SET ROLE merchant;
+			SELECT recsys.train('merchant''s');}),
+		2,
+		"$format: the owner keeps the right to train");
+}
+$node->stop;
+done_testing();
