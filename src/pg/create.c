@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -50,6 +51,7 @@ static Oid check_column(Relation source, const char *column, const char *argumen
 static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm);
 static void check_event_weights(FunctionCallInfo fcinfo);
 static void check_half_life(FunctionCallInfo fcinfo);
+static bool finds_user(Oid index_oid, AttrNumber column);
 static void hint_index(Relation source, const char *user_column);
 static void insert_row(FunctionCallInfo fcinfo);
 
@@ -176,11 +178,18 @@ is_time(Oid type)
 static bool
 is_number(Oid type)
 {
-	char category;
-	bool preferred;
-
-	get_type_category_preferred(getBaseType(type), &category, &preferred);
-	return category == TYPCATEGORY_NUMERIC;
+	switch (getBaseType(type))
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return true;
+		default:
+			return false;
+	}
 }
 
 static void
@@ -274,6 +283,33 @@ check_half_life(FunctionCallInfo fcinfo)
 }
 
 /*
+ * Does an index find the rows of one value of the column?
+ */
+static bool
+finds_user(Oid index_oid, AttrNumber column)
+{
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index_oid));
+	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(index_oid));
+	Form_pg_index index;
+	Oid method;
+	bool finds = false;
+
+	if (HeapTupleIsValid(tuple) && HeapTupleIsValid(class))
+	{
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		method = ((Form_pg_class) GETSTRUCT(class))->relam;
+		finds = index->indisvalid && index->indkey.values[0] == column &&
+				heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+				(method == BTREE_AM_OID || method == HASH_AM_OID);
+	}
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (HeapTupleIsValid(class))
+		ReleaseSysCache(class);
+	return finds;
+}
+
+/*
  * Every recommendation reads one user's events: say so when that is a scan.
  */
 static void
@@ -289,20 +325,8 @@ hint_index(Relation source, const char *user_column)
 		return;
 	indexes = RelationGetIndexList(source);
 	foreach (cell, indexes)
-	{
-		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		bool leads = false;
-
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
-
-			leads = index->indisvalid && index->indkey.values[0] == wanted;
-			ReleaseSysCache(tuple);
-		}
-		if (leads)
+		if (finds_user(lfirst_oid(cell), wanted))
 			return;
-	}
 	ereport(NOTICE,
 			(errmsg("no index of \"%s\" starts with column \"%s\"", RelationGetRelationName(source),
 					user_column),

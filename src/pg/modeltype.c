@@ -22,7 +22,6 @@ PG_FUNCTION_INFO_V1(recsys_model_send);
 PG_FUNCTION_INFO_V1(recsys_bytea_to_model);
 PG_FUNCTION_INFO_V1(recsys_model_to_bytea);
 
-static void validate(struct varlena *value);
 static bool append_piece(void *opaque, const void *bytes, size_t length);
 
 /* Room for length bytes of model, within the bound. */
@@ -50,8 +49,8 @@ rspg_model_allocate(uint64 length)
 /*
  * Raise an error unless the bytes are a model.
  */
-static void
-validate(struct varlena *value)
+void
+rspg_model_validate(struct varlena *value)
 {
 	RsContext ctx = rspg_context(CurrentMemoryContext);
 	RsModel model;
@@ -84,7 +83,7 @@ rspg_model_from_bytes(const char *bytes, Size length)
 	struct varlena *value = rspg_model_allocate(length);
 
 	memcpy((char *) RSPG_MODEL_BYTES(value), bytes, length);
-	validate(value);
+	rspg_model_validate(value);
 	return value;
 }
 
@@ -124,7 +123,7 @@ recsys_model_in(PG_FUNCTION_ARGS)
 						errmsg("invalid input syntax for type %s", "recsys.model"),
 						errdetail("A model is written in base64.")));
 	SET_VARSIZE(value, VARHDRSZ + 4 + length);
-	validate(value);
+	rspg_model_validate(value);
 	PG_RETURN_POINTER(value);
 }
 

@@ -119,6 +119,9 @@ extern struct varlena *rspg_model_value(RsContext *ctx, const RsModel *model);
 /* Raise an error unless text ids are valid in the server's encoding. */
 extern void rspg_check_text_ids(const RsIds *ids);
 
+/* Raise an error unless the value is a model. */
+extern void rspg_model_validate(struct varlena *value);
+
 /* Validated value from bytes. */
 extern struct varlena *rspg_model_from_bytes(const char *bytes, Size length);
 

@@ -21,6 +21,7 @@
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
+static void append_decay(StringInfo sql, const char *time, const char *half_life);
 static void append_event_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_from(StringInfo sql, const RspgRegistryRow *row);
 
@@ -39,7 +40,7 @@ column_type(const RspgRegistryRow *row, const char *column)
 		if (relation == NULL)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 							errmsg("source of model \"%s\" does not exist any more", row->name),
-							errhint("Drop the model, or create it again over another table.")));
+							errhint("Drop the model and create it again over another table.")));
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads", column,
@@ -109,7 +110,7 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	append_from(&sql, row);
 	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
 	if (ordered)
-		appendStringInfo(&sql, " ORDER BY %s, %s", quote_identifier(row->time_column),
+		appendStringInfo(&sql, " ORDER BY %s NULLS FIRST, %s", quote_identifier(row->time_column),
 						 quote_identifier(row->item_column));
 	query.sql = sql.data;
 	return query;
@@ -148,17 +149,30 @@ append_weight(StringInfo sql, const RspgRegistryRow *row)
 
 		if (any)
 			appendStringInfoString(sql, " OPERATOR(pg_catalog.*) ");
-		/* what happened in the future is as new as can be */
-		appendStringInfo(sql,
-						 "pg_catalog.power(2::pg_catalog.float8, LEAST(0::pg_catalog.float8, "
-						 "pg_catalog.date_part('epoch', %s::pg_catalog.timestamptz "
-						 "OPERATOR(pg_catalog.-) pg_catalog.now()) OPERATOR(pg_catalog./) "
-						 "pg_catalog.date_part('epoch', %s::pg_catalog.interval)))",
-						 quote_identifier(row->time_column), quote_literal_cstr(half_life));
+		append_decay(sql, quote_identifier(row->time_column), quote_literal_cstr(half_life));
 		any = true;
 	}
 	if (!any)
 		appendStringInfoString(sql, "1::pg_catalog.float8");
+}
+
+/*
+ * 2^(-age / half_life).  What happens in the future is as new as can be; no time,
+ * no weight; the exponent stops where power() would raise an underflow.
+ */
+static void
+append_decay(StringInfo sql, const char *time, const char *half_life)
+{
+	appendStringInfo(sql,
+					 "CASE WHEN pg_catalog.isfinite(%1$s::pg_catalog.timestamptz) THEN "
+					 "pg_catalog.power(2::pg_catalog.float8, GREATEST(-1000::pg_catalog.float8, "
+					 "LEAST(0::pg_catalog.float8, pg_catalog.date_part('epoch', "
+					 "%1$s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.now()) "
+					 "OPERATOR(pg_catalog./) pg_catalog.date_part('epoch', "
+					 "%2$s::pg_catalog.interval)))) "
+					 "WHEN %1$s::pg_catalog.timestamptz OPERATOR(pg_catalog.>) pg_catalog.now() "
+					 "THEN 1 WHEN %1$s IS NOT NULL THEN 0 END",
+					 time, half_life);
 }
 
 static void

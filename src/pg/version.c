@@ -282,12 +282,14 @@ recsys_load_model(PG_FUNCTION_ARGS)
 
 	if (!PG_ARGISNULL(1))
 		row->live_version = PG_GETARG_INT32(1);
-	if (row->live_version == 0)
+	else if (row->live_version == 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("model \"%s\" has no version yet", row->name),
 						errhint("Train it with recsys.train().")));
 	length = rspg_chunks_length(row);
 	value = rspg_model_allocate(length);
 	rspg_chunks_read(row, (char *) RSPG_MODEL_BYTES(value), length);
+	/* whoever may write to model_chunk can write a right CRC over wrong bytes */
+	rspg_model_validate(value);
 	PG_RETURN_POINTER(value);
 }
