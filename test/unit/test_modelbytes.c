@@ -488,6 +488,45 @@ TEST(adding_tensors)
 	CHECK(heap.live == 0);
 }
 
+/* Every tensor of every algorithm, of a wrong type or shape, or missing. */
+TEST(checks_of_algorithms)
+{
+	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	{
+		const RsAlgorithm *algorithm = rs_algorithms()[a];
+		RsContext ctx = rs_context_malloc();
+		RsModel model;
+
+		model_train(&ctx, algorithm, RS_ID_BIGINT, &model);
+		CHECK(algorithm->check(&ctx, &model) == RS_OK);
+		for (int t = 0; t < model.n_tensors; t++)
+		{
+			RsTensor *tensor = &model.tensors[t];
+			RsTensor good = *tensor;
+
+			if (strcmp(good.name, "item_popularity") == 0 && algorithm != &rs_popularity)
+				continue; /* the reader's */
+			for (int way = 0; way < 5; way++)
+			{
+				*tensor = good;
+				if (way == 0)
+					tensor->name = "other";
+				else if (way == 1)
+					tensor->dtype = RS_U8;
+				else if (way == 2)
+					tensor->dims = 3 - tensor->dims;
+				else if (tensor->dims >= way - 2)
+					tensor->shape[way - 3]++;
+				else
+					continue;
+				CHECK(algorithm->check(&ctx, &model) == RS_ERR_BYTES);
+			}
+			*tensor = good;
+		}
+		rs_model_free(&ctx, &model);
+	}
+}
+
 UNIT_MAIN(round_trip, ids_found, every_byte_changed, every_truncation, length_fields,
 		  metadata_edited, tensors_edited, too_many_tensors, later_version, values_wrong,
-		  writing_stops, reading_stops, adding_tensors)
+		  writing_stops, reading_stops, adding_tensors, checks_of_algorithms)
