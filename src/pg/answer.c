@@ -33,12 +33,15 @@ rspg_answer_begin(RspgStored *stored, Oid id_type)
 	answer.id_type = id_type;
 	model_type = answer.model->ids.type;
 	if (id_type != TEXTOID && id_type != rspg_id_type_oid(model_type))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the model has item ids of type %s, not %s", rspg_id_type_name(model_type),
-						rspg_id_type_name(rspg_id_type(id_type))),
-				 errhint("Pass ids of type %s, or of type text: the answer then has text ids.",
-						 rspg_id_type_name(model_type))));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("the model has item ids of type %s, not %s", rspg_id_type_name(model_type),
+					rspg_id_type_name(rspg_id_type(id_type))),
+			 model_type == RS_ID_TEXT
+				 ? errhint("Pass ids of type text.")
+				 : errhint("Pass ids of type %s, or of type text: the answer then has text ids.",
+						   rspg_id_type_name(model_type))));
 	rspg_converter_init(&answer.converter, id_type, rspg_id_type_oid(model_type));
 	return answer;
 }
