@@ -4,13 +4,14 @@
 --		users with the items that are new to them in the rest.  :kept is the
 --		condition of what is kept.
 --
-CREATE VIEW events_kept AS SELECT * FROM events WHERE :kept;
+CREATE TABLE events_kept AS SELECT * FROM events WHERE :kept;
+CREATE INDEX ON events_kept (user_id);
+ANALYZE events_kept;
 CREATE TABLE asked AS
-SELECT user_id, array_agg(DISTINCT item_id) AS relevant
-FROM events e
-WHERE NOT (:kept)
-	AND NOT EXISTS (SELECT FROM events_kept k WHERE (k.user_id, k.item_id) = (e.user_id, e.item_id))
-	AND EXISTS (SELECT FROM events_kept k WHERE k.user_id = e.user_id)
+SELECT user_id, array_agg(item_id) AS relevant
+FROM (SELECT user_id, item_id FROM events WHERE NOT (:kept)
+	EXCEPT SELECT user_id, item_id FROM events_kept) fresh
+WHERE user_id IN (SELECT user_id FROM events_kept)
 	AND item_id IN (SELECT item_id FROM events_kept)
 GROUP BY user_id
 ORDER BY hashtextextended(user_id::text, 3)
