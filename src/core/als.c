@@ -53,7 +53,7 @@ static const RsOption options[] = {
 					  "Confidence in an event of weight 1."},
 	[OPTION_UNOBSERVED_WEIGHT] = {"unobserved_weight", RS_OPTION_REAL, 0.1, 0, 1e6, NULL,
 								  "Confidence that a user does not want any one item."},
-	[OPTION_REGULARIZATION] = {"regularization", RS_OPTION_REAL, 0.01, 0, 1e6, NULL,
+	[OPTION_REGULARIZATION] = {"regularization", RS_OPTION_REAL, 0.003, 0, 1e6, NULL,
 							   "Weight of the penalty on the length of vectors."},
 	[OPTION_REGULARIZATION_EXPONENT] = {"regularization_exponent", RS_OPTION_REAL, 1, 0, 2, NULL,
 										"How much more the vectors of frequent users and items "
@@ -142,14 +142,6 @@ free_side(RsContext *ctx, RsAlsSide *side)
 	rs_free(ctx, side->piece_loss);
 }
 
-static RsStatus
-fail_diverged(RsContext *ctx, int iterations)
-{
-	rs_fail(ctx, RS_ERR_DIVERGED, "training diverged after %d iterations", iterations);
-	rs_hint(ctx, "Lower alpha or the weights, or raise regularization.");
-	return RS_ERR_DIVERGED;
-}
-
 /* One sweep over users and items; *loss is the objective after it. */
 static RsStatus
 sweep(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *users, RsAlsSide *items,
@@ -170,9 +162,9 @@ sweep(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *users, RsAlsSide
 	if (status != RS_OK)
 		return status;
 	*loss += user_penalty;
-	return isfinite(*loss) && isfinite(rs_norm(items->gram, settings->width * settings->width))
-			   ? RS_OK
-			   : RS_ERR_DIVERGED;
+	if (!isfinite(*loss) || !isfinite(rs_norm(items->gram, settings->width * settings->width)))
+		return RS_ERR_DIVERGED;
+	return RS_OK;
 }
 
 static RsStatus
@@ -193,7 +185,10 @@ fit(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *users, RsAlsSide *
 
 		status = sweep(ctx, settings, users, items, scratch, &loss);
 		if (status == RS_ERR_DIVERGED)
-			return fail_diverged(ctx, model->iterations);
+		{
+			rs_fail(ctx, status, "training diverged after %d iterations", model->iterations);
+			rs_hint(ctx, "Lower alpha or the weights, or raise regularization.");
+		}
 		if (status != RS_OK)
 			return status;
 		model->iterations++;
@@ -371,14 +366,14 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	read_settings(&model->options, &settings);
 	if (history->n == 0)
 		return RS_OK;
-	cells.item = rs_alloc(ctx, history->n * sizeof(uint32_t));
-	cells.weight = rs_alloc(ctx, history->n * sizeof(float));
+	cells.item = rs_alloc(ctx, history->n * (sizeof(uint32_t) + sizeof(float)));
+	if (cells.item == NULL)
+		return ctx->status;
+	cells.weight = (float *) (cells.item + history->n);
 	a = rs_alloc(ctx, (size_t) settings.factors * settings.factors * sizeof(float));
-	if (cells.item == NULL || cells.weight == NULL || a == NULL)
+	if (a == NULL)
 	{
 		rs_free(ctx, cells.item);
-		rs_free(ctx, cells.weight);
-		rs_free(ctx, a);
 		return ctx->status;
 	}
 	memcpy(cells.item, history->item, history->n * sizeof(uint32_t));
@@ -388,7 +383,6 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	if (n > 0 && !fold_in(&settings, model, &cells, n, a, out))
 		memset(out, 0, settings.factors * sizeof(float));
 	rs_free(ctx, cells.item);
-	rs_free(ctx, cells.weight);
 	rs_free(ctx, a);
 	return RS_OK;
 }

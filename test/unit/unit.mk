@@ -6,6 +6,7 @@
 #   make coverage    branch coverage of src/core; fails below COVERAGE_MIN percent
 #   make fuzz        libFuzzer over model bytes, FUZZ_SECONDS long (needs clang)
 #   make bench-topk  times of the exact top k
+#   make bench-als   build build/bench/als_solver, which compares ALS's solvers
 
 UNIT_BUILD   ?= build
 UNIT_CC      ?= gcc
@@ -96,3 +97,9 @@ endif
 fuzz-corpus: $(UNIT_BUILD)/bench/libcore.a
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $(UNIT_SRC)/test/fuzz/make_corpus.c $< $(UNIT_LIBS) -o $(UNIT_BUILD)/make_corpus
 	mkdir -p $(UNIT_SRC)/test/fuzz/corpus && $(UNIT_BUILD)/make_corpus $(UNIT_SRC)/test/fuzz/corpus
+
+.PHONY: bench-als
+bench-als: $(UNIT_BUILD)/bench/als_solver
+$(UNIT_BUILD)/bench/als_solver: $(UNIT_SRC)/test/bench/als_solver.c $(UNIT_BUILD)/bench/libcore.a
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@
