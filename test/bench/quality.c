@@ -2,7 +2,8 @@
  * quality.c
  *		Quality of the algorithms on public splits, over the core alone.
  *
- *		quality [-t THREADS] [-w one|log|sum] FOLDER ALGORITHM [OPTION=VALUE …]
+ *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] FOLDER ALGORITHM
+ *				[OPTION=VALUE …]
  *
  * Trains on the split of quality_data.c, ranks all items but those of the
  * history (or the candidates that the split gives) for each user with a target,
@@ -139,6 +140,7 @@ main(int argc, char **argv)
 	RsContext ctx = rs_context_malloc();
 	const RsAlgorithm *algorithm;
 	const char *weights = "one";
+	bool whole = false;
 	RsOptions options;
 	Split split;
 	int at;
@@ -151,11 +153,13 @@ main(int argc, char **argv)
 			ctx.threads = atoi(argv[at + 1]);
 		else if (argv[at][1] == 'w')
 			weights = argv[at + 1];
+		else if (argv[at][1] == 'h')
+			whole = strcmp(argv[at + 1], "yes") == 0;
 	}
 	if (at + 1 >= argc || (algorithm = rs_algorithm_find(argv[at + 1])) == NULL)
 	{
-		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] FOLDER ALGORITHM "
-						"[OPTION=VALUE ...]\n");
+		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] FOLDER "
+						"ALGORITHM [OPTION=VALUE ...]\n");
 		return 2;
 	}
 	rs_options_default(&options, algorithm->options);
@@ -163,6 +167,8 @@ main(int argc, char **argv)
 		set_option(&ctx, &options, argv[i]);
 	if (!split_load(&split, argv[at], weights))
 		return 1;
+	if (whole)
+		split_fit_history(&split);
 	if (algorithm->ordered && !split.timed)
 	{
 		fprintf(stderr, "%s has no times for %s\n", argv[at], algorithm->name);
@@ -171,7 +177,7 @@ main(int argc, char **argv)
 	measure(&ctx, argv[at], &split, algorithm, &options);
 	for (i = at + 2; i < argc; i++)
 		printf(" %s", argv[i]);
-	printf("\n");
+	printf("%s\n", whole ? " with the validation item in the fit too" : "");
 	split_free(&split);
 	return 0;
 }

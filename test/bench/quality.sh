@@ -14,6 +14,7 @@ data=${DATA:-$root/../shared/data}
 build=${BUILD:-$root/build}
 filter=${1:-}
 threads=${THREADS:-2}
+whole=no
 
 if [ ! -d "$data" ]; then
 	echo "no data folder $data: set DATA to the folder of the data sets" >&2
@@ -35,7 +36,7 @@ run()
 		echo "$set_name: not in $data, skipped"
 		return 0
 	fi
-	"$build/quality" -t "$threads" ${weights:+-w "$weights"} "$data/$set_name" "$algorithm" "$@" ||
+	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" "$data/$set_name" "$algorithm" "$@" ||
 		echo "$set_name $algorithm: failed"
 }
 
@@ -62,6 +63,7 @@ run gowalla-lightgcn item_knn
 run gowalla-lightgcn item_knn neighbors_of=source source_exponent=0.7 target_exponent=0.2
 run gowalla-lightgcn item_knn neighbors_of=source source_exponent=0.7 target_exponent=0.2 neighbors=0
 run gowalla-lightgcn als
+run gowalla-lightgcn als unobserved_weight=0.003
 
 # s3rec-beauty: last item, all items
 published "s3rec-beauty published" "PopRec .0152/.0068, SASRec .0605/.0318, S3-Rec .0647/.0327 (HR@10/NDCG@10, S3-Rec)"
@@ -69,6 +71,10 @@ run s3rec-beauty popularity
 run s3rec-beauty item_knn
 run s3rec-beauty sequence
 run s3rec-beauty sequence query_decay=2 backward=0.25
+whole=yes # the validation item in the fit too
+run s3rec-beauty sequence
+run s3rec-beauty sequence query_decay=2 backward=0.25
+whole=no
 run s3rec-beauty als
 
 # splits of our own, for choosing defaults: nothing published

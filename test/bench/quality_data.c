@@ -316,6 +316,16 @@ split_load(Split *split, const char *folder, const char *weights)
 }
 
 void
+split_fit_history(Split *split)
+{
+	uint64_t i;
+
+	for (i = 0; i < split->n; i++)
+		if (split->row[i].part == HISTORY)
+			split->row[i].part = FIT;
+}
+
+void
 split_free(Split *split)
 {
 	free(split->row);

@@ -40,6 +40,9 @@ typedef struct Split
 /* Load a data set from its folder; its last part names the protocol.  False,
  * with a word on stderr, where there is none.  weights: "one", "log" or "sum". */
 extern bool split_load(Split *split, const char *folder, const char *weights);
+
+/* Train on what is in the history only, too. */
+extern void split_fit_history(Split *split);
 extern void split_free(Split *split);
 
 #endif
