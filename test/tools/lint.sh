@@ -86,10 +86,10 @@ for file in test/isolation/specs/*.spec; do
 	[ -e "$file" ] || continue
 	[ -f "test/isolation/expected/$(basename "$file" .spec).out" ] || breach "$file has no expected output"
 done
-# What the suites pick up by name: test_*.c (unit), fuzz_*.c, *.sql, *.spec, *.pl
+# What the suites pick up by name: test_*.c (unit), fuzz_*.c and its make_corpus.c, *.sql, *.spec, *.pl
 none "a test file that no suite runs" sh -c "git ls-files test/sql test/isolation test/t test/unit test/fuzz |
 	grep -E '\.(c|sql|spec|pl)$' |
-	grep -vE '^(test/sql/[a-z0-9_]+\.sql|test/isolation/specs/[a-z0-9_]+\.spec|test/t/[0-9]{3}_[a-z0-9_]+\.pl|test/unit/test_[a-z0-9_]+\.c|test/fuzz/fuzz_[a-z0-9_]+\.c)$'"
+	grep -vE '^(test/sql/[a-z0-9_]+\.sql|test/isolation/specs/[a-z0-9_]+\.spec|test/t/[0-9]{3}_[a-z0-9_]+\.pl|test/unit/test_[a-z0-9_]+\.c|test/fuzz/(fuzz_[a-z0-9_]+|make_corpus)\.c)$'"
 none "shell script that does not parse" \
 	sh -c "for f in \$(git ls-files '*.sh' .ci/run); do bash -n \$f; done"
 
