@@ -17,7 +17,8 @@ pgxs=$(cd "$(dirname "$("$bindir/pg_config" --pgxs)")/.." && pwd)
 for part in test expected docs deploy; do
 	[ ! -d "$top/$part" ] || cp -r "$top/$part" "$scratch/"
 done
-[ -z "$server_user" ] || chown -R "$server_user" "$scratch"/{test,expected,docs,deploy}
+cp "$top/README.md" "$scratch/"
+[ -z "$server_user" ] || chown -R "$server_user" "$scratch"/{README.md,test,expected,docs,deploy}
 
 failed=()
 closing() {
@@ -74,7 +75,7 @@ suite_tap() {
 }
 
 suite_docs() {
-	suite docs /dev/null bash test/tools/docs.sh docs/tutorial.md
+	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md
 }
 
 server_start "fsync = off" "max_prepared_transactions = 10"
