@@ -55,6 +55,7 @@ for k in 50 100 200 400; do
 	run ml-1m-ncf ease dense_items=0 neighbors=$k
 done
 run ml-1m-ncf als
+run ml-1m-ncf als factors=128
 
 # gowalla-lightgcn: all items but those of the training
 published "gowalla-lightgcn published" "ItemCF .1570/.1214, LightGCN .1820/.1547, UltraGCN .1862/.1580, SimpleX .1872/.1557 (recall@20/NDCG@20, BARS)"
@@ -63,7 +64,7 @@ run gowalla-lightgcn item_knn
 run gowalla-lightgcn item_knn neighbors_of=source source_exponent=0.7 target_exponent=0.2
 run gowalla-lightgcn item_knn neighbors_of=source source_exponent=0.7 target_exponent=0.2 neighbors=0
 run gowalla-lightgcn als
-run gowalla-lightgcn als unobserved_weight=0.003
+run gowalla-lightgcn als unobserved_weight=0.01
 
 # s3rec-beauty: last item, all items
 published "s3rec-beauty published" "PopRec .0152/.0068, SASRec .0605/.0318, S3-Rec .0647/.0327 (HR@10/NDCG@10, S3-Rec)"
