@@ -33,10 +33,9 @@ rspg_model_allocate(uint64 length)
 	if (length > (uint64) recsys_max_model_size * 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("model of %.1f MB is larger than a value of type recsys.model may be",
-						(double) length / 1048576.0),
-				 errdetail("recsys.max_model_size is %.1f MB.",
-						   (double) recsys_max_model_size / 1024.0),
+				 errmsg("model of %.1f kB is larger than a value of type recsys.model may be",
+						(double) length / 1024.0),
+				 errdetail("recsys.max_model_size is %d kB.", recsys_max_model_size),
 				 errhint("Train a registered model with recsys.train(), which knows no such "
 						 "limit, raise recsys.max_model_size, or choose fewer factors or "
 						 "neighbors.")));

@@ -1,0 +1,141 @@
+-- create_model, train, versions: what is refused and what is kept
+SET client_min_messages = notice;
+CREATE SCHEMA registry_test;
+SET search_path = registry_test, public;
+CREATE TABLE events (user_id bigint, item_id text, kind text, n numeric, at timestamptz, blob jsonb, price money);
+INSERT INTO events SELECT u, 'i' || (u * i) % 17, CASE i % 3 WHEN 0 THEN 'view' WHEN 1 THEN 'buy' ELSE 'odd' END, i, timestamptz '2026-01-01' + i * interval '1 day'
+FROM generate_series(1, 30) u, generate_series(1, 6) i;
+CREATE SEQUENCE not_a_table;
+
+-- refusals
+SELECT recsys.create_model('m', 'events', 'alx');
+SELECT recsys.create_model('m', 'events', options => '{"factor": 3}');
+SELECT recsys.create_model('m', 'events', options => '{"factors": "many"}');
+SELECT recsys.create_model('m', 'events', options => '{"factors": 0}');
+SELECT recsys.create_model('m', 'events', options => '{"factors": 2.5}');
+SELECT recsys.create_model('m', 'events', options => '[1]');
+SELECT recsys.create_model('m', 'events', user_column => 'usr');
+SELECT recsys.create_model('m', 'events', item_column => 'item');
+SELECT recsys.create_model('m', 'events', weight_column => 'kind');
+SELECT recsys.create_model('m', 'events', weight_column => 'price');
+SELECT recsys.create_model('m', 'events', event_column => 'kind');
+SELECT recsys.create_model('m', 'events', event_weights => '{"view": 1}');
+SELECT recsys.create_model('m', 'events', event_column => 'kind', event_weights => '{"view": "one"}');
+SELECT recsys.create_model('m', 'events', event_column => 'kind', event_weights => '{}');
+SELECT recsys.create_model('m', 'events', half_life => '1 day');
+SELECT recsys.create_model('m', 'events', time_column => 'at', half_life => '-1 day');
+SELECT recsys.create_model('m', 'events', time_column => 'n');
+SELECT recsys.create_model('m', 'events', 'sequence');
+SELECT recsys.create_model('m', 'events', features => '{}');
+SELECT recsys.create_model('m', 'not_a_table');
+SELECT recsys.create_model('', 'events');
+SELECT recsys.create_model(repeat('x', 64), 'events');
+SELECT recsys.create_model(NULL, 'events');
+SELECT recsys.create_model('m', NULL);
+SELECT count(*) AS models FROM recsys.models;
+
+-- a notice where the history is a scan, silence where an index finds it
+SELECT recsys.create_model('m', 'events', 'item_knn');
+CREATE INDEX partly ON events (user_id) WHERE kind = 'buy';
+SELECT recsys.create_model('m2', 'events', 'item_knn');
+CREATE INDEX wholly ON events (user_id, at);
+SELECT recsys.create_model('m3', 'events', 'item_knn');
+SELECT recsys.create_model('m3', 'events', 'item_knn');
+
+-- versions
+\set VERBOSITY terse
+SELECT recsys.recommend('1', 3, 'm');
+SELECT recsys.train('m');
+SELECT md5(recsys.load_model('m')::bytea) AS first \gset
+INSERT INTO events (user_id, item_id, kind, n, at) VALUES (1, 'new', 'buy', 1, '2026-02-01'), (NULL, 'i1', 'buy', 1, '2026-02-01'), (2, NULL, 'buy', 1, '2026-02-01');
+SELECT recsys.train('m');
+SELECT model, version, live, algorithm, id_type, users, items, events, rows_read, rows_skipped, trained_by = current_user::regrole AS mine FROM recsys.model_versions ORDER BY version;
+SELECT count(*) > 0 AS knows_new FROM recsys.similar_items('new', 5, 'm');
+SELECT recsys.deploy('m', 1);
+SELECT md5(recsys.load_model('m')::bytea) = :'first' AS first_again, count(*) > 0 AS knows_new FROM recsys.similar_items('new', 5, 'm');
+SELECT recsys.deploy('m', 2);
+SELECT version, state FROM recsys.models WHERE model = 'm';
+SELECT recsys.deploy('m', 3);
+SELECT recsys.load_model('m', 9);
+SELECT recsys.train('nobody');
+SELECT recsys.deploy('nobody', 1), recsys.drop_model('nobody');
+
+-- the aggregate over the same rows gives the same bytes; a value can be stored
+SELECT recsys.load_model('m')::bytea = recsys.train_item_knn(user_id, item_id)::bytea AS same FROM events;
+SELECT recsys.save_model('saved', (SELECT recsys.train_als(user_id, item_id, n::float8, '{"factors": 4}') FROM events));
+SELECT recsys.load_model('saved')::bytea = recsys.train_als(user_id, item_id, n::float8, '{"factors": 4}')::bytea AS same FROM events;
+SELECT recsys.save_model('saved', (SELECT recsys.train_ease(user_id, item_id) FROM events));
+SELECT version, algorithm FROM recsys.model_versions WHERE model = 'saved' ORDER BY 1;
+SELECT recsys.save_model('m', (SELECT recsys.train_ease(user_id, item_id) FROM events));
+SELECT recsys.recommend('1', 3, 'saved');
+SELECT recsys.train('saved');
+
+-- a savepoint takes a version back
+BEGIN;
+SAVEPOINT s;
+SELECT recsys.train('m');
+SELECT count(*) > 0 AS answers FROM recsys.recommend('1', 3, 'm');
+ROLLBACK TO s;
+SELECT version FROM recsys.models WHERE model = 'm';
+SELECT count(*) > 0 AS answers FROM recsys.recommend('1', 3, 'm');
+COMMIT;
+
+-- weights: by column, by event, by age; an event that is not named is left out
+SELECT recsys.create_model('weighted', 'events', 'popularity', weight_column => 'n', event_column => 'kind', event_weights => '{"view": 1, "buy": 10, "it''s \\odd": 3}', time_column => 'at', half_life => '30 days');
+SELECT recsys.train('weighted');
+SELECT rows_skipped FROM recsys.model_versions WHERE model = 'weighted';
+SELECT abs(r.score / e.score - 1) < 1e-4 AS right FROM recsys.recommend(NULL::text, 1, 'weighted') r JOIN (
+	SELECT item_id, sum(n::float8 * CASE kind WHEN 'view' THEN 1 WHEN 'buy' THEN 10 END * power(2, least(0, extract(epoch FROM at - now()) / extract(epoch FROM interval '30 days')))) AS score
+	FROM events WHERE user_id IS NOT NULL GROUP BY 1) e USING (item_id);
+
+-- sources that cannot be trained on
+CREATE TABLE empty (user_id int, item_id int, w float8);
+CREATE INDEX ON empty (user_id);
+SELECT recsys.create_model('empty', 'empty', weight_column => 'w');
+SELECT recsys.train('empty');
+INSERT INTO empty VALUES (NULL, 1, 1), (1, NULL, 1), (1, 1, NULL);
+SELECT recsys.train('empty');
+INSERT INTO empty VALUES (1, 1, 0);
+SELECT recsys.train('empty');
+INSERT INTO empty VALUES (1, 1, 'NaN');
+SELECT recsys.train('empty');
+UPDATE empty SET w = '-infinity' WHERE w = 'NaN';
+SELECT recsys.train('empty');
+UPDATE empty SET w = 1e300 WHERE w = '-infinity';
+SELECT recsys.train('empty');
+UPDATE empty SET w = 2 WHERE w = 1e300;
+SELECT recsys.train('empty');
+SELECT * FROM recsys.recommend(1, 5, 'empty');
+SELECT item_id, source FROM recsys.recommend(2, 5, 'empty');
+SET recsys.train_memory = '1MB';
+SELECT recsys.train_ease(i, i::bigint) FROM generate_series(1, 3000) i;
+SELECT recsys.train_als(i, i::bigint) FROM generate_series(1, 100000) i;
+RESET recsys.train_memory;
+SET recsys.max_model_size = '1kB';
+SELECT recsys.train_als(user_id, item_id) FROM events;
+RESET recsys.max_model_size;
+SET recsys.train_memory = '64kB';
+SELECT recsys.train_als(i, i::bigint) FROM generate_series(1, 20000) i;
+RESET recsys.train_memory;
+
+-- names that want quoting; a view as the source
+CREATE TABLE "Se""lect; DROP" ("User Id" int, "Item" int);
+INSERT INTO "Se""lect; DROP" SELECT i % 7, i % 11 FROM generate_series(1, 100) i;
+CREATE VIEW "odd view" AS SELECT * FROM "Se""lect; DROP";
+SELECT recsys.create_model('it''s "odd"', '"odd view"', 'item_knn', user_column => 'User Id', item_column => 'Item');
+SELECT recsys.train('it''s "odd"');
+SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'it''s "odd"', false);
+
+-- stored bytes that were tampered with
+UPDATE recsys.model_chunk SET bytes = set_byte(bytes, 900, 255 - get_byte(bytes, 900)) WHERE model_id = (SELECT id FROM recsys.model_registry WHERE name = 'm') AND version = 1;
+SELECT recsys.load_model('m', 1) IS NULL;
+DELETE FROM recsys.model_chunk WHERE model_id = (SELECT id FROM recsys.model_registry WHERE name = 'm') AND version = 1;
+SELECT recsys.load_model('m', 1) IS NULL;
+
+SELECT recsys.drop_model(model) FROM (SELECT model FROM recsys.models) x;
+SELECT count(*) AS rows_left FROM recsys.model_chunk;
+SELECT count(*) AS versions_left FROM recsys.model_version;
+\set VERBOSITY default
+SELECT recsys.recommend('1');
+SET client_min_messages = warning;
+DROP SCHEMA registry_test CASCADE;

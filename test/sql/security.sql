@@ -1,0 +1,101 @@
+-- every function for four roles: the owner, a member of the owner, a reader of
+-- the source, and somebody else
+SET client_min_messages = warning;
+CREATE ROLE regress_recsys_owner;
+CREATE ROLE regress_recsys_member IN ROLE regress_recsys_owner;
+CREATE ROLE regress_recsys_reader;
+CREATE ROLE regress_recsys_other;
+GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO regress_recsys_owner;
+CREATE SCHEMA security_test;
+GRANT USAGE ON SCHEMA security_test TO PUBLIC;
+SET search_path = security_test, public;
+CREATE TABLE events (user_id bigint, item_id bigint);
+INSERT INTO events SELECT i % 7, i % 11 FROM generate_series(1, 200) i;
+CREATE INDEX ON events (user_id);
+ALTER TABLE events OWNER TO regress_recsys_owner;
+GRANT SELECT ON events TO regress_recsys_reader;
+
+-- run a statement as a role: its SQLSTATE, or ok.  22012 tells whether rows were
+-- seen (1 / count(*)) or changed (1 / 0)
+CREATE FUNCTION attempt(role name, statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE pg_catalog.format('SET LOCAL ROLE %I', role);
+	BEGIN
+		EXECUTE statement;
+		RAISE EXCEPTION USING ERRCODE = 'P0000';	-- leave nothing behind
+	EXCEPTION WHEN SQLSTATE 'P0000' THEN
+		RESET ROLE;
+		RETURN 'ok';
+	WHEN OTHERS THEN
+		RESET ROLE;
+		RETURN SQLSTATE;
+	END;
+END
+$$;
+SET ROLE regress_recsys_owner;
+SELECT recsys.create_model('mine', 'events', 'item_knn');
+SELECT recsys.train('mine');
+RESET ROLE;
+CREATE TABLE statements (n int GENERATED ALWAYS AS IDENTITY, what text, statement text);
+INSERT INTO statements (what, statement) VALUES
+	('create_model', $$SELECT recsys.create_model('other', 'security_test.events')$$),
+	('train', $$SELECT recsys.train('mine')$$),
+	('save_model new', $$SELECT recsys.save_model('new', recsys.train_als(1, 2::bigint))$$),
+	('save_model', $$SELECT recsys.save_model('mine', recsys.train_item_knn(1, 2::bigint))$$),
+	('load_model', $$SELECT recsys.load_model('mine')$$),
+	('deploy', $$SELECT recsys.deploy('mine', 1)$$),
+	('drop_model', $$SELECT recsys.drop_model('mine')$$),
+	('recommend', $$SELECT * FROM recsys.recommend(1::bigint, 3, 'mine')$$),
+	('recommend text', $$SELECT * FROM recsys.recommend('1', 3, 'mine')$$),
+	('recommend_for_items', $$SELECT * FROM recsys.recommend_for_items(ARRAY[1]::bigint[], 3, 'mine')$$),
+	('similar_items', $$SELECT * FROM recsys.similar_items(1::bigint, 3, 'mine')$$),
+	('recommend by value', $$SELECT recsys.recommend((SELECT recsys.train_als(1, 2::bigint)), ARRAY[2]::bigint[])$$),
+	('train_als', $$SELECT recsys.train_als(1, 2::bigint)$$),
+	('train_ease', $$SELECT recsys.train_ease(1, 2::bigint)$$),
+	('train_popularity', $$SELECT recsys.train_popularity(1, 2::bigint)$$),
+	('train_sequence', $$SELECT recsys.train_sequence(1, 2::bigint, now())$$),
+	('model to bytea', $$SELECT recsys.train_als(1, 2::bigint)::bytea::recsys.model::text::recsys.model$$),
+	('metrics', $$SELECT recsys.ndcg_at_k(ARRAY[1]::bigint[], ARRAY[1]::bigint[])$$),
+	('algorithm_options', $$SELECT * FROM recsys.algorithm_options()$$),
+	('training_progress', $$SELECT * FROM recsys.training_progress$$),
+	('models', $$SELECT 1 / count(*) FROM recsys.models$$),
+	('model_versions', $$SELECT 1 / count(*) FROM recsys.model_versions$$),
+	('chunks are seen', $$SELECT 1 / count(*) FROM recsys.model_chunk$$),
+	('forge a row', $$INSERT INTO recsys.model_registry (name, owner, algorithm, options) VALUES ('forged', 'regress_recsys_owner', 'als', '{}')$$),
+	('forge a version', $$UPDATE recsys.model_registry SET live_version = 7 WHERE name = 'mine' RETURNING 1 / (id - id)$$),
+	('forge bytes', $$DELETE FROM recsys.model_chunk RETURNING 1 / (seq - seq)$$),
+	('max_model_size', $$SET recsys.max_model_size = '1MB'$$),
+	('threads', $$SET recsys.threads = 1$$);
+SELECT what, attempt('regress_recsys_owner', statement) AS owner, attempt('regress_recsys_member', statement) AS member,
+	attempt('regress_recsys_reader', statement) AS reader, attempt('regress_recsys_other', statement) AS other
+FROM statements ORDER BY n;
+-- every function of the extension is in that list
+SELECT DISTINCT p.proname AS not_walked FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'recsys')
+	AND NOT EXISTS (SELECT FROM statements WHERE statement LIKE '%recsys.' || p.proname || '(%')
+	AND p.proname !~ '_at_k$|fn$|^model_(in|out|recv|send|to_bytea)$|^bytea_to_model$|_rows$' ORDER BY 1;
+-- nothing runs with another's rights, and every object says what it is for
+SELECT count(*) AS security_definer FROM pg_proc WHERE prosecdef AND pronamespace = 'recsys'::regnamespace;
+SELECT pg_describe_object(classid, objid, 0) AS without_comment FROM pg_depend
+WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'recsys') AND deptype = 'e'
+	AND classid <> 'pg_type'::regclass AND obj_description(objid, classid::regclass::name) IS NULL
+	AND NOT (classid = 'pg_class'::regclass AND (SELECT relkind FROM pg_class WHERE oid = objid) IN ('S', 'i')) ORDER BY 1;
+
+-- a function in the source runs as the caller, not as the model's owner
+CREATE FUNCTION whoami() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN 1; END $$;
+CREATE VIEW spy WITH (security_invoker = true) AS SELECT user_id, item_id FROM events WHERE whoami() = 1 LIMIT 5;
+ALTER VIEW spy OWNER TO regress_recsys_owner;
+GRANT SELECT ON spy TO regress_recsys_reader;
+SET ROLE regress_recsys_owner;
+SELECT recsys.create_model('spy', 'spy', 'popularity');
+SELECT recsys.train('spy');
+RESET ROLE;
+SET client_min_messages = notice;
+SET ROLE regress_recsys_reader;
+SELECT count(*) FROM recsys.recommend(1::bigint, 2, 'spy');
+RESET ROLE;
+SET client_min_messages = warning;
+SELECT recsys.drop_model('spy'), recsys.drop_model('mine');
+DROP SCHEMA security_test CASCADE;
+REVOKE ALL ON recsys.model_registry, recsys.model_version, recsys.model_chunk FROM regress_recsys_owner;
+DROP ROLE regress_recsys_owner, regress_recsys_member, regress_recsys_reader, regress_recsys_other;
