@@ -19,7 +19,7 @@ UNIT_CFLAGS   = $(UNIT_WARN) -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)
 UNIT_LIBS    := -lm -ldl -lpthread
 UNIT_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 UNIT_FLAGS_tsan := -O1 -fsanitize=thread -DRS_NO_IFUNC
-UNIT_FLAGS_cov  := -O0 --coverage -fprofile-abs-path
+UNIT_FLAGS_cov  := -O0 --coverage -fprofile-update=atomic -fprofile-abs-path
 UNIT_FLAGS_bench := -O3
 
 # $(call unit-variant,NAME): rules for build/NAME/*.o, libcore.a (so that a test
