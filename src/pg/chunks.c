@@ -22,7 +22,7 @@
 
 static const Oid key_types[2] = {INT8OID, INT4OID};
 
-static void fail(const RspgRegistryRow *row, int64 seq, const char *what) pg_attribute_noreturn();
+static void fail(const RspgRegistryRow *row, int64 seq, const char *what) __attribute__((noreturn));
 static Size read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 seq,
 					   char *to, uint64 room);
 

@@ -115,7 +115,8 @@ recsys_model_in(PG_FUNCTION_ARGS)
 	int length;
 
 	value = rspg_model_allocate((uint64) pg_b64_dec_len((int) text_length));
-	length = pg_b64_decode(text, (int) text_length, (char *) RSPG_MODEL_BYTES(value),
+	/* bytes are char before PostgreSQL 18 and uint8 since */
+	length = pg_b64_decode(text, (int) text_length, (void *) RSPG_MODEL_BYTES(value),
 						   (int) RSPG_MODEL_LENGTH(value));
 	if (length < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
@@ -132,7 +133,8 @@ recsys_model_out(PG_FUNCTION_ARGS)
 	struct varlena *value = PG_GETARG_VARLENA_P(0);
 	int room = pg_b64_enc_len((int) RSPG_MODEL_LENGTH(value));
 	char *text = palloc((Size) room + 1);
-	int length = pg_b64_encode(RSPG_MODEL_BYTES(value), (int) RSPG_MODEL_LENGTH(value), text, room);
+	int length = pg_b64_encode((const void *) RSPG_MODEL_BYTES(value),
+							   (int) RSPG_MODEL_LENGTH(value), text, room);
 
 	if (length < 0)
 		elog(ERROR, "could not encode a model");
