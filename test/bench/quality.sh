@@ -4,13 +4,13 @@
 #
 #   DATA=FOLDER test/bench/quality.sh [FILTER]
 #
-# DATA holds one folder a data set (default ../shared/data); those that are
+# DATA holds one folder a data set (default data, in the repository); those that are
 # missing are skipped.  FILTER is a pattern for "data set algorithm".  Builds the
 # core and quality.c below $BUILD (default build); needs a C compiler and gzip.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-data=${DATA:-$root/../shared/data}
+data=${DATA:-$root/data}
 build=${BUILD:-$root/build}
 filter=${1:-}
 threads=${THREADS:-2}
