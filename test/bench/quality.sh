@@ -56,6 +56,7 @@ for k in 50 100 200 400; do
 done
 run ml-1m-ncf als
 run ml-1m-ncf als factors=128
+run ml-1m-ncf als factors=128 regularization=0.01
 
 # gowalla-lightgcn: all items but those of the training
 published "gowalla-lightgcn published" "ItemCF .1570/.1214, LightGCN .1820/.1547, UltraGCN .1862/.1580, SimpleX .1872/.1557 (recall@20/NDCG@20, BARS)"
