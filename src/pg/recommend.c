@@ -74,6 +74,9 @@ recsys_recommend(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	row = rspg_registry_find(model_name(fcinfo, 2));
 	rspg_source_check(row);
+	/* ids of a wrong type are refused before the history is read; reading may run
+	 * policies that recommend in their turn, hence the second opening below */
+	(void) rspg_answer_begin(rspg_store_open(row), id_type);
 	if (!PG_ARGISNULL(0))
 		history = rspg_history_read(row, rspg_algorithm(row->algorithm)->ordered,
 									PG_GETARG_DATUM(0), id_type);

@@ -22,7 +22,7 @@ static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 static Size kept_bytes = 0;
 
 static RspgStored *find_kept(int64 key);
-static void make_room(Size needed);
+static void make_room(Size needed, const RspgStored *stays);
 static RspgStored *create_stored(MemoryContext parent, const char *name);
 static void open_serving(RspgStored *stored, const void *bytes, uint64 length);
 static RspgStored *load(const RspgRegistryRow *row);
@@ -38,9 +38,12 @@ rspg_store_open(const RspgRegistryRow *row)
 						errhint("Train it with recsys.train(%s).", quote_literal_cstr(row->name))));
 	stored = find_kept(row->live_key);
 	if (stored != NULL)
+	{
+		make_room(0, stored); /* the bound may have been lowered */
 		return stored;
+	}
 	stored = load(row);
-	make_room(stored->bytes);
+	make_room(stored->bytes, NULL);
 	MemoryContextSetParent(stored->mcxt, TopMemoryContext);
 	kept_bytes += stored->bytes;
 	dlist_push_head(&kept, &stored->node);
@@ -66,10 +69,11 @@ find_kept(int64 key)
 }
 
 /*
- * Let the models go that were not used for longest, until needed bytes fit.
+ * Let the models go that were not used for longest, until needed bytes fit;
+ * the one that stays (NULL: none) was used last.
  */
 static void
-make_room(Size needed)
+make_room(Size needed, const RspgStored *stays)
 {
 	Size limit = (Size) recsys_local_cache_size * 1024;
 
@@ -77,6 +81,8 @@ make_room(Size needed)
 	{
 		RspgStored *oldest = dlist_tail_element(RspgStored, node, &kept);
 
+		if (oldest == stays)
+			break;
 		kept_bytes -= oldest->bytes;
 		dlist_delete(&oldest->node);
 		MemoryContextDelete(oldest->mcxt);
@@ -120,7 +126,7 @@ load(const RspgRegistryRow *row)
 	uint64 length = rspg_chunks_length(row);
 	char *bytes;
 
-	make_room(length);
+	make_room(length, NULL);
 	stored->key = row->live_key;
 	bytes = rs_alloc(&stored->ctx, length);
 	if (bytes == NULL)
