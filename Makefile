@@ -101,7 +101,7 @@ bench:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/bench.sh
 
-## bench-quality: ranking quality on published splits (DATA=folder of the data sets)
+## bench-quality: ranking quality on published splits (DATASETS=folder of the data sets)
 bench-quality:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/quality.sh

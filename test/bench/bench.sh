@@ -23,7 +23,7 @@ times() { awk -v n="$1" -v s="$scale" 'BEGIN { printf "%d", n * s }'; }
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 percentile() { sort -n | awk -v p="$1" '{ v[NR] = $1 } END { print v[int(NR * p) + (NR * p > int(NR * p))] }'; }
 sql() { "$bindir/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
-row() { printf '| %-58s | %-12s | %s |\n' "$1" "$2" "$3"; }
+row() { printf "| %-58s | %-14s | %s |\n" "$1" "$2" "$3"; }
 
 scratch_make
 stage_make
@@ -62,7 +62,7 @@ train() {
 		SELECT recsys.train('$1') AS version \gset
 		\! awk '/VmHWM/ { print \$2 }' /proc/\$PID/status >$scratch/hwm
 		\! awk '/RssShmem/ { print \$2 }' /proc/\$PID/status >$scratch/shmem
-		SELECT seconds FROM recsys.model_versions WHERE model = '$1' AND version = :version;
+		SELECT round(seconds::numeric, 2) FROM recsys.model_versions WHERE model = '$1' AND version = :version;
 	SQL
 }
 memory_mb() {

@@ -2,22 +2,22 @@
 # quality.sh: ranking quality of every algorithm on public splits, beside the
 # published figures.
 #
-#   DATA=FOLDER test/bench/quality.sh [FILTER]
+#   DATASETS=FOLDER test/bench/quality.sh [FILTER]
 #
-# DATA holds one folder a data set (default data, in the repository); those that are
+# DATASETS holds one folder a data set (default ../shared/data); those that are
 # missing are skipped.  FILTER is a pattern for "data set algorithm".  Builds the
 # core and quality.c below $BUILD (default build); needs a C compiler and gzip.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-data=${DATA:-$root/data}
+data=${DATASETS:-$root/../shared/data}
 build=${BUILD:-$root/build}
 filter=${1:-}
 threads=${THREADS:-2}
 whole=no
 
 if [ ! -d "$data" ]; then
-	echo "no data folder $data: set DATA to the folder of the data sets" >&2
+	echo "skipped: no data folder $data: set DATASETS to the folder of the data sets" >&2
 	exit 0
 fi
 mkdir -p "$build"
