@@ -21,7 +21,7 @@
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 static Size kept_bytes = 0;
 
-static RspgStored *find_kept(int64 key);
+static RspgStored *find_kept(const RspgRegistryRow *row);
 static void make_room(Size needed, const RspgStored *stays);
 static RspgStored *create_stored(MemoryContext parent, const char *name);
 static void open_serving(RspgStored *stored, const void *bytes, uint64 length);
@@ -36,7 +36,7 @@ rspg_store_open(const RspgRegistryRow *row)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("model \"%s\" has no version yet", row->name),
 						errhint("Train it with recsys.train(%s).", quote_literal_cstr(row->name))));
-	stored = find_kept(row->live_key);
+	stored = find_kept(row);
 	if (stored != NULL)
 	{
 		make_room(0, stored); /* the bound may have been lowered */
@@ -51,7 +51,7 @@ rspg_store_open(const RspgRegistryRow *row)
 }
 
 static RspgStored *
-find_kept(int64 key)
+find_kept(const RspgRegistryRow *row)
 {
 	dlist_iter iter;
 
@@ -59,7 +59,7 @@ find_kept(int64 key)
 	{
 		RspgStored *stored = dlist_container(RspgStored, node, iter.cur);
 
-		if (stored->key == key)
+		if (stored->model_id == row->id && stored->key == row->live_key)
 		{
 			dlist_move_head(&kept, &stored->node);
 			return stored;
@@ -127,6 +127,7 @@ load(const RspgRegistryRow *row)
 	char *bytes;
 
 	make_room(length, NULL);
+	stored->model_id = row->id;
 	stored->key = row->live_key;
 	bytes = rs_alloc(&stored->ctx, length);
 	if (bytes == NULL)

@@ -17,6 +17,7 @@ typedef struct RspgStored
 	RsContext ctx;
 	RsServing *serving;
 	MemoryContext mcxt; /* holds this struct, the bytes and the serving */
+	int64 model_id;     /* with the key, for an owner may write any key into a row of theirs */
 	int64 key;
 	Size bytes; /* of model and serving */
 	dlist_node node;

@@ -54,13 +54,13 @@ sub make_events
 sub session
 {
 	my ($node, $user) = @_;
-	my $self = { in => '', out => '', n => 0 };
+	my $self = { in => '', out => '', err => '', n => 0 };
 	$self->{run} = IPC::Run::start(
 		[
 			'psql', '-XqAt', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-f', '-',
 			($user ? ('-U', $user) : ())
 		],
-		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{out},
+		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		IPC::Run::timeout(180));
 	bless $self, 'RecsysTest::Session';
 	$self->{pid} = $self->do('SELECT pg_backend_pid()');
@@ -71,25 +71,26 @@ sub RecsysTest::Session::send
 {
 	my ($self, $sql) = @_;
 	$self->{mark} = 'end of ' . ++$self->{n};
-	$self->{out} = '';
-	$self->{in} .= "$sql;\n\\echo $self->{mark}\n";
+	$self->{out} = $self->{err} = '';
+	$self->{in} .= "$sql;\n\\echo $self->{mark}\n\\warn $self->{mark}\n";
 	$self->{run}->pump_nb;
 	return;
 }
 
+# The two streams come through pipes of their own, in pieces: each has its mark.
 sub RecsysTest::Session::wait
 {
 	my ($self) = @_;
-	while ($self->{out} !~ /^\Q$self->{mark}\E$/m)
+	my $mark = qr/^\Q$self->{mark}\E\n/m;
+	while ($self->{out} !~ $mark || $self->{err} !~ $mark)
 	{
 		last if !$self->{run}->pumpable;
 		$self->{run}->pump;
 	}
-	my $out = $self->{out};
-	$out =~ s/^\Q$self->{mark}\E\n//m;
-	$out =~ s/^psql:<stdin>:\d+: //mg;
-	chomp $out;
-	return $out;
+	my $answer = join '', map { s/$mark//r } $self->{out}, $self->{err};
+	$answer =~ s/^psql:<stdin>:\d+: //mg;
+	chomp $answer;
+	return $answer;
 }
 
 sub RecsysTest::Session::do
