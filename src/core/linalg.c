@@ -41,8 +41,6 @@ enum
 typedef void (*SgemmFn)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
 						const float *a, int lda, const float *b, int ldb, float beta, float *c,
 						int ldc);
-typedef void (*SsyrkFn)(int order, int uplo, int trans, int n, int k, float alpha, const float *a,
-						int lda, float beta, float *c, int ldc);
 typedef void (*FactorFn)(const char *uplo, const int *n, float *a, const int *lda, int *info);
 
 static struct
@@ -50,7 +48,6 @@ static struct
 	bool open;
 	bool concurrent;
 	SgemmFn sgemm;
-	SsyrkFn ssyrk;
 	FactorFn spotrf;
 	FactorFn spotri;
 } blas;
@@ -117,11 +114,10 @@ rs_linalg_open(RsContext *ctx)
 		return RS_ERR_LIBRARY;
 	}
 	*(void **) &blas.sgemm = dlsym(handle, "cblas_sgemm");
-	*(void **) &blas.ssyrk = dlsym(handle, "cblas_ssyrk");
 	*(void **) &blas.spotrf = dlsym(handle, "spotrf_");
 	*(void **) &blas.spotri = dlsym(handle, "spotri_");
 	*(void **) &get_parallel = dlsym(handle, "openblas_get_parallel");
-	if (blas.sgemm == NULL || blas.ssyrk == NULL || blas.spotrf == NULL || blas.spotri == NULL)
+	if (blas.sgemm == NULL || blas.spotrf == NULL || blas.spotri == NULL)
 	{
 		rs_fail(ctx, RS_ERR_LIBRARY, "could not use OpenBLAS");
 		rs_detail(ctx, "%s lacks a function.", LIBRARY);
@@ -164,35 +160,6 @@ rs_gemm(bool trans_a, bool trans_b, int m, int n, int k, float alpha, const floa
 	blas.sgemm(CBLAS_ROW_MAJOR, trans_a ? CBLAS_TRANS : CBLAS_NO_TRANS,
 			   trans_b ? CBLAS_TRANS : CBLAS_NO_TRANS, m, n, k, alpha, a, lda, b, ldb, beta, c,
 			   ldc);
-}
-
-void
-rs_syrk_t(int n, int k, float alpha, const float *a, int lda, float beta, float *c, int ldc)
-{
-	if (n <= 0)
-		return;
-	if (k <= 0)
-	{
-		for (int i = 0; i < n; i++)
-			scale_matrix(1, i + 1, beta, c + (size_t) i * ldc, ldc);
-		return;
-	}
-	blas.ssyrk(CBLAS_ROW_MAJOR, CBLAS_LOWER, CBLAS_TRANS, n, k, alpha, a, lda, beta, c, ldc);
-}
-
-bool
-rs_solve_spd_small(float *a, float *b, int n)
-{
-	/* mirror the lower triangle, by tiles that stay in the cache */
-	for (int i0 = 0; i0 < n; i0 += 16)
-	{
-		for (int j = 0; j < i0 + 16 && j < n; j++)
-		{
-			for (int i = i0 > j ? i0 : j + 1; i < i0 + 16 && i < n; i++)
-				a[(size_t) j * n + i] = a[(size_t) i * n + j];
-		}
-	}
-	return rs_solve_spd_upper(a, b, (size_t) n);
 }
 
 /* --- the inverse --- */

@@ -24,19 +24,11 @@ extern bool rs_linalg_concurrent(void);
 extern void rs_gemm(bool trans_a, bool trans_b, int m, int n, int k, float alpha, const float *a,
 					int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
-/* Lower triangle of C[n,n] = alpha * Aᵀ A + beta * C for A[k,n]. */
-extern void rs_syrk_t(int n, int k, float alpha, const float *a, int lda, float beta, float *c,
-					  int ldc);
-
 /*
  * In place and on ctx->threads: the lower triangle of a symmetric positive
  * definite A[n,n] becomes that of its inverse, then mirrored to the whole
  * matrix.  RS_ERR_DIVERGED when A is not positive definite.  Polls for cancel.
  */
 extern RsStatus rs_spd_inverse(RsContext *ctx, float *a, int n);
-
-/* Own small code, no OpenBLAS, safe in any thread: solve A x = b for an SPD
- * A[n,n] (lower triangle used, destroyed); b becomes x.  False if not SPD. */
-extern bool rs_solve_spd_small(float *a, float *b, int n);
 
 #endif

@@ -12,9 +12,6 @@
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
-#define LENGTH_SQL                                                                                 \
-	"SELECT bytes FROM recsys.model_version"                                                       \
-	" WHERE model_id OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2"
 #define CHUNK_SQL                                                                                  \
 	"SELECT seq, bytes, crc FROM recsys.model_chunk"                                               \
 	" WHERE model_id OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2"              \
@@ -37,14 +34,18 @@ fail(const RspgRegistryRow *row, int64 seq, const char *what)
 uint64
 rspg_chunks_length(const RspgRegistryRow *row)
 {
+	static RspgStatement find = {
+		"SELECT bytes FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
 	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
 	bool is_null = true;
 	int64 length = 0;
 
 	SPI_connect();
-	if (SPI_execute_with_args(LENGTH_SQL, 2, (Oid *) key_types, key, NULL, true, 1) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not read recsys.model_version");
+	(void) rspg_execute(&find, key, NULL, true);
 	if (SPI_processed == 1)
 		length =
 			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));

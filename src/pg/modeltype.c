@@ -76,8 +76,9 @@ rspg_check_text_ids(const RsIds *ids)
 					   (int) (ids->text_start[i + 1] - ids->text_start[i]), false);
 }
 
-struct varlena *
-rspg_model_from_bytes(const char *bytes, Size length)
+/* Validated value from bytes. */
+static struct varlena *
+value_from_bytes(const char *bytes, Size length)
 {
 	struct varlena *value = rspg_model_allocate(length);
 
@@ -148,7 +149,7 @@ recsys_model_recv(PG_FUNCTION_ARGS)
 	StringInfo buffer = (StringInfo) PG_GETARG_POINTER(0);
 	int length = buffer->len - buffer->cursor;
 
-	PG_RETURN_POINTER(rspg_model_from_bytes(pq_getmsgbytes(buffer, length), (Size) length));
+	PG_RETURN_POINTER(value_from_bytes(pq_getmsgbytes(buffer, length), (Size) length));
 }
 
 Datum
@@ -162,7 +163,7 @@ recsys_bytea_to_model(PG_FUNCTION_ARGS)
 {
 	bytea *bytes = PG_GETARG_BYTEA_PP(0);
 
-	PG_RETURN_POINTER(rspg_model_from_bytes(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)));
+	PG_RETURN_POINTER(value_from_bytes(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)));
 }
 
 Datum

@@ -74,7 +74,6 @@ typedef struct RspgTrainStats
 	double seconds; /* from create to the end of finish */
 	int iterations;
 	double loss;
-	Size memory_peak;
 } RspgTrainStats;
 
 /* Everything lives in a child of parent and is freed by its reset, also on
@@ -121,8 +120,5 @@ extern void rspg_check_text_ids(const RsIds *ids);
 
 /* Raise an error unless the value is a model. */
 extern void rspg_model_validate(struct varlena *value);
-
-/* Validated value from bytes. */
-extern struct varlena *rspg_model_from_bytes(const char *bytes, Size length);
 
 #endif

@@ -70,15 +70,25 @@ rspg_source_check(const RspgRegistryRow *row)
 		(void) column_type(row, row->time_column);
 }
 
+/* The types of a query, over a source that was found to be whole. */
+static RspgSourceQuery
+begin_query(const RspgRegistryRow *row)
+{
+	RspgSourceQuery query;
+
+	rspg_source_check(row);
+	query.sql = NULL;
+	query.user_type = column_type(row, row->user_column);
+	query.item_type = rspg_id_type_oid(rspg_id_type(column_type(row, row->item_column)));
+	return query;
+}
+
 RspgSourceQuery
 rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 {
-	RspgSourceQuery query;
+	RspgSourceQuery query = begin_query(row);
 	StringInfoData sql;
 
-	rspg_source_check(row);
-	query.user_type = column_type(row, row->user_column);
-	query.item_type = rspg_id_type_oid(rspg_id_type(column_type(row, row->item_column)));
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, ", quote_identifier(row->user_column));
 	append_item(&sql, row, query.item_type);
@@ -96,12 +106,9 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 RspgSourceQuery
 rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 {
-	RspgSourceQuery query;
+	RspgSourceQuery query = begin_query(row);
 	StringInfoData sql;
 
-	rspg_source_check(row);
-	query.user_type = column_type(row, row->user_column);
-	query.item_type = rspg_id_type_oid(rspg_id_type(column_type(row, row->item_column)));
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	append_item(&sql, row, query.item_type);

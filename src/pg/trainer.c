@@ -208,8 +208,6 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	trainer->stats.seconds = INSTR_TIME_GET_DOUBLE(now);
 	trainer->stats.iterations = trainer->model.iterations;
 	trainer->stats.loss = trainer->model.loss;
-	trainer->stats.memory_peak = ctx->memory_peak + rspg_dictionary_bytes(trainer->users) +
-								 rspg_dictionary_bytes(trainer->items);
 	if (stats != NULL)
 		*stats = trainer->stats;
 	return &trainer->model;
