@@ -1,0 +1,108 @@
+/*
+ * consumer.h
+ *		A Kafka consumer of one topic with partitions assigned by hand.
+ *
+ * It keeps no offsets: the caller says where each partition starts, and nothing
+ * is ever committed to the broker.  All calls come from one thread, none blocks,
+ * none longjmps; librdkafka's own threads stay behind this file.
+ */
+#ifndef RSK_CONSUMER_H
+#define RSK_CONSUMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct RskConsumer RskConsumer;
+
+/* A setting of librdkafka by its own name. */
+typedef struct RskSetting
+{
+	const char *name;
+	const char *value;
+} RskSetting;
+
+/* Where a partition is read from. */
+typedef struct RskPosition
+{
+	int32_t partition;
+	int64_t next; /* offset of the next message wanted */
+} RskPosition;
+
+typedef struct RskHeader
+{
+	const char *name;
+	const void *value; /* NULL = null */
+	size_t length;
+} RskHeader;
+
+/* A view of a message; its memory stays until rsk_messages_free(). */
+typedef struct RskMessage
+{
+	int32_t partition;
+	int64_t offset;
+	int64_t timestamp_ms; /* -1 = none */
+	const void *key;      /* NULL = none */
+	size_t key_length;
+	const void *payload; /* NULL = tombstone */
+	size_t payload_length;
+	void *handle; /* librdkafka's message; NULL for one made from a table */
+} RskMessage;
+
+typedef enum RskEventKind
+{
+	RSK_EVENT_EOF,         /* partition, offset: the end was reached, next offset */
+	RSK_EVENT_OFFSET_LOST, /* partition, offset: the broker has no message there */
+	RSK_EVENT_ERROR,       /* code, text; the consumer goes on by itself unless fatal */
+	RSK_EVENT_LOG          /* level as in syslog(3), text */
+} RskEventKind;
+
+typedef struct RskEvent
+{
+	RskEventKind kind;
+	int32_t partition; /* -1 = none */
+	int64_t offset;
+	bool fatal;
+	int level;
+	char code[64]; /* librdkafka's name of the error, e.g. _ALL_BROKERS_DOWN */
+	char text[512];
+} RskEvent;
+
+/*
+ * Open a consumer of topic.  settings are applied over our own (which win for
+ * what exactly-once needs).  NULL with a message in error on failure; it names
+ * settings, never their values.
+ */
+extern RskConsumer *rsk_consumer_open(const char *brokers, const char *topic,
+									  const RskSetting *settings, int n_settings, char *error,
+									  size_t error_size);
+
+/* Read these partitions from now on, no others; n = 0 reads nothing. */
+extern bool rsk_consumer_assign(RskConsumer *consumer, const RskPosition *positions, int n,
+								char *error, size_t error_size);
+
+/* Readable when rsk_consumer_poll or rsk_lookup_answer may have something. */
+extern int rsk_consumer_fd(const RskConsumer *consumer);
+
+/*
+ * What has come: up to max_messages messages of about max_bytes together (at
+ * least one), in order within a partition, none below the position assigned;
+ * and up to *n_events events (in: room, out: number).  Returns the number of
+ * messages.
+ */
+extern int rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages,
+							 size_t max_bytes, RskEvent *events, int *n_events);
+
+/* Headers of a message, in order; returns their number (up to max are filled). */
+extern int rsk_message_headers(const RskMessage *message, RskHeader *headers, int max);
+
+extern void rsk_messages_free(RskMessage *messages, int n);
+
+/* Low and high watermark as last told by the broker; false when not known yet. */
+extern bool rsk_consumer_watermarks(RskConsumer *consumer, int32_t partition, int64_t *low,
+									int64_t *high);
+
+/* Close within about a second, whatever the broker does.  Free messages first. */
+extern void rsk_consumer_close(RskConsumer *consumer);
+
+#endif
