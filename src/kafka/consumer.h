@@ -5,6 +5,9 @@
  * It keeps no offsets: the caller says where each partition starts, and nothing
  * is ever committed to the broker.  All calls come from one thread, none blocks,
  * none longjmps; librdkafka's own threads stay behind this file.
+ *
+ * librdkafka is loaded by rsk_consumer_open(), so only a process that calls it
+ * has it.  A consumer does not survive fork().
  */
 #ifndef RSK_CONSUMER_H
 #define RSK_CONSUMER_H
@@ -47,12 +50,16 @@ typedef struct RskMessage
 	const void *payload; /* NULL = tombstone */
 	size_t payload_length;
 	void *handle; /* librdkafka's message; NULL for one made from a table */
+	/* Of a message made from a table; of all, rsk_message_headers() gives them */
+	const RskHeader *headers;
+	int n_headers;
 } RskMessage;
 
 typedef enum RskEventKind
 {
 	RSK_EVENT_EOF,         /* partition, offset: the end was reached, next offset */
-	RSK_EVENT_OFFSET_LOST, /* partition, offset: the broker has no message there */
+	RSK_EVENT_OFFSET_LOST, /* partition, offset: the broker has no message there; the
+							* partition rests until it is assigned again */
 	RSK_EVENT_ERROR,       /* code, text; the consumer goes on by itself unless fatal */
 	RSK_EVENT_LOG          /* level as in syslog(3), text */
 } RskEventKind;
@@ -70,14 +77,17 @@ typedef struct RskEvent
 
 /*
  * Open a consumer of topic.  settings are applied over our own (which win for
- * what exactly-once needs).  NULL with a message in error on failure; it names
- * settings, never their values.
+ * what exactly-once needs); each must be one that rsk_setting_check() lets a
+ * stream or a secret give.  NULL with a message in error on failure: the library
+ * is missing, a setting is refused.  It names settings, never their values.  A
+ * broker that does not answer is no failure; that comes as an event.
  */
 extern RskConsumer *rsk_consumer_open(const char *brokers, const char *topic,
 									  const RskSetting *settings, int n_settings, char *error,
 									  size_t error_size);
 
-/* Read these partitions from now on, no others; n = 0 reads nothing. */
+/* Read these partitions from now on, no others; n = 0 reads nothing.  What was
+ * fetched for earlier positions is dropped. */
 extern bool rsk_consumer_assign(RskConsumer *consumer, const RskPosition *positions, int n,
 								char *error, size_t error_size);
 
@@ -89,6 +99,10 @@ extern int rsk_consumer_fd(const RskConsumer *consumer);
  * least one), in order within a partition, none below the position assigned;
  * and up to *n_events events (in: room, out: number).  Returns the number of
  * messages.
+ *
+ * Handle the messages first, then the events: an EOF or OFFSET_LOST is never
+ * given out before the messages of its partition that precede it.  Offsets have
+ * holes; the next one is the largest of message + 1 and EOF.
  */
 extern int rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages,
 							 size_t max_bytes, RskEvent *events, int *n_events);
@@ -102,7 +116,12 @@ extern void rsk_messages_free(RskMessage *messages, int n);
 extern bool rsk_consumer_watermarks(RskConsumer *consumer, int32_t partition, int64_t *low,
 									int64_t *high);
 
-/* Close within about a second, whatever the broker does.  Free messages first. */
-extern void rsk_consumer_close(RskConsumer *consumer);
+/*
+ * Close within RSK_CLOSE_MS, whatever the broker does.  Free messages first.
+ * False: librdkafka did not end in time and its threads were left behind; then
+ * the process should end by _exit(), past the destructors of libraries.
+ */
+#define RSK_CLOSE_MS 1500
+extern bool rsk_consumer_close(RskConsumer *consumer);
 
 #endif
