@@ -1,8 +1,9 @@
 #!/bin/bash
 #
 # packages.sh
-#		Install the Debian packages that the demo (packages.sh demo) or the tests
-#		(packages.sh test) need.  Does nothing when all of them are there.
+#		Install the Debian packages that the demo (packages.sh demo), the tests
+#		(packages.sh test) or the tests beside a real Kafka broker (packages.sh
+#		kafka) need.  Does nothing when all of them are there.
 #
 # As root directly, else with sudo.  postgresql-15 would start a cluster of the
 # system when it is installed for the first time; it is told not to, and the
@@ -11,14 +12,16 @@
 set -euo pipefail
 
 demo=(gcc libc6-dev make gzip util-linux postgresql-15 postgresql-client-15
-	postgresql-server-dev-15 libopenblas0-pthread)
+	postgresql-server-dev-15 libopenblas0-pthread librdkafka-dev)
 test=("${demo[@]}" git perl libipc-run-perl binutils clang-14 clang-format-14
 	libclang-rt-14-dev gcovr)
+kafka=("${test[@]}" maven default-jre-headless openssl)
 
 case "${1:-test}" in
 	demo) wanted=("${demo[@]}") ;;
 	test) wanted=("${test[@]}") ;;
-	*) echo "usage: packages.sh demo|test" >&2; exit 2 ;;
+	kafka) wanted=("${kafka[@]}") ;;
+	*) echo "usage: packages.sh demo|test|kafka" >&2; exit 2 ;;
 esac
 
 is_installed() {

@@ -64,7 +64,22 @@ suite_isolation() {
 		--dbname=isolation "$@"
 }
 
+# The jars of a real Kafka broker, where the server's user can read them.  Fetched
+# once where Maven is there; where they cannot be had, those tests say so
+real_broker_jars() {
+	local broker=$top/test/kafka/real/real_broker.sh why
+	why=$(timeout 180 "$broker" fetch) || true
+	why=${why:-$("$broker" available)} || true
+	if [ -n "$why" ]; then
+		echo "skipped: tests beside a real Kafka broker: $why"
+		return
+	fi
+	cp -r "$("$broker" jars)" "$scratch/kafka-jars"
+	export KAFKA_JARS=$scratch/kafka-jars
+}
+
 suite_tap() {
+	real_broker_jars
 	# shellcheck disable=SC2086
 	set -- ${PROVE_TESTS:-test/t/*.pl}
 	# TAP starts servers of its own, beside ours
