@@ -18,8 +18,10 @@
 typedef struct RsHistory
 {
 	uint32_t n;
-	const uint32_t *item; /* < n_items */
-	const float *weight;  /* finite */
+	const uint32_t *item;  /* < n_items */
+	const float *weight;   /* finite */
+	const float *features; /* of the user, finite; NULL: none given */
+	uint32_t n_features;
 } RsHistory;
 
 /* How a query scores items. */
@@ -32,7 +34,8 @@ typedef enum RsQueryKind
 struct RsAlgorithm
 {
 	const char *name;
-	bool ordered; /* wants events in time order */
+	bool ordered;  /* wants events in time order */
+	bool features; /* learns from features of the users too */
 	RsQueryKind kind;
 	const RsOption *options; /* ends with a NULL name */
 

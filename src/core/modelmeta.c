@@ -198,6 +198,28 @@ check_members(Metadata *r)
 	return RS_OK;
 }
 
+/* A value of the options that is an array of numbers. */
+static RsStatus
+read_list_option(Metadata *r, RsJson *json, const char *name)
+{
+	double numbers[RS_MAX_LIST];
+	bool first = true;
+	int n = 0;
+
+	rs_json_take(json, '[');
+	while (rs_json_more(json, ']', &first))
+	{
+		if (n == RS_MAX_LIST || !rs_json_number(json, &numbers[n]))
+			return rs_invalid_bytes(r->ctx, "Option \"%s\" is not a value.", name);
+		n++;
+	}
+	if (json->failed)
+		return rs_invalid_bytes(r->ctx, "Option \"%s\" is not a value.", name);
+	if (rs_options_set_list(r->ctx, &r->model->options, name, numbers, n) != RS_OK)
+		return rs_invalid_bytes(r->ctx, "Option \"%s\" is unknown or out of its range.", name);
+	return RS_OK;
+}
+
 /* One value of the options; its kind is what it looks like. */
 static RsStatus
 read_option(Metadata *r, RsJson *json, const char *name)
@@ -210,6 +232,8 @@ read_option(Metadata *r, RsJson *json, const char *name)
 	char c = rs_json_peek(json);
 
 	word[0] = '\0';
+	if (c == '[')
+		return read_list_option(r, json, name);
 	if (c == '"')
 	{
 		kind = RS_OPTION_ENUM;

@@ -3,7 +3,7 @@
  *		Options of the algorithms: defaults, checked assignment, canonical JSON.
  *
  * Invariant: every value is finite and in its range; an int is whole, a bool 0
- * or 1, an enum an index into its words.
+ * or 1, an enum an index into its words, a list's elements are whole.
  */
 #include "core/options.h"
 
@@ -19,7 +19,14 @@ rs_options_default(RsOptions *options, const RsOption *table)
 	memset(options, 0, sizeof(*options));
 	options->table = table;
 	for (int i = 0; i < RS_MAX_OPTIONS && table[i].name != NULL; i++)
+	{
 		options->value[i] = table[i].value;
+		if (table[i].kind == RS_OPTION_LIST)
+		{
+			options->value[i] = 1;
+			options->list[0] = table[i].value;
+		}
+	}
 }
 
 /* Append to a buffer of size bytes as snprintf would; *used may pass size. */
@@ -90,25 +97,56 @@ bad_value(RsContext *ctx, const RsOption *option)
 				append(list, sizeof(list), &used, "%s\"%s\"", i > 0 ? ", " : "", option->words[i]);
 			rs_hint(ctx, "It is one of %s.", list);
 			break;
+		case RS_OPTION_LIST:
+			rs_hint(ctx, "It is an array of up to %d whole numbers from %.15g to %.15g.",
+					RS_MAX_LIST, option->min, option->max);
+			break;
 	}
 	return ctx->status;
+}
+
+/* Place of an option in its table; -1 with the error set if there is none. */
+static int
+find_option(RsContext *ctx, const RsOptions *options, const char *name)
+{
+	for (int i = 0; options->table[i].name != NULL; i++)
+		if (strcmp(options->table[i].name, name) == 0)
+			return i;
+	unknown_option(ctx, options->table, name);
+	return -1;
+}
+
+RsStatus
+rs_options_set_list(RsContext *ctx, RsOptions *options, const char *name, const double *numbers,
+					int n)
+{
+	int at = find_option(ctx, options, name);
+	const RsOption *option = at < 0 ? NULL : &options->table[at];
+
+	if (option == NULL)
+		return ctx->status;
+	if (option->kind != RS_OPTION_LIST || n > RS_MAX_LIST)
+		return bad_value(ctx, option);
+	for (int i = 0; i < n; i++)
+		if (!(numbers[i] >= option->min && numbers[i] <= option->max) ||
+			numbers[i] != floor(numbers[i]))
+			return bad_value(ctx, option);
+	options->value[at] = n;
+	for (int i = 0; i < RS_MAX_LIST; i++)
+		options->list[i] = i < n ? numbers[i] : 0;
+	return RS_OK;
 }
 
 RsStatus
 rs_options_set(RsContext *ctx, RsOptions *options, const char *name, RsOptionKind kind,
 			   double number, const char *word)
 {
-	const RsOption *option = options->table;
-	double *value = options->value;
+	int at = find_option(ctx, options, name);
+	const RsOption *option = &options->table[at < 0 ? 0 : at];
+	double *value = &options->value[at < 0 ? 0 : at];
 
-	while (option->name != NULL && strcmp(option->name, name) != 0)
-	{
-		option++;
-		value++;
-	}
-	if (option->name == NULL)
-		return unknown_option(ctx, options->table, name);
-
+	if (at < 0)
+		return ctx->status;
 	if (option->kind == RS_OPTION_ENUM)
 	{
 		int i = 0;
@@ -129,7 +167,7 @@ rs_options_set(RsContext *ctx, RsOptions *options, const char *name, RsOptionKin
 		*value = number != 0;
 		return RS_OK;
 	}
-	if (kind != RS_OPTION_REAL && kind != RS_OPTION_INT)
+	if (option->kind == RS_OPTION_LIST || (kind != RS_OPTION_REAL && kind != RS_OPTION_INT))
 		return bad_value(ctx, option);
 	if (!(number >= option->min && number <= option->max) || !isfinite(number))
 		return bad_value(ctx, option);
@@ -179,6 +217,11 @@ rs_options_json(const RsOptions *options, char *buffer, size_t size)
 				break;
 			case RS_OPTION_ENUM:
 				append(buffer, size, &used, "\"%s\"", table[i].words[(int) value]);
+				break;
+			case RS_OPTION_LIST:
+				for (int j = 0; j < (int) value; j++)
+					append(buffer, size, &used, "%s%.0f", j > 0 ? ", " : "[", options->list[j]);
+				append(buffer, size, &used, "%s", value > 0 ? "]" : "[]");
 				break;
 		}
 	}

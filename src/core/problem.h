@@ -22,6 +22,19 @@ extern RsStatus rs_events_append(RsContext *ctx, RsEvents *events, uint32_t user
 extern uint64_t rs_events_count(const RsEvents *events);
 extern void rs_events_free(RsContext *ctx, RsEvents *events);
 
+/* Rows of floats, kept in blocks, so that they are there once (features.c). */
+typedef struct RsFeatures RsFeatures;
+
+/* width: floats a row.  NULL on failure. */
+extern RsFeatures *rs_features_create(RsContext *ctx, uint32_t width);
+extern RsStatus rs_features_append(RsContext *ctx, RsFeatures *features, const float *row);
+extern const float *rs_features_row(const RsFeatures *features, uint32_t row);
+extern uint32_t rs_features_count(const RsFeatures *features);
+extern uint32_t rs_features_width(const RsFeatures *features);
+extern void rs_features_free(RsContext *ctx, RsFeatures *features);
+
+#define RS_NO_FEATURES UINT32_MAX
+
 typedef struct RsProblem
 {
 	uint32_t n_users;
@@ -41,6 +54,10 @@ typedef struct RsProblem
 	uint64_t *seq_start; /* [n_users + 1] */
 	uint32_t *seq_item;  /* [n_events] */
 	float *seq_weight;
+
+	/* set by the caller after the build, and the caller's: NULL if there are none */
+	const RsFeatures *features;
+	const uint32_t *feature_row; /* [n_users] row in features, or RS_NO_FEATURES */
 } RsProblem;
 
 /*

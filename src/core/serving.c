@@ -176,7 +176,7 @@ rs_serving_similar(RsContext *ctx, RsServing *serving, uint32_t item, const RsMa
 				   uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
 	const float weight = 1;
-	RsHistory history = {1, &item, &weight};
+	RsHistory history = {.n = 1, .item = &item, .weight = &weight};
 
 	*n_hits = 0;
 	if (item >= serving->model.ids.n)

@@ -142,7 +142,7 @@ void
 rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result)
 {
 	RspgStored *stored = answer->stored;
-	RsHistory history = {answer->n, answer->item, answer->weight};
+	RsHistory history = {.n = answer->n, .item = answer->item, .weight = answer->weight};
 	uint32 wanted = Min((uint32) k, answer->model->ids.n);
 	uint32 n = 0;
 	uint32 n_popular = 0;

@@ -7,6 +7,7 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
@@ -65,6 +66,28 @@ rspg_options_from_jsonb(const RsAlgorithm *algorithm, Jsonb *json, RsOptions *op
 	}
 }
 
+/* An array of numbers; of anything else a NaN, which no option takes. */
+static RsStatus
+set_list(RsContext *ctx, RsOptions *options, const char *name, JsonbContainer *array)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(array);
+	JsonbIteratorToken token;
+	JsonbValue value;
+	double numbers[RS_MAX_LIST + 1];
+	int n = 0;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM || n > RS_MAX_LIST)
+			continue;
+		numbers[n++] = value.type == jbvNumeric
+						   ? DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+																NumericGetDatum(value.val.numeric)))
+						   : get_float8_nan();
+	}
+	return rs_options_set_list(ctx, options, name, numbers, n);
+}
+
 static void
 set_option(RsContext *ctx, RsOptions *options, const char *name, JsonbValue *value)
 {
@@ -87,10 +110,18 @@ set_option(RsContext *ctx, RsOptions *options, const char *name, JsonbValue *val
 			word = pnstrdup(value->val.string.val, value->val.string.len);
 			status = rs_options_set(ctx, options, name, RS_OPTION_ENUM, 0, word);
 			break;
+		case jbvBinary:
+			if (JsonContainerIsArray(value->val.binary.data))
+			{
+				status = set_list(ctx, options, name, value->val.binary.data);
+				break;
+			}
+			/* FALLTHROUGH */
 		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"%s\" must be a number, a string, true or false", name)));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"%s\" must be a number, a string, true, false or an "
+								   "array of numbers",
+								   name)));
 	}
 	rspg_check(ctx, status);
 }
@@ -106,6 +137,8 @@ kind_name(RsOptionKind kind)
 			return "number";
 		case RS_OPTION_BOOL:
 			return "boolean";
+		case RS_OPTION_LIST:
+			return "array of integers";
 		case RS_OPTION_ENUM:
 			break;
 	}
@@ -137,6 +170,8 @@ option_default(const RsOption *option)
 		return pstrdup(option->value != 0 ? "true" : "false");
 	if (option->kind == RS_OPTION_ENUM)
 		return pstrdup(option->words[(int) option->value]);
+	if (option->kind == RS_OPTION_LIST)
+		return psprintf("[%.15g]", option->value);
 	return psprintf("%.15g", option->value);
 }
 

@@ -50,7 +50,7 @@ die(const RsContext *ctx)
 static void
 score_items(Ranker *ranker, uint32_t n_history)
 {
-	RsHistory history = {n_history, ranker->item, ranker->weight};
+	RsHistory history = {.n = n_history, .item = ranker->item, .weight = ranker->weight};
 	const RsModel *model = ranker->model;
 	uint32_t n = model->ids.n;
 

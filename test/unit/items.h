@@ -162,7 +162,7 @@ static UNIT_UNUSED void
 weights_of(const RsModel *model, uint32_t source, float weight, float *out)
 {
 	RsContext ctx = rs_context_malloc();
-	RsHistory history = {1, &source, &weight};
+	RsHistory history = {.n = 1, .item = &source, .weight = &weight};
 
 	memset(out, 0, model->ids.n * sizeof(float));
 	if (model->algorithm->query(&ctx, model, &history, out) != RS_OK)

@@ -77,7 +77,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 	RsServing *serving = rs_serving_open(ctx, bytes, length);
 	uint32_t items[3] = {0, 0, 0};
 	float weights[3] = {1, 2, 0.5f};
-	RsHistory history = {3, items, weights};
+	RsHistory history = {.n = 3, .item = items, .weight = weights};
 	uint64_t exclude[1] = {5};
 	RsHit hits[16];
 	uint32_t n_hits;

@@ -151,7 +151,7 @@ fold_in(const RsModel *model, const double *w, float *out)
 	RsContext ctx = rs_context_malloc();
 	uint32_t items[MOST_EVENTS];
 	float weights[MOST_EVENTS];
-	RsHistory history = {0, items, weights};
+	RsHistory history = {.n = 0, .item = items, .weight = weights};
 	uint32_t i;
 
 	for (i = 0; i < c.n_items; i++)
@@ -412,8 +412,8 @@ TEST(wide_factors_and_repeated_items)
 	float weights[] = {1, 1, 2};
 	uint32_t once[] = {1, 3};
 	float summed[] = {2, 2};
-	RsHistory a = {3, twice, weights};
-	RsHistory b = {2, once, summed};
+	RsHistory a = {.n = 3, .item = twice, .weight = weights};
+	RsHistory b = {.n = 2, .item = once, .weight = summed};
 	float x[130] = {0};
 	float y[130] = {0};
 	int p;

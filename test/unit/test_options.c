@@ -91,6 +91,41 @@ TEST(refusals)
 	CHECK(strstr(ctx.message, "\xc3\"") == NULL && strlen(ctx.message) > 60);
 }
 
+TEST(lists)
+{
+	static const RsOption lists[] = {{"before", RS_OPTION_INT, 1, 0, 9, NULL, "Before."},
+									 {"hidden", RS_OPTION_LIST, 128, 1, 4096, NULL, "Widths."},
+									 {NULL, RS_OPTION_INT, 0, 0, 0, NULL, NULL}};
+	static const char range[] = "It is an array of up to 8 whole numbers from 1 to 4096.";
+	static const double good[] = {256, 64};
+	static const double bad[][1] = {{0}, {4097}, {1.5}, {NAN}};
+	static const double many[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+	RsContext ctx = rs_context_malloc();
+	RsOptions options;
+	char text[200];
+
+	rs_options_default(&options, lists);
+	rs_options_json(&options, text, sizeof(text));
+	CHECK_STR(text, "{\"before\": 1, \"hidden\": [128]}");
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", good, 2) == RS_OK);
+	rs_options_json(&options, text, sizeof(text));
+	CHECK_STR(text, "{\"before\": 1, \"hidden\": [256, 64]}");
+	for (int i = 0; i < 4; i++)
+	{
+		CHECK(rs_options_set_list(&ctx, &options, "hidden", bad[i], 1) == RS_ERR_PARAM);
+		CHECK_STR(ctx.hint, range);
+	}
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", many, 9) == RS_ERR_PARAM);
+	CHECK(rs_options_set_list(&ctx, &options, "before", good, 1) == RS_ERR_PARAM);
+	CHECK(rs_options_set_list(&ctx, &options, "behind", good, 1) == RS_ERR_PARAM);
+	CHECK(rs_options_set(&ctx, &options, "hidden", RS_OPTION_REAL, 64, NULL) == RS_ERR_PARAM);
+	CHECK_STR(ctx.hint, range);
+	CHECK(options.value[1] == 2 && options.list[0] == 256 && options.list[1] == 64);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", NULL, 0) == RS_OK);
+	rs_options_json(&options, text, sizeof(text));
+	CHECK_STR(text, "{\"before\": 1, \"hidden\": []}");
+}
+
 static RsJson
 over(const char *text)
 {
@@ -202,4 +237,4 @@ TEST(json_structure)
 	CHECK(!rs_json_number(&json, &number) && rs_json_peek(&json) == '\0');
 }
 
-UNIT_MAIN(set_and_print, refusals, json_strings, json_numbers, json_structure)
+UNIT_MAIN(set_and_print, refusals, lists, json_strings, json_numbers, json_structure)

@@ -29,7 +29,7 @@ TEST(table)
 TEST(counts)
 {
 	RsContext ctx = rs_context_malloc();
-	RsHistory empty = {0, NULL, NULL};
+	RsHistory empty = {.n = 0, .item = NULL, .weight = NULL};
 	float out[20];
 	RsOptions options;
 	int timed;

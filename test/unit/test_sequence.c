@@ -9,7 +9,7 @@ TEST(formula)
 	static double pairs[20][20], count[20];
 	uint32_t history_item[3] = {4, 7, 4};
 	float history_weight[3] = {1, 2, -1};
-	RsHistory history = {3, history_item, history_weight};
+	RsHistory history = {.n = 3, .item = history_item, .weight = history_weight};
 	const double a = 0.4, b = 0.3, tau = 4, tau_q = 2, backward = 0.25;
 	float out[20] = {0};
 	RsOptions options;

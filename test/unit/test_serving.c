@@ -28,8 +28,8 @@ TEST(popular_items)
 	UnitHeap heap;
 	RsContext *ctx = unit_heap(&heap, 0, 0);
 	RsModel model = {.algorithm = &rs_popularity, .ids = model_ids(RS_ID_UUID), .loss = NAN};
-	RsHistory history = {1, all_items, ones};
-	RsHistory nothing = {0, NULL, NULL};
+	RsHistory history = {.n = 1, .item = all_items, .weight = ones};
+	RsHistory nothing = {.n = 0, .item = NULL, .weight = NULL};
 	uint64_t exclude[1] = {1u << 6 | 1u << 3};
 	uint64_t include[1] = {1u << 3 | 1u << 2};
 	RsMask without = {exclude, NULL}, both = {exclude, include};
@@ -74,11 +74,11 @@ TEST(factors)
 	size_t length;
 	char *bytes = model_bytes(&rs_als, RS_ID_TEXT, &length);
 	RsServing *serving;
-	RsHistory history = {2, all_items, ones};
+	RsHistory history = {.n = 2, .item = all_items, .weight = ones};
 	float zeros[2] = {0, 0};
-	RsHistory zero = {2, all_items, zeros};
+	RsHistory zero = {.n = 2, .item = all_items, .weight = zeros};
 	uint32_t outside = MODEL_ITEMS;
-	RsHistory wrong = {1, &outside, ones};
+	RsHistory wrong = {.n = 1, .item = &outside, .weight = ones};
 	float query[4] = {0};
 	float *factors;
 	RsHit hits[20], few[20];
@@ -131,7 +131,7 @@ TEST(scores)
 		size_t length;
 		char *bytes = model_bytes(algorithms[a], RS_ID_BIGINT, &length);
 		RsServing *serving = rs_serving_open(ctx, bytes, length);
-		RsHistory history = {1, all_items + 3, ones};
+		RsHistory history = {.n = 1, .item = all_items + 3, .weight = ones};
 		float query[MODEL_ITEMS] = {0};
 		RsHit hits[20];
 		uint32_t n, known = 0;
