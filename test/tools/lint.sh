@@ -36,18 +36,18 @@ if [ -d src/kafka ]; then
 	none "src/kafka includes PostgreSQL or src/pg" \
 		includes 'postgres|fmgr|utils/|access/|catalog/|executor/|miscadmin|storage/|pg/|\.\.' src/kafka
 fi
-none "rdkafka.h outside src/kafka" includes '(librdkafka/)?rdkafka' src/core src/pg
+none "rdkafka.h outside src/kafka" includes '(librdkafka/)?rdkafka|kafka/(api|configure|handle)\.h' src/core src/pg
 none "a BLAS header: OpenBLAS is opened at run time" includes '.*(cblas|openblas|lapacke)' src
-none "dlopen outside src/core/linalg.c" \
-	grep -rnE --include='*.[ch]' --exclude=linalg.c '\b(dlopen|dlsym) *\(' src
-none "src/core prints or exits" \
-	grep -rnE '\b(printf|fprintf|puts|abort|exit|longjmp|ereport|elog|palloc) *\(' src/core
+none "dlopen outside src/core/linalg.c and src/kafka/api.c" \
+	grep -rnE --include='*.[ch]' --exclude=linalg.c --exclude=api.c '\b(dlopen|dlsym) *\(' src
+none "src/core or src/kafka prints or exits" \
+	grep -rnE '\b(printf|fprintf|puts|abort|exit|longjmp|ereport|elog|palloc) *\(' src/core src/kafka
 
 # symbols
 none "exported symbol without our prefix" \
 	sh -c "nm -D --defined-only recsys.so | awk '{print \$3}' |
-		grep -vE '^(rs_|rspg_|recsys_|pg_finfo_|Pg_magic_func\$|_PG_init\$|_PG_fini\$)'"
-for object in src/core/*.o; do
+		grep -vE '^(rs_|rsk_|rspg_|recsys_|pg_finfo_|Pg_magic_func\$|_PG_init\$|_PG_fini\$)'"
+for object in src/core/*.o src/kafka/*.o; do
 	[ -f "${object%.o}.c" ] || continue
 	none "$object wants a symbol of PostgreSQL" \
 		sh -c "nm -u $object | awk '{print \$2}' |
@@ -55,7 +55,9 @@ for object in src/core/*.o; do
 	none "$object wants BLAS at link time" sh -c "nm -u $object | grep -E ' (cblas_|openblas_|[sd](gemm|syrk|potr[fi])_)'"
 done
 none "BLAS or Kafka as a needed library" \
-	sh -c "readelf -d recsys.so | grep NEEDED | grep -iE 'blas|lapack'"
+	sh -c "readelf -d recsys.so | grep NEEDED | grep -iE 'blas|lapack|kafka'"
+none "a function of librdkafka at link time: it is opened at run time" \
+	sh -c "nm -D --undefined-only recsys.so | grep ' rd_kafka_'"
 none "a flag that changes the server's floats, or is not portable" \
 	grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-march=native|crtfastmath' Makefile
 none "set_fast_math in the library" sh -c "nm recsys.so | grep -i fast_math"

@@ -1,0 +1,150 @@
+/*
+ * configure.c
+ *		Our configuration of librdkafka, and what a stream changes of it.
+ */
+#include "kafka/configure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kafka/settings.h"
+
+/* What a stream may change, where our default is not librdkafka's. */
+static const RskSetting defaults[] = {
+	{"client.id", "recsys"},
+	{"group.id", "recsys"},       /* must be set; no group is joined, nothing committed */
+	{"fetch.wait.max.ms", "100"}, /* other requests queue behind a waiting fetch */
+	{"fetch.error.backoff.ms", "100"},
+	{"queued.max.messages.kbytes", "65536"}, /* the bound of memory */
+	{"socket.timeout.ms", "30000"},
+	{"socket.connection.setup.timeout.ms", "10000"},
+	{"socket.keepalive.enable", "true"},
+	{"reconnect.backoff.ms", "100"},
+	{"reconnect.backoff.max.ms", "2000"},
+	{"topic.metadata.refresh.interval.ms", "30000"},
+	{"isolation.level", "read_committed"},
+};
+
+/* What none may change. */
+static const RskSetting fixed[] = {
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"auto.offset.reset", "error"}, /* the default skips what was lost in silence */
+	{"enable.partition.eof", "true"},
+	{"allow.auto.create.topics", "false"},
+	{"check.crcs", "true"},
+	{"queued.min.messages", "1000000"}, /* above it 2.0's fetcher sleeps for a second */
+	{"socket.nagle.disable", "true"},
+	{"log.queue", "true"},
+	{"log.connection.close", "false"},
+	{"log.thread.name", "false"},
+};
+
+static const char *
+find_value(const RskSetting *settings, int n, const char *name)
+{
+	const char *value = NULL;
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(settings[i].name, name) == 0)
+			value = settings[i].value; /* the last one is in force */
+	return value;
+}
+
+/* Set one; librdkafka's own message would quote the value. */
+static bool
+set_value(rd_kafka_conf_t *conf, const char *name, const char *value, char *error, size_t size)
+{
+	char reason[512];
+	rd_kafka_conf_res_t result = rsk_api.conf_set(conf, name, value, reason, sizeof reason);
+
+	if (result == RD_KAFKA_CONF_OK)
+		return true;
+	if (result == RD_KAFKA_CONF_UNKNOWN)
+		snprintf(error, size, "setting \"%s\" is not known to librdkafka %s", name,
+				 rsk_api.version_str());
+	else
+		snprintf(error, size, "value of setting \"%s\" was refused by librdkafka", name);
+	return false;
+}
+
+static bool
+set_all(rd_kafka_conf_t *conf, const RskSetting *settings, int n, char *error, size_t size)
+{
+	for (int i = 0; i < n; i++)
+		if (!set_value(conf, settings[i].name, settings[i].value, error, size))
+			return false;
+	return true;
+}
+
+static bool
+may_stream_give(const char *name)
+{
+	const char *const *names = rsk_setting_names(false);
+
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+/* The whitelist once more, and what settings mean together. */
+static bool
+check_all(const RskSetting *settings, int n, char *error, size_t size)
+{
+	const char *protocol = find_value(settings, n, "security.protocol");
+
+	for (int i = 0; i < n; i++)
+		if (!rsk_setting_check(settings[i].name, settings[i].value,
+							   !may_stream_give(settings[i].name), error, size))
+			return false;
+	if (protocol == NULL || strncmp(protocol, "sasl", 4) != 0)
+		return true;
+	/* The default, GSSAPI, would run a command of the shell */
+	if (find_value(settings, n, "sasl.mechanisms") == NULL)
+	{
+		snprintf(error, size, "setting \"security.protocol\" = %s needs \"sasl.mechanisms\" too",
+				 protocol);
+		return false;
+	}
+	if (find_value(settings, n, "sasl.username") == NULL ||
+		find_value(settings, n, "sasl.password") == NULL)
+	{
+		snprintf(error, size,
+				 "setting \"security.protocol\" = %s needs \"sasl.username\" and "
+				 "\"sasl.password\" from a secret",
+				 protocol);
+		return false;
+	}
+	return true;
+}
+
+rd_kafka_conf_t *
+rsk_configure(const char *brokers, const RskSetting *settings, int n_settings, char *error,
+			  size_t error_size)
+{
+	rd_kafka_conf_t *conf;
+
+	if (!check_all(settings, n_settings, error, error_size))
+		return NULL;
+	conf = rsk_api.conf_new();
+	if (set_all(conf, defaults, sizeof defaults / sizeof defaults[0], error, error_size) &&
+		set_all(conf, settings, n_settings, error, error_size) &&
+		set_all(conf, fixed, sizeof fixed / sizeof fixed[0], error, error_size) &&
+		set_value(conf, "bootstrap.servers", brokers, error, error_size))
+		return conf;
+	rsk_api.conf_destroy(conf);
+	return NULL;
+}
+
+void
+rsk_hide_values(const RskSetting *settings, int n_settings, char *text, size_t size)
+{
+	for (int i = 0; i < n_settings; i++)
+	{
+		const RskSetting *setting = &settings[i];
+
+		if (setting->value[0] != '\0' && !may_stream_give(setting->name) &&
+			strstr(text, setting->value) != NULL)
+			snprintf(text, size, "librdkafka refused the value of setting \"%s\"", setting->name);
+	}
+}
