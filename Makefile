@@ -63,6 +63,7 @@ test:
 	@$(submake) werror
 	@$(submake) lint
 	@$(submake) unit
+	@$(submake) kafka-unit
 	@$(tools)/run.sh regress isolation tap docs
 	@echo "make test: all suites passed"
 
@@ -116,6 +117,8 @@ dist:
 ## coverage: branch coverage of src/core; fails below the floor
 ## fuzz: model bytes under libFuzzer, FUZZ_SECONDS long
 -include $(srcdir)/test/unit/unit.mk
+## kafka-unit: tests of src/kafka against a mock cluster, under ASan and UBSan
+-include $(srcdir)/test/kafka/kafka.mk
 
 ## help: this list
 help:

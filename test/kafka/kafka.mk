@@ -1,0 +1,23 @@
+# kafka.mk: src/kafka without a server, and the programs that tests of streams
+# use.  Included by the top Makefile; everything is built below $(UNIT_BUILD).
+#
+#   make kafka-tools   build/kafka/{broker,producer,proxy}
+#   make kafka-unit    every test/kafka/test_*.c under ASan and UBSan
+
+KAFKA_BUILD   := $(UNIT_BUILD)/kafka
+KAFKA_SRC     := $(sort $(wildcard $(UNIT_SRC)/src/kafka/*.c))
+KAFKA_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/kafka/test_*.c))))
+KAFKA_TOOLS   := broker producer proxy
+KAFKA_HEADERS := $(wildcard $(UNIT_SRC)/src/kafka/*.h $(UNIT_SRC)/test/kafka/*.h $(UNIT_SRC)/test/unit/unit.h)
+KAFKA_CFLAGS   = $(UNIT_CFLAGS) -D_GNU_SOURCE -I$(UNIT_SRC)/test/kafka
+
+$(KAFKA_BUILD)/asan/%.o: $(UNIT_SRC)/src/kafka/%.c $(KAFKA_HEADERS)
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(KAFKA_CFLAGS) $(UNIT_FLAGS_asan) -c $< -o $@
+$(KAFKA_BUILD)/asan/test_%: $(UNIT_SRC)/test/kafka/test_%.c $(KAFKA_SRC:$(UNIT_SRC)/src/kafka/%.c=$(KAFKA_BUILD)/asan/%.o) $(KAFKA_HEADERS)
+	$(UNIT_CC) $(KAFKA_CFLAGS) $(UNIT_FLAGS_asan) $(filter %.c %.o,$^) $(UNIT_LIBS) -lrdkafka -o $@
+.PRECIOUS: $(KAFKA_BUILD)/asan/%.o
+
+.PHONY: kafka-unit kafka-tools
+kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%)
+	$(call unit-run,$^)
