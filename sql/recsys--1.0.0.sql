@@ -416,3 +416,51 @@ CREATE TABLE recsys.stream_loss (
 	noticed timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE recsys.stream_loss IS 'offsets that the broker no longer had and that a stream went past';
+
+SELECT pg_catalog.pg_extension_config_dump('recsys.stream', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.stream_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.stream_offset', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.dead_letter_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.stream_loss', '');
+SELECT pg_catalog.pg_extension_config_dump('recsys.stream_loss_id_seq', '');
+
+-- Members of the owner see and change their streams; members of pg_read_all_stats
+-- see all but the messages in dead_letter.
+ALTER TABLE recsys.stream ENABLE ROW LEVEL SECURITY;
+ALTER TABLE recsys.stream_offset ENABLE ROW LEVEL SECURITY;
+ALTER TABLE recsys.dead_letter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE recsys.stream_loss ENABLE ROW LEVEL SECURITY;
+GRANT SELECT, UPDATE, DELETE ON recsys.stream TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON recsys.stream_offset, recsys.dead_letter, recsys.stream_loss TO PUBLIC;
+CREATE POLICY owner_writes ON recsys.stream
+	USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+CREATE POLICY monitor_sees ON recsys.stream FOR SELECT
+	USING (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+COMMENT ON POLICY owner_writes ON recsys.stream IS 'members of the owner see and change a stream';
+COMMENT ON POLICY monitor_sees ON recsys.stream IS 'members of pg_read_all_stats see every stream';
+DO $$
+DECLARE
+	part text;
+BEGIN
+	FOREACH part IN ARRAY ARRAY['stream_offset', 'dead_letter', 'stream_loss'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE POLICY owner_writes ON recsys.%I
+				USING (EXISTS (SELECT FROM recsys.stream s
+					WHERE s.id OPERATOR(pg_catalog.=) stream_id AND pg_catalog.pg_has_role(s.owner::oid, ''USAGE'')))',
+			part);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON POLICY owner_writes ON recsys.%I IS ''members of the owner see and change what belongs to a stream''',
+			part);
+		IF part OPERATOR(pg_catalog.<>) 'dead_letter' THEN
+			EXECUTE pg_catalog.format(
+				'CREATE POLICY monitor_sees ON recsys.%I FOR SELECT
+					USING (pg_catalog.pg_has_role(''pg_read_all_stats'', ''USAGE''))',
+				part);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON POLICY monitor_sees ON recsys.%I IS ''members of pg_read_all_stats see it of every stream''',
+				part);
+		END IF;
+	END LOOP;
+END
+$$;

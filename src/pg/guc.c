@@ -9,6 +9,7 @@
 #include "utils/guc.h"
 
 #include "core/parallel.h"
+#include "pg/stream.h"
 
 #define DEFAULT_LOCAL_CACHE_KB (256 * 1024)
 #define DEFAULT_MAX_MODEL_KB (256 * 1024)
@@ -55,6 +56,10 @@ int recsys_train_memory = DEFAULT_TRAIN_MEMORY_KB;
 void
 rspg_guc_init(void)
 {
+	DefineCustomStringVariable(
+		"recsys.allowed_brokers", "Sets the brokers that streams may connect to.",
+		"A list of host or host:port; empty means any.", &recsys_allowed_brokers, "", PGC_SIGHUP,
+		GUC_LIST_INPUT, rspg_check_allowed_brokers, NULL, NULL);
 	DefineCustomIntVariable(
 		"recsys.local_cache_size", "Sets the memory for opened models that a session keeps.",
 		"The model used last is kept whatever its size.", &recsys_local_cache_size,
@@ -65,6 +70,10 @@ rspg_guc_init(void)
 	DefineCustomStringVariable("recsys.model", "Sets the model to use where a call names none.",
 							   "Empty means the only model there is.", &recsys_model, "",
 							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"recsys.secrets_file", "Sets the file of the passwords and keys that streams use by name.",
+		"A relative path starts at the data directory.", &recsys_secrets_file, "", PGC_SIGHUP,
+		GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("recsys.threads", "Sets the number of threads of one training.",
 							"The result does not depend on it.", &recsys_threads, DEFAULT_THREADS,
 							1, RS_MAX_THREADS, PGC_USERSET, 0, NULL, NULL, NULL);

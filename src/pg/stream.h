@@ -8,9 +8,16 @@
 
 #include "rspg.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "utils/guc.h"
 
 #include "kafka/consumer.h"
+
+#define RSPG_MAX_STREAM_WORKERS 16
+
+/* 1970 as a TimestampTz */
+#define RSPG_UNIX_EPOCH ((TimestampTz) (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 
 typedef enum RspgFormat
 {
@@ -44,7 +51,7 @@ typedef struct RspgStreamOptions
 	List *columns;  /* csv: names of target columns by position (char *) */
 	char delimiter; /* csv */
 	char quote;     /* csv */
-	char *start;    /* "earliest", "latest" or a timestamp's text */
+	char *start;    /* see rspg_stream_start_time() */
 	RspgOffsetLost on_offset_lost;
 	char *transform;  /* NULL, or name of a function (jsonb) RETURNS SETOF target */
 	List *upsert_key; /* NIL, or names of columns (char *) */
@@ -71,7 +78,7 @@ typedef struct RspgStream
 	int64 id;
 	char *name;
 	Oid owner;
-	char *brokers;
+	char *brokers; /* normalized */
 	char *topic;
 	Oid target;
 	Jsonb *mapping; /* NULL = columns by name */
@@ -79,25 +86,70 @@ typedef struct RspgStream
 	bool enabled;
 	bool cloned; /* written by another cluster or database: must not run */
 	int64 generation;
-	char *seek_to;    /* NULL, or a seek the worker has yet to resolve */
+	char *seek_to;    /* NULL, or a seek the worker has yet to resolve: see
+						 rspg_stream_start_time() */
 	char *cluster_id; /* NULL = not known yet */
 } RspgStream;
 
 /* --- stream_row.c --- */
 
-/* By id or name, as the current user, by the active snapshot, in an open SPI
+/*
+ * By id or name, as the current user, by a snapshot taken now, in an open SPI
  * connection; in CurrentMemoryContext.  NULL when there is none to see.  Errors
- * for options that are not right. */
+ * for options that are not right.
+ */
 extern RspgStream *rspg_stream_read(int64 id);
 extern RspgStream *rspg_stream_find(const char *name);
+
+/*
+ * What depends on the server and not on the row: the owner is no superuser and
+ * may log in, recsys.allowed_brokers has the brokers, the secret is for this
+ * stream.  The worker calls it before it opens a consumer.
+ */
+extern void rspg_stream_check(const RspgStream *stream);
+
+/*
+ * Settings of librdkafka for the stream's consumer, in the order to apply them:
+ * the stream's, then its secret's, which win, lest a stream weaken them.  Returns
+ * their number.
+ */
+extern int rspg_stream_settings(const RspgStream *stream, RskSetting **settings);
+
+/* Does the row belong to this database of this cluster? */
+extern bool rspg_stream_is_here(int64 system_id, Oid database_id);
+
+/* --- stream_options.c --- */
 
 /* Check and fill; NULL = defaults.  22023 names the key, range and right keys. */
 extern void rspg_stream_options(Jsonb *json, RspgStreamOptions *options);
 
+/* Of option start and of seek_to: milliseconds since 1970, or -1 for earliest
+ * and latest; an error for anything else. */
+extern int64 rspg_stream_start_time(const char *start);
+
+/* The same text, a time in UTC. */
+extern char *rspg_stream_start_utc(const char *start);
+
+/* --- stream_brokers.c --- */
+extern char *recsys_allowed_brokers; /* recsys.allowed_brokers */
+
+/* check hook of recsys.allowed_brokers */
+extern bool rspg_check_allowed_brokers(char **value, void **extra, GucSource source);
+
+/* "host:port,host:port" with every port and no blanks, or an error. */
+extern char *rspg_brokers_normalize(const char *brokers);
+
+/* Error unless recsys.allowed_brokers has each of these normalized brokers. */
+extern void rspg_brokers_check(const char *brokers);
+
+/* Error unless it is a name that Kafka allows a topic. */
+extern void rspg_topic_check(const char *topic);
+
 /* --- secrets.c --- */
+extern char *recsys_secrets_file; /* recsys.secrets_file */
 
 /* Settings of the named entry of recsys.secrets_file, for a stream of this owner
- * and brokers; errors never quote a value. */
+ * and normalized brokers; errors never quote a value.  Returns their number. */
 extern int rspg_secret_settings(const char *name, Oid owner, const char *brokers,
 								RskSetting **settings);
 
@@ -117,6 +169,8 @@ extern bool rspg_stream_preloaded(void);
  *	partition integer, end_offset bigint, rows_per_second double precision,
  *	error text, sqlstate text, error_at timestamptz, since timestamptz
  * state: starting, running, retrying, waiting for a worker slot
+ * Anyone may call it.  error may quote a value of the owner's data: NULL unless
+ * the caller has the privileges of the stream's owner.
  */
 
 #endif
