@@ -2,7 +2,7 @@
  * module.c
  *		Module magic and _PG_init.
  */
-#include "rspg.h"
+#include "stream_state.h"
 
 PG_MODULE_MAGIC;
 
@@ -11,6 +11,7 @@ extern void _PG_init(void);
 void
 _PG_init(void)
 {
+	rspg_stream_state_init(); /* before guc.c reserves the prefix */
 	rspg_guc_init();
 	rspg_progress_init();
 }

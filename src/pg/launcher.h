@@ -1,0 +1,32 @@
+/*
+ * launcher.h
+ *		What the launcher hands to the processes it starts.
+ */
+#ifndef RSPG_LAUNCHER_H
+#define RSPG_LAUNCHER_H
+
+#include "stream_state.h"
+
+#include "postmaster/bgworker.h"
+
+/* In bgw_extra: whom to connect as, and whether the slot is still ours. */
+typedef struct RspgLaunch
+{
+	Oid database;
+	Oid owner;
+	int64 stream_id;
+	int worker;
+	int slot;
+	uint64 launch;
+} RspgLaunch;
+
+StaticAssertDecl(sizeof(RspgLaunch) <= BGW_EXTRALEN, "RspgLaunch fits in bgw_extra");
+
+extern PGDLLEXPORT void recsys_launcher_main(Datum argument);
+extern PGDLLEXPORT void recsys_scout_main(Datum argument);
+extern PGDLLEXPORT void recsys_stream_main(Datum argument);
+
+/* With the lock held: the slot's worker is gone; when it may start again. */
+extern void rspg_launch_ended(RspgStreamSlot *slot, bool healthy);
+
+#endif
