@@ -115,7 +115,7 @@ dist:
 ## unit: tests of the core without a server, under ASan and UBSan
 ## unit-tsan: the same under TSan
 ## coverage: branch coverage of src/core; fails below the floor
-## fuzz: model bytes under libFuzzer, FUZZ_SECONDS long
+## fuzz: model bytes, then messages, under libFuzzer, FUZZ_SECONDS long each
 -include $(srcdir)/test/unit/unit.mk
 ## kafka-unit: tests of src/kafka against a mock cluster, under ASan and UBSan
 -include $(srcdir)/test/kafka/kafka.mk

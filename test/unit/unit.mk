@@ -4,7 +4,7 @@
 #   make unit        every test/unit/test_*.c under ASan and UBSan
 #   make unit-tsan   the same under TSan
 #   make coverage    branch coverage of src/core; fails below COVERAGE_MIN percent
-#   make fuzz        libFuzzer over model bytes, FUZZ_SECONDS long (needs clang)
+#   make fuzz        libFuzzer over model bytes and messages, FUZZ_SECONDS long each (needs clang)
 #   make bench-topk  times of the exact top k
 #   make bench-als   build build/bench/als_solver, which compares ALS's solvers
 
@@ -83,6 +83,9 @@ coverage: $(UNIT_TESTS:%=$(UNIT_BUILD)/cov/%)
 
 FUZZ_SECONDS ?= 60
 FUZZ_CC      ?= $(firstword $(foreach c,clang clang-14 clang-15 clang-16,$(shell command -v $(c) 2>/dev/null)))
+FUZZ_DECODE  := $(UNIT_SRC)/src/kafka/decode.c $(UNIT_SRC)/src/kafka/slices.c $(UNIT_SRC)/src/kafka/csv.c
+# PostgreSQL's JSON parser, what messages are held against; the libraries lie where its packager put them
+FUZZ_PGLIBS   = $(addprefix -L,$(shell $(PG_CONFIG) --pkglibdir --libdir)) -lpgcommon -lpgport
 FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 .PHONY: fuzz fuzz-corpus
 fuzz:
@@ -93,6 +96,11 @@ else
 	$(FUZZ_CC) $(UNIT_CFLAGS) $(FUZZ_FLAGS) $(UNIT_SRC)/test/fuzz/fuzz_model.c $(UNIT_CORE) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_model
 	$(UNIT_BUILD)/fuzz/fuzz_model -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=$(UNIT_BUILD)/fuzz/ $(UNIT_BUILD)/fuzz/found $(UNIT_SRC)/test/fuzz/corpus
+	@mkdir -p $(UNIT_BUILD)/fuzz/found_decode
+	$(FUZZ_CC) $(UNIT_WARN) -Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes $(FUZZ_FLAGS) -DFRONTEND -I$(UNIT_SRC)/src -I$(shell $(PG_CONFIG) --includedir-server) \
+		$(UNIT_SRC)/test/fuzz/fuzz_decode.c $(FUZZ_DECODE) $(FUZZ_PGLIBS) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_decode
+	$(UNIT_BUILD)/fuzz/fuzz_decode -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(UNIT_BUILD)/fuzz/ $(UNIT_BUILD)/fuzz/found_decode $(UNIT_SRC)/test/fuzz/corpus_decode
 endif
 fuzz-corpus: $(UNIT_BUILD)/bench/libcore.a
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $(UNIT_SRC)/test/fuzz/make_corpus.c $< $(UNIT_LIBS) -o $(UNIT_BUILD)/make_corpus
