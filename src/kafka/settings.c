@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define BY_STREAM 1
 #define BY_SECRET 2
@@ -48,11 +49,12 @@ static const Setting table[] = {
 	{"isolation.level", BY_STREAM, SETTING_WORD, 0, 0, "read_committed, read_uncommitted"},
 
 	{"security.protocol", BY_BOTH, SETTING_WORD, 0, 0, "plaintext, ssl, sasl_plaintext, sasl_ssl"},
+	{"sasl.mechanism", BY_BOTH, SETTING_WORD, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
 	{"sasl.mechanisms", BY_BOTH, SETTING_WORD, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
 	{"ssl.endpoint.identification.algorithm", BY_BOTH, SETTING_WORD, 0, 0, "https, none"},
 	{"sasl.username", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
 	{"sasl.password", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
-	{"ssl.ca.pem", BY_SECRET, SETTING_PEM, 0, 0, NULL},
+	{"ssl.ca.pem", BY_BOTH, SETTING_PEM, 0, 0, NULL},
 	{"ssl.certificate.pem", BY_SECRET, SETTING_PEM, 0, 0, NULL},
 	{"ssl.key.pem", BY_SECRET, SETTING_PEM, 0, 0, NULL},
 	{"ssl.key.password", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
@@ -90,7 +92,7 @@ find_setting(const char *name)
 	return NULL;
 }
 
-/* Is value one of the words of "a, b, c"? */
+/* Is value one of the words of "a, b, c"?  In any case, as librdkafka has it. */
 static bool
 is_word(const char *words, const char *value)
 {
@@ -100,7 +102,7 @@ is_word(const char *words, const char *value)
 	{
 		size_t word = strcspn(words, ",");
 
-		if (word == length && memcmp(words, value, length) == 0)
+		if (word == length && strncasecmp(words, value, length) == 0)
 			return true;
 		words += word;
 		words += strspn(words, ", ");
