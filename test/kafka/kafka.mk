@@ -7,7 +7,7 @@
 KAFKA_BUILD   := $(UNIT_BUILD)/kafka
 KAFKA_SRC     := $(sort $(wildcard $(UNIT_SRC)/src/kafka/*.c))
 KAFKA_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/kafka/test_*.c))))
-KAFKA_TOOLS   := broker producer proxy
+KAFKA_TOOLS   := broker producer
 KAFKA_HEADERS := $(wildcard $(UNIT_SRC)/src/kafka/*.h $(UNIT_SRC)/test/kafka/*.h $(UNIT_SRC)/test/unit/unit.h)
 KAFKA_CFLAGS   = $(UNIT_CFLAGS) -D_GNU_SOURCE -I$(UNIT_SRC)/test/kafka
 
@@ -21,3 +21,8 @@ $(KAFKA_BUILD)/asan/test_%: $(UNIT_SRC)/test/kafka/test_%.c $(KAFKA_SRC:$(UNIT_S
 .PHONY: kafka-unit kafka-tools
 kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%)
 	$(call unit-run,$^)
+
+kafka-tools: $(KAFKA_TOOLS:%=$(KAFKA_BUILD)/%)
+$(KAFKA_BUILD)/%: $(UNIT_SRC)/test/kafka/%.c $(KAFKA_HEADERS)
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(KAFKA_CFLAGS) -O2 $< -lrdkafka -o $@

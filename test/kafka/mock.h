@@ -69,26 +69,44 @@ mock_set(rd_kafka_conf_t *conf, const char *name, const char *value)
 		mock_fail("setting", error);
 }
 
-/* A producer handle; brokers NULL: one that only hosts a cluster. */
-static MOCK_UNUSED rd_kafka_t *
-mock_producer(const char *brokers)
+/* How our producers send: in order, and each message once. */
+static MOCK_UNUSED rd_kafka_conf_t *
+mock_conf(void)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_t *kafka;
-	char error[512];
 
 	mock_set(conf, "linger.ms", "5");
 	mock_set(conf, "log_level", "2");
-	mock_set(conf, "message.max.bytes", "20000000");
+	mock_set(conf, "message.max.bytes", "100000000");
 	mock_set(conf, "queue.buffering.max.messages", "1000000");
-	mock_set(conf, "enable.idempotence", "true"); /* keeps the order over a lost connection */
-	if (brokers != NULL)
-		mock_set(conf, "bootstrap.servers", brokers);
+	mock_set(conf, "enable.idempotence", "true");
+	mock_set(conf, "reconnect.backoff.max.ms", "1000");
+	return conf;
+}
+
+/* Takes conf. */
+static MOCK_UNUSED rd_kafka_t *
+mock_producer_of(rd_kafka_conf_t *conf)
+{
+	rd_kafka_t *kafka;
+	char error[512];
+
 	rd_kafka_conf_set_dr_msg_cb(conf, mock_on_delivery);
 	kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
 	if (kafka == NULL)
 		mock_fail("producer", error);
 	return kafka;
+}
+
+/* A producer; brokers NULL: one that only hosts a cluster. */
+static MOCK_UNUSED rd_kafka_t *
+mock_producer(const char *brokers)
+{
+	rd_kafka_conf_t *conf = mock_conf();
+
+	if (brokers != NULL)
+		mock_set(conf, "bootstrap.servers", brokers);
+	return mock_producer_of(conf);
 }
 
 static MOCK_UNUSED void
@@ -134,10 +152,16 @@ mock_send(Mock *mock, const char *topic, int partition, const void *key, size_t 
 }
 
 static MOCK_UNUSED void
+mock_flush_producer(rd_kafka_t *producer)
+{
+	if (rd_kafka_flush(producer, 120000))
+		mock_fail("flush", "timed out");
+}
+
+static MOCK_UNUSED void
 mock_flush(Mock *mock)
 {
-	if (rd_kafka_flush(mock->producer, 60000))
-		mock_fail("flush", "timed out");
+	mock_flush_producer(mock->producer);
 }
 
 /* n messages "first" … "first + n - 1" into a partition, all delivered. */
