@@ -410,7 +410,7 @@ CREATE TABLE recsys.stream_loss (
 	stream_id bigint NOT NULL,
 	partition integer NOT NULL,
 	from_offset bigint NOT NULL,
-	to_offset bigint NOT NULL,
+	to_offset bigint NOT NULL, -- the first that was there again
 	policy text NOT NULL,
 	reason text NOT NULL,
 	noticed timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
@@ -464,3 +464,148 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+-- what workers say of themselves, and the views
+CREATE FUNCTION recsys.stream_state_rows(
+	OUT database oid, OUT stream_id bigint, OUT worker integer, OUT pid integer, OUT state text,
+	OUT partition integer, OUT end_offset bigint, OUT rows_per_second double precision,
+	OUT error text, OUT sqlstate text, OUT error_at timestamptz, OUT since timestamptz)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recsys_stream_state_rows' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 16;
+COMMENT ON FUNCTION recsys.stream_state_rows() IS 'support for recsys.stream_status';
+
+-- state: what the row says comes before what a worker says of itself.  A row of
+-- the worker's whose partition is null speaks for its other partitions.
+CREATE VIEW recsys.stream_status WITH (security_invoker = true) AS
+	WITH w AS MATERIALIZED (
+		SELECT r.* FROM recsys.stream_state_rows() r
+		WHERE r.database OPERATOR(pg_catalog.=)
+			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+	)
+	SELECT s.name AS stream, p.partition,
+		CASE
+			WHEN s.system_id OPERATOR(pg_catalog.<>) (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
+				OR s.database_id OPERATOR(pg_catalog.<>)
+					(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+				THEN 'cloned'
+			WHEN s.stop_reason IS NOT NULL THEN 'stopped'
+			WHEN NOT s.enabled THEN 'paused'
+			ELSE COALESCE(p.state, l.state, 'not running')
+		END AS state,
+		p.next_offset, p.end_offset,
+		CASE WHEN p.next_offset OPERATOR(pg_catalog.>) p.end_offset THEN 0
+			ELSE p.end_offset OPERATOR(pg_catalog.-) p.next_offset END AS lag,
+		p.rows, p.rejected, p.rows_per_second, p.last_event_time, p.updated,
+		COALESCE(s.stop_reason, p.error, l.error) AS error,
+		CASE WHEN s.stop_reason IS NOT NULL THEN s.stop_sqlstate
+			WHEN p.error IS NOT NULL THEN p.sqlstate ELSE l.sqlstate END AS sqlstate,
+		CASE WHEN s.stop_reason IS NOT NULL THEN s.stopped_at
+			WHEN p.error IS NOT NULL THEN p.error_at ELSE l.error_at END AS error_at,
+		COALESCE(p.pid, l.pid) AS pid
+	FROM recsys.stream s
+		LEFT JOIN LATERAL (
+			SELECT COALESCE(o.partition, r.partition) AS partition, o.next_offset, o.rows, o.rejected,
+				o.last_event_time, o.updated, r.state, r.end_offset, r.rows_per_second, r.error,
+				r.sqlstate, r.error_at, r.pid
+			FROM (SELECT o.* FROM recsys.stream_offset o WHERE o.stream_id OPERATOR(pg_catalog.=) s.id) o
+				FULL JOIN (SELECT w.* FROM w WHERE w.stream_id OPERATOR(pg_catalog.=) s.id AND w.partition IS NOT NULL) r
+				ON r.partition OPERATOR(pg_catalog.=) o.partition
+		) p ON true
+		LEFT JOIN LATERAL (
+			SELECT w.* FROM w WHERE w.stream_id OPERATOR(pg_catalog.=) s.id
+			ORDER BY w.error_at DESC NULLS LAST, w.worker LIMIT 1
+		) l ON true;
+COMMENT ON VIEW recsys.stream_status IS 'where the streams are: a row a partition, or one of a stream that has none yet';
+
+CREATE VIEW recsys.streams WITH (security_invoker = true) AS
+	SELECT s.name AS stream, s.owner, s.brokers, s.topic, s.target, s.mapping, s.options, t.state,
+		t.partitions, t.lag, t.rows, t.rejected, t.last_event_time, t.error, t.sqlstate, t.error_at,
+		s.seek_to, s.created
+	FROM recsys.stream s
+		JOIN (
+			SELECT p.stream, (pg_catalog.array_agg(p.state ORDER BY p.state OPERATOR(pg_catalog.=) 'running', p.state))[1] AS state, pg_catalog.count(p.partition) AS partitions,
+				pg_catalog.sum(p.lag)::bigint AS lag, COALESCE(pg_catalog.sum(p.rows)::bigint, 0) AS rows,
+				COALESCE(pg_catalog.sum(p.rejected)::bigint, 0) AS rejected,
+				pg_catalog.max(p.last_event_time) AS last_event_time,
+				(pg_catalog.array_agg(p.error ORDER BY p.error_at DESC NULLS LAST))[1] AS error,
+				(pg_catalog.array_agg(p.sqlstate ORDER BY p.error_at DESC NULLS LAST))[1] AS sqlstate,
+				pg_catalog.max(p.error_at) AS error_at
+			FROM recsys.stream_status p GROUP BY p.stream
+		) t ON t.stream OPERATOR(pg_catalog.=) s.name;
+COMMENT ON VIEW recsys.streams IS 'streams that you may see: what they are, and how all their partitions together are doing';
+
+CREATE VIEW recsys.dead_letters WITH (security_invoker = true) AS
+	SELECT d.id, s.name AS stream, d.partition, d.message_offset, d.message_time, d.key, d.payload,
+		d.headers, d.sqlstate, d.error, d.rejected_at, d.retries
+	FROM recsys.dead_letter d JOIN recsys.stream s ON s.id OPERATOR(pg_catalog.=) d.stream_id;
+COMMENT ON VIEW recsys.dead_letters IS 'messages that your streams could not write, byte for byte, and why';
+CREATE VIEW recsys.stream_losses WITH (security_invoker = true) AS
+	SELECT s.name AS stream, l.partition, l.from_offset, l.to_offset,
+		l.to_offset OPERATOR(pg_catalog.-) l.from_offset AS offsets, l.policy, l.reason, l.noticed
+	FROM recsys.stream_loss l JOIN recsys.stream s ON s.id OPERATOR(pg_catalog.=) l.stream_id;
+COMMENT ON VIEW recsys.stream_losses IS 'offsets that the broker no longer had and that a stream went past';
+
+-- Names and types as Prometheus wants them, one row a sample.  No dead letters of
+-- streams whose messages the caller may not see: zero would be a lie.
+CREATE VIEW recsys.stream_metrics WITH (security_invoker = true) AS
+	WITH p AS MATERIALIZED (SELECT t.* FROM recsys.stream_status t)
+	SELECT m.metric, m.type, m.help, m.labels, m.value
+	FROM (
+		SELECT v.metric, v.type, v.help,
+			pg_catalog.jsonb_build_object('stream', p.stream, 'partition', p.partition::text) AS labels, v.value
+		FROM p CROSS JOIN LATERAL (VALUES
+			('recsys_stream_next_offset', 'gauge', 'Offset of the next message to write.', p.next_offset::double precision),
+			('recsys_stream_end_offset', 'gauge', 'Offset behind the last message of the broker.', p.end_offset::double precision),
+			('recsys_stream_lag', 'gauge', 'Offsets between the next message to write and the end.', p.lag::double precision),
+			('recsys_stream_rows_total', 'counter', 'Rows written to the target.', p.rows::double precision),
+			('recsys_stream_rejected_total', 'counter', 'Messages written to dead_letters.', p.rejected::double precision),
+			('recsys_stream_last_event_age_seconds', 'gauge', 'Age of the last message written, by the time that it has from the broker.',
+				EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) p.last_event_time)::double precision)
+		) v (metric, type, help, value)
+		WHERE p.partition IS NOT NULL
+		UNION ALL
+		SELECT 'recsys_stream_up', 'gauge', 'Whether the stream runs.', pg_catalog.jsonb_build_object('stream', p.stream),
+			pg_catalog.bool_and(p.state OPERATOR(pg_catalog.=) 'running')::integer
+		FROM p GROUP BY p.stream
+		UNION ALL
+		SELECT 'recsys_stream_lost_offsets_total', 'counter', 'Offsets that the broker no longer had.',
+			pg_catalog.jsonb_build_object('stream', s.name),
+			(SELECT COALESCE(pg_catalog.sum(l.to_offset OPERATOR(pg_catalog.-) l.from_offset), 0)
+				FROM recsys.stream_loss l WHERE l.stream_id OPERATOR(pg_catalog.=) s.id)::double precision
+		FROM recsys.stream s
+		UNION ALL
+		SELECT 'recsys_stream_dead_letters', 'gauge', 'Messages in dead_letters now.',
+			pg_catalog.jsonb_build_object('stream', s.name),
+			(SELECT pg_catalog.count(*) FROM recsys.dead_letter d WHERE d.stream_id OPERATOR(pg_catalog.=) s.id)::double precision
+		FROM recsys.stream s WHERE pg_catalog.pg_has_role(s.owner::oid, 'USAGE')
+	) m (metric, type, help, labels, value)
+	WHERE m.value IS NOT NULL;
+COMMENT ON VIEW recsys.stream_metrics IS 'the streams in numbers, named and typed for Prometheus';
+GRANT SELECT ON recsys.stream_status, recsys.streams, recsys.dead_letters, recsys.stream_losses, recsys.stream_metrics TO PUBLIC;
+
+CREATE FUNCTION recsys.create_stream(name text, brokers text, topic text, target regclass,
+	mapping jsonb DEFAULT NULL, options jsonb DEFAULT '{}')
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_create_stream' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.create_stream(text, text, text, regclass, jsonb, jsonb)
+	IS 'create a stream: the messages of a Kafka topic into a table, as you';
+CREATE FUNCTION recsys.alter_stream(name text, brokers text DEFAULT NULL, topic text DEFAULT NULL,
+	target regclass DEFAULT NULL, mapping jsonb DEFAULT NULL, options jsonb DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_alter_stream' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.alter_stream(text, text, text, regclass, jsonb, jsonb)
+	IS 'change a stream; null leaves a thing as it is';
+CREATE FUNCTION recsys.pause_stream(stream text) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_pause_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.pause_stream(text) IS 'stop a stream behind the batch in flight';
+CREATE FUNCTION recsys.resume_stream(stream text) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_resume_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.resume_stream(text)
+	IS 'let a stream run that was paused, stopped by an error, or restored from a dump';
+CREATE FUNCTION recsys.seek_stream(stream text, start text) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_seek_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.seek_stream(text, text)
+	IS 'go on from earliest, latest, a timestamp, or the offsets of a JSON object by partition';
+CREATE FUNCTION recsys.drop_stream(stream text) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_drop_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.drop_stream(text) IS 'drop a stream with its offsets and dead letters; its rows stay in the target';

@@ -442,6 +442,7 @@ rspg_stream_start_utc(const char *start)
 	if (timestamp2tm(time, NULL, &tm, &fraction, NULL, NULL) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	tm.tm_isdst = 0; /* known: print the zone, too */
 	EncodeDateTime(&tm, fraction, true, 0, NULL, USE_XSD_DATES, text);
 	return pstrdup(text);
 }

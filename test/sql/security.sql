@@ -1,11 +1,12 @@
 -- every function for four roles: the owner, a member of the owner, a reader of
 -- the source, and somebody else
-SET client_min_messages = warning;
-CREATE ROLE regress_recsys_owner;
+SET client_min_messages = error;
+CREATE ROLE regress_recsys_owner LOGIN;
 CREATE ROLE regress_recsys_member IN ROLE regress_recsys_owner;
 CREATE ROLE regress_recsys_reader;
 CREATE ROLE regress_recsys_other;
 GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO regress_recsys_owner;
+GRANT INSERT ON recsys.stream TO regress_recsys_owner;
 CREATE SCHEMA security_test;
 GRANT USAGE ON SCHEMA security_test TO PUBLIC;
 SET search_path = security_test, public;
@@ -35,6 +36,9 @@ $$;
 SET ROLE regress_recsys_owner;
 SELECT recsys.create_model('mine', 'events', 'item_knn');
 SELECT recsys.train('mine');
+SELECT recsys.create_stream('mine', 'kafka', 'topic', 'events');
+SELECT recsys.seek_stream('mine', '{"0": 7}');
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 6, '22P02', 'secret' FROM recsys.stream;
 RESET ROLE;
 CREATE TABLE statements (n int GENERATED ALWAYS AS IDENTITY, what text, statement text);
 INSERT INTO statements (what, statement) VALUES
@@ -64,6 +68,21 @@ INSERT INTO statements (what, statement) VALUES
 	('forge a row', $$INSERT INTO recsys.model_registry (name, owner, algorithm, options) VALUES ('forged', 'regress_recsys_owner', 'als', '{}')$$),
 	('forge a version', $$UPDATE recsys.model_registry SET live_version = 7 WHERE name = 'mine' RETURNING 1 / (id - id)$$),
 	('forge bytes', $$DELETE FROM recsys.model_chunk RETURNING 1 / (seq - seq)$$),
+	('create_stream', $$SELECT recsys.create_stream('other', 'kafka', 'topic', 'security_test.events')$$),
+	('alter_stream', $$SELECT recsys.alter_stream('mine', topic => 'topic')$$),
+	('pause_stream', $$SELECT recsys.pause_stream('mine')$$),
+	('resume_stream', $$SELECT recsys.resume_stream('mine')$$),
+	('seek_stream', $$SELECT recsys.seek_stream('mine', 'latest')$$),
+	('drop_stream', $$SELECT recsys.drop_stream('mine')$$),
+	('streams', $$SELECT 1 / count(*) FROM recsys.streams$$),
+	('stream_status', $$SELECT 1 / count(*) FROM recsys.stream_status$$),
+	('stream_metrics', $$SELECT 1 / count(*) FROM recsys.stream_metrics$$),
+	('dead_letters', $$SELECT 1 / count(*) FROM recsys.dead_letters$$),
+	('forge a stream', $$INSERT INTO recsys.stream (name, owner, brokers, topic, target, system_id, database_id) VALUES ('forged', 'regress_recsys_owner', 'kafka', 't', 'security_test.events', 1, 1)$$),
+	('move offsets', $$UPDATE recsys.stream_offset SET next_offset = 0 RETURNING 1 / (partition - partition)$$),
+	('throw dead letters away', $$DELETE FROM recsys.dead_letter RETURNING 1 / (partition - partition)$$),
+	('allowed_brokers', $$SET recsys.allowed_brokers = ''$$),
+	('secrets_file', $$SHOW recsys.secrets_file$$),
 	('max_model_size', $$SET recsys.max_model_size = '1MB'$$),
 	('threads', $$SET recsys.threads = 1$$);
 SELECT what, attempt('regress_recsys_owner', statement) AS owner, attempt('regress_recsys_member', statement) AS member,
@@ -95,7 +114,7 @@ SET ROLE regress_recsys_reader;
 SELECT count(*) FROM recsys.recommend(1::bigint, 2, 'spy');
 RESET ROLE;
 SET client_min_messages = warning;
-SELECT recsys.drop_model('spy'), recsys.drop_model('mine');
+SELECT recsys.drop_model('spy'), recsys.drop_model('mine'), recsys.drop_stream('mine');
 DROP SCHEMA security_test CASCADE;
-REVOKE ALL ON recsys.model_registry, recsys.model_version, recsys.model_chunk FROM regress_recsys_owner;
+REVOKE ALL ON recsys.model_registry, recsys.model_version, recsys.model_chunk, recsys.stream FROM regress_recsys_owner;
 DROP ROLE regress_recsys_owner, regress_recsys_member, regress_recsys_reader, regress_recsys_other;
