@@ -446,8 +446,8 @@ BEGIN
 	FOREACH part IN ARRAY ARRAY['stream_offset', 'dead_letter', 'stream_loss'] LOOP
 		EXECUTE pg_catalog.format(
 			'CREATE POLICY owner_writes ON recsys.%I
-				USING (EXISTS (SELECT FROM recsys.stream s
-					WHERE s.id OPERATOR(pg_catalog.=) stream_id AND pg_catalog.pg_has_role(s.owner::oid, ''USAGE'')))',
+				USING (stream_id OPERATOR(pg_catalog.=) ANY (
+					SELECT s.id FROM recsys.stream s WHERE pg_catalog.pg_has_role(s.owner::oid, ''USAGE'')))',
 			part);
 		EXECUTE pg_catalog.format(
 			'COMMENT ON POLICY owner_writes ON recsys.%I IS ''members of the owner see and change what belongs to a stream''',
@@ -503,18 +503,17 @@ CREATE VIEW recsys.stream_status WITH (security_invoker = true) AS
 			WHEN p.error IS NOT NULL THEN p.error_at ELSE l.error_at END AS error_at,
 		COALESCE(p.pid, l.pid) AS pid
 	FROM recsys.stream s
-		LEFT JOIN LATERAL (
-			SELECT COALESCE(o.partition, r.partition) AS partition, o.next_offset, o.rows, o.rejected,
-				o.last_event_time, o.updated, r.state, r.end_offset, r.rows_per_second, r.error,
-				r.sqlstate, r.error_at, r.pid
-			FROM (SELECT o.* FROM recsys.stream_offset o WHERE o.stream_id OPERATOR(pg_catalog.=) s.id) o
-				FULL JOIN (SELECT w.* FROM w WHERE w.stream_id OPERATOR(pg_catalog.=) s.id AND w.partition IS NOT NULL) r
-				ON r.partition OPERATOR(pg_catalog.=) o.partition
-		) p ON true
-		LEFT JOIN LATERAL (
-			SELECT w.* FROM w WHERE w.stream_id OPERATOR(pg_catalog.=) s.id
-			ORDER BY w.error_at DESC NULLS LAST, w.worker LIMIT 1
-		) l ON true;
+		LEFT JOIN (
+			SELECT COALESCE(o.stream_id, r.stream_id) AS stream_id, COALESCE(o.partition, r.partition) AS partition,
+				o.next_offset, o.rows, o.rejected, o.last_event_time, o.updated, r.state, r.end_offset,
+				r.rows_per_second, r.error, r.sqlstate, r.error_at, r.pid
+			FROM recsys.stream_offset o
+				FULL JOIN (SELECT w.* FROM w WHERE w.partition IS NOT NULL) r
+				ON r.stream_id OPERATOR(pg_catalog.=) o.stream_id AND r.partition OPERATOR(pg_catalog.=) o.partition
+		) p ON p.stream_id OPERATOR(pg_catalog.=) s.id
+		LEFT JOIN (
+			SELECT DISTINCT ON (w.stream_id) w.* FROM w ORDER BY w.stream_id, w.error_at DESC NULLS LAST, w.worker
+		) l ON l.stream_id OPERATOR(pg_catalog.=) s.id;
 COMMENT ON VIEW recsys.stream_status IS 'where the streams are: a row a partition, or one of a stream that has none yet';
 
 CREATE VIEW recsys.streams WITH (security_invoker = true) AS
@@ -570,14 +569,16 @@ CREATE VIEW recsys.stream_metrics WITH (security_invoker = true) AS
 		UNION ALL
 		SELECT 'recsys_stream_lost_offsets_total', 'counter', 'Offsets that the broker no longer had.',
 			pg_catalog.jsonb_build_object('stream', s.name),
-			(SELECT COALESCE(pg_catalog.sum(l.to_offset OPERATOR(pg_catalog.-) l.from_offset), 0)
-				FROM recsys.stream_loss l WHERE l.stream_id OPERATOR(pg_catalog.=) s.id)::double precision
-		FROM recsys.stream s
+			COALESCE(pg_catalog.sum(l.to_offset OPERATOR(pg_catalog.-) l.from_offset), 0)::double precision
+		FROM recsys.stream s LEFT JOIN recsys.stream_loss l ON l.stream_id OPERATOR(pg_catalog.=) s.id
+		GROUP BY s.name
 		UNION ALL
 		SELECT 'recsys_stream_dead_letters', 'gauge', 'Messages in dead_letters now.',
 			pg_catalog.jsonb_build_object('stream', s.name),
-			(SELECT pg_catalog.count(*) FROM recsys.dead_letter d WHERE d.stream_id OPERATOR(pg_catalog.=) s.id)::double precision
-		FROM recsys.stream s WHERE pg_catalog.pg_has_role(s.owner::oid, 'USAGE')
+			pg_catalog.count(d.stream_id)::double precision
+		FROM recsys.stream s LEFT JOIN recsys.dead_letter d ON d.stream_id OPERATOR(pg_catalog.=) s.id
+		WHERE pg_catalog.pg_has_role(s.owner::oid, 'USAGE')
+		GROUP BY s.name
 	) m (metric, type, help, labels, value)
 	WHERE m.value IS NOT NULL;
 COMMENT ON VIEW recsys.stream_metrics IS 'the streams in numbers, named and typed for Prometheus';
