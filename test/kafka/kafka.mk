@@ -7,7 +7,7 @@
 KAFKA_BUILD   := $(UNIT_BUILD)/kafka
 KAFKA_SRC     := $(sort $(wildcard $(UNIT_SRC)/src/kafka/*.c))
 KAFKA_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/kafka/test_*.c))))
-KAFKA_TOOLS   := broker producer
+KAFKA_TOOLS   := broker producer proxy
 KAFKA_HEADERS := $(wildcard $(UNIT_SRC)/src/kafka/*.h $(UNIT_SRC)/test/kafka/*.h $(UNIT_SRC)/test/unit/unit.h)
 KAFKA_CFLAGS   = $(UNIT_CFLAGS) -D_GNU_SOURCE -I$(UNIT_SRC)/test/kafka
 
