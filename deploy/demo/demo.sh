@@ -12,33 +12,14 @@
 #
 set -euo pipefail
 . "$(dirname "$0")/../../test/tools/server.sh"
+. "$(dirname "$0")/steps.sh"
 demo=$top/deploy/demo
 events=${EVENTS:-}
-started=$EPOCHREALTIME
 
 if [ -n "$events" ]; then
 	[ -r "$events" ] || { echo "cannot read $events" >&2; exit 1; }
 	events=$(realpath "$events")
 fi
-
-seconds_since() {
-	awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'
-}
-steps=
-# step "what it does": ends the step before, with its seconds
-step() {
-	step_end
-	printf '\n== %s\n' "$1"
-	step_name=$1 step_started=$EPOCHREALTIME
-}
-step_end() {
-	[ -z "${step_name:-}" ] || steps+=$(printf '%8s s  %s' "$(seconds_since "$step_started")" "$step_name")$'\n'
-}
-sql() { psql -X -q -v ON_ERROR_STOP=1 "$@" shop; }
-# Statements from the input, shown as they run
-show() { sql -v client_min_messages=notice -P footer=off -P null=- -e; }
-# One value
-value() { sql -At -c "$1"; }
 
 step "Build, and make a private copy of the server with recsys in it"
 scratch_make
@@ -63,8 +44,7 @@ if [ -z "$events" ]; then
 else
 	step "Load $(basename "$events")"
 	sql -f "$demo/events.sql"
-	case "$events" in *.gz) gzip -dc "$events" ;; *) cat "$events" ;; esac |
-		sql -c '\copy raw FROM pstdin WITH (FORMAT csv, HEADER)'
+	unpacked "$events" | sql -c '\copy raw FROM pstdin WITH (FORMAT csv, HEADER)'
 	sql -f "$demo/events_typed.sql"
 	show <<-'SQL'
 		SELECT count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items, count(*) AS events,
@@ -217,16 +197,6 @@ sql -P footer=off -P "title=$(value "SELECT count(*) FROM asked") users, each as
 	FROM quality ORDER BY ndcg;
 SQL
 
-step_end
-step_name=
-printf '\n== Seconds\n%s%8s s  in all\n' "$steps" "$(seconds_since "$started")"
-look="psql -h $scratch -p $PGPORT -U postgres shop"
-printf '\n== Look around\nWhile the server runs (make demo KEEP=1 waits for you):\n'
-[ -z "$server_user" ] || look="$look      # as root or $server_user"
-printf '  %s\n  %s\n  %s\n  %s\n' "$look" \
-	"TABLE recsys.models;  TABLE recsys.model_versions;" \
+steps_end demo "TABLE recsys.models;  TABLE recsys.model_versions;" \
 	"SELECT * FROM recsys.similar_items('$clicked'::$id, 5, 'shop') JOIN label USING (item_id);" \
 	"SELECT * FROM recsys.recommend_for_items('{$clicked}'::$id[], 5, 'shop') JOIN label USING (item_id);"
-if [ "${KEEP:-}" = 1 ]; then
-	read -r -p "Enter (or Ctrl-C) stops the server and removes everything. " || true # end of input: stop
-fi
