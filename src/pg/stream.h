@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
 #include "utils/guc.h"
 
 #include "kafka/consumer.h"
@@ -114,6 +115,14 @@ extern void rspg_stream_check(const RspgStream *stream);
  * their number.
  */
 extern int rspg_stream_settings(const RspgStream *stream, RskSetting **settings);
+
+/*
+ * The queue before the stream's row: held until the end of the transaction.  A
+ * worker takes it in RowShareLock before it locks the row FOR SHARE, a session
+ * that changes the stream in ExclusiveLock.  Without it, workers of one stream
+ * whose batches overlap would share the row on and on, and the session starve.
+ */
+extern void rspg_stream_queue(int64 id, LOCKMODE mode);
 
 /* Does the row belong to this database of this cluster? */
 extern bool rspg_stream_is_here(int64 system_id, Oid database_id);

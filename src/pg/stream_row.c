@@ -6,11 +6,14 @@
 
 #include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "pg/registry.h"
@@ -102,6 +105,15 @@ stream_from_tuple(HeapTuple tuple, TupleDesc desc)
 	if (stream->seek_to != NULL)
 		(void) rspg_stream_start_time(stream->seek_to);
 	return stream;
+}
+
+void
+rspg_stream_queue(int64 id, LOCKMODE mode)
+{
+	Oid relation = get_relname_relid("stream", get_namespace_oid("recsys", false));
+
+	/* numbers that differ by 2^32 share a queue, which does no harm */
+	LockDatabaseObject(relation, (Oid) id, 0, mode);
 }
 
 bool
