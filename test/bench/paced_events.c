@@ -18,6 +18,8 @@ static long delivered;
 static void
 on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
+	(void) rk;
+	(void) opaque;
 	if (message->err)
 	{
 		fprintf(stderr, "paced_events: %s\n", rd_kafka_err2str(message->err));

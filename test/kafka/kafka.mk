@@ -26,3 +26,7 @@ kafka-tools: $(KAFKA_TOOLS:%=$(KAFKA_BUILD)/%)
 $(KAFKA_BUILD)/%: $(UNIT_SRC)/test/kafka/%.c $(KAFKA_HEADERS)
 	@mkdir -p $(@D)
 	$(UNIT_CC) $(KAFKA_CFLAGS) -O2 $< -lrdkafka -o $@
+kafka-tools: $(KAFKA_BUILD)/real
+$(KAFKA_BUILD)/real: $(UNIT_SRC)/test/kafka/real/real.c
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(KAFKA_CFLAGS) -O2 $< -lrdkafka -o $@

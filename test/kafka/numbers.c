@@ -36,6 +36,8 @@ static long delivered[MAX_PARTITIONS];
 static void
 on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
+	(void) kafka;
+	(void) opaque;
 	if (message->err)
 	{
 		fprintf(stderr, "numbers: not delivered: %s\n", rd_kafka_err2str(message->err));

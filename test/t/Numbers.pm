@@ -6,20 +6,13 @@ use strict;
 use warnings;
 
 use IPC::Run ();
-use PostgreSQL::Test::Utils;
-
-my $program;
+use KafkaTest ();
 
 sub start
 {
 	my ($class, $brokers, $topic, $partitions, $rate, $poison) = @_;
-	if (!$program)
-	{
-		$program = PostgreSQL::Test::Utils::tempdir() . '/numbers';
-		system_or_bail('gcc', '-std=gnu11', '-O1', 'test/kafka/numbers.c', '-lrdkafka', '-o', $program);
-	}
 	my $self = bless { in => '', out => '', err => '' }, $class;
-	$self->{run} = IPC::Run::start([ $program, $brokers, $topic, $partitions, $rate, $poison ],
+	$self->{run} = IPC::Run::start([ KafkaTest::program('numbers'), $brokers, $topic, $partitions, $rate, $poison ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout(3600));
 	return $self;
 }

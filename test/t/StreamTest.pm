@@ -86,7 +86,7 @@ sub says
 {
 	my ($node, $name, $pattern, $seconds) = @_;
 	return wait_until($seconds // 30, sub {
-		return grep { ($_->{last_error} // '') =~ $pattern } status($node, $name);
+		return grep { ($_->{error} // '') =~ $pattern } status($node, $name);
 	}) || (print(STDERR JSON::PP->new->pretty->encode([ status($node, $name) ])), 0);
 }
 

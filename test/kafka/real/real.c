@@ -7,6 +7,7 @@
  *	real BROKERS delete TOPIC
  *	real BROKERS partitions TOPIC TOTAL
  *	real BROKERS truncate TOPIC PARTITION OFFSET	(what is below goes away)
+ *	real BROKERS count TOPIC	(prints how many offsets it holds, or none)
  *	real BROKERS produce TOPIC PARTITION [keyed] [time=MS] [commit|abort]
  *
  * produce reads a message a line.  keyed: key, tab, payload; nothing after the
@@ -41,6 +42,8 @@ check(const char *what, rd_kafka_error_t *e)
 static void
 on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
+	(void) rk;
+	(void) opaque;
 	/* What an aborted transaction purges is no failure */
 	if (message->err && message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE)
 		fail("delivery", rd_kafka_err2str(message->err));
@@ -111,7 +114,7 @@ static rd_kafka_NewTopic_t *
 new_topic(int argc, char **argv)
 {
 	rd_kafka_NewTopic_t *topic =
-		rd_kafka_NewTopic_new(argv[0], atoi(argv[1]), 1, error, sizeof(error));
+		rd_kafka_NewTopic_new(argv[0], atoi(argv[1]), -1, error, sizeof(error));
 
 	if (topic == NULL)
 		fail("create", error);
@@ -178,6 +181,36 @@ administer(rd_kafka_t *rk, const char *what, int argc, char **argv)
 	check_result(what, event);
 	rd_kafka_event_destroy(event);
 	rd_kafka_queue_destroy(queue);
+}
+
+static void
+count(rd_kafka_t *rk, const char *name)
+{
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+	const rd_kafka_metadata_t *metadata;
+	rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, topic, &metadata, TIMEOUT_MS);
+	long n = 0;
+
+	if (err)
+		fail("count", rd_kafka_err2str(err));
+	if (metadata->topics[0].err)
+		printf("none\n");
+	else
+	{
+		for (int p = 0; p < metadata->topics[0].partition_cnt; p++)
+		{
+			int64_t low;
+			int64_t high;
+
+			err = rd_kafka_query_watermark_offsets(rk, name, p, &low, &high, TIMEOUT_MS);
+			if (err)
+				fail("count", rd_kafka_err2str(err));
+			n += high - low;
+		}
+		printf("%ld\n", n);
+	}
+	rd_kafka_metadata_destroy(metadata);
+	rd_kafka_topic_destroy(topic);
 }
 
 /* --- messages --- */
@@ -264,6 +297,8 @@ main(int argc, char **argv)
 	rk = open_producer(argv[1], transaction != NULL);
 	if (strcmp(argv[2], "produce") == 0 && argc >= 5)
 		produce(rk, argc - 3, argv + 3, transaction);
+	else if (strcmp(argv[2], "count") == 0)
+		count(rk, argv[3]);
 	else
 		administer(rk, argv[2], argc - 3, argv + 3);
 	rd_kafka_destroy(rk);

@@ -16,8 +16,6 @@
 #	PLAINTEXT SASL TLS WRONGNAME	host:port of each listener.  SASL: PLAIN and
 #							SCRAM-SHA-256, user and password below, without TLS.
 #							WRONGNAME: TLS whose certificate is of another name
-#	PROXIED			host:port that the broker tells clients which come to
-#	PROXY_TARGET	this listener: put a proxy between the two for cuts
 #	CA				the certificate of the authority that signed both others
 #	SASL_USER SASL_PASSWORD
 #
@@ -79,7 +77,7 @@ prepare() {
 		-subj "/CN=authority of a test" 2>/dev/null
 	certificate broker "IP:127.0.0.1,DNS:localhost"
 	certificate stranger "DNS:stranger.invalid"
-	read -r -a ports < <(free_ports 7)
+	read -r -a ports < <(free_ports 5)
 	local secret
 	secret=$(openssl rand -hex 12)
 	cat >env <<-END
@@ -87,8 +85,6 @@ prepare() {
 		SASL=127.0.0.1:${ports[1]}
 		TLS=127.0.0.1:${ports[2]}
 		WRONGNAME=127.0.0.1:${ports[3]}
-		PROXY_TARGET=127.0.0.1:${ports[4]}
-		PROXIED=127.0.0.1:${ports[5]}
 		CA=$dir/ca.pem
 		SASL_USER=shop
 		SASL_PASSWORD=$secret
@@ -106,11 +102,11 @@ properties() { # DIR SECRET PORT…
 	cat <<-END
 		process.roles=broker,controller
 		node.id=1
-		controller.quorum.voters=1@127.0.0.1:$7
+		controller.quorum.voters=1@127.0.0.1:$5
 		controller.listener.names=CONTROLLER
-		listeners=PLAINTEXT://127.0.0.1:$1,SASL://127.0.0.1:$2,TLS://127.0.0.1:$3,WRONGNAME://127.0.0.1:$4,PROXIED://127.0.0.1:$5,CONTROLLER://127.0.0.1:$7
-		advertised.listeners=PLAINTEXT://127.0.0.1:$1,SASL://127.0.0.1:$2,TLS://127.0.0.1:$3,WRONGNAME://127.0.0.1:$4,PROXIED://127.0.0.1:$6
-		listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,WRONGNAME:SSL
+		listeners=PLAINTEXT://127.0.0.1:$1,SASL://127.0.0.1:$2,TLS://127.0.0.1:$3,WRONGNAME://127.0.0.1:$4,CONTROLLER://127.0.0.1:$5
+		advertised.listeners=PLAINTEXT://127.0.0.1:$1,SASL://127.0.0.1:$2,TLS://127.0.0.1:$3,WRONGNAME://127.0.0.1:$4
+		listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,WRONGNAME:SSL
 		inter.broker.listener.name=PLAINTEXT
 		listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 		listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_shop="$secret";
