@@ -349,6 +349,100 @@ BEGIN
 END
 $$;
 
+-- encoding
+CREATE TYPE recsys.encoder;
+CREATE FUNCTION recsys.encoder_in(cstring) RETURNS recsys.encoder
+	AS 'MODULE_PATHNAME', 'recsys_encoder_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.encoder_out(recsys.encoder) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recsys_encoder_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.encoder_recv(internal) RETURNS recsys.encoder
+	AS 'MODULE_PATHNAME', 'recsys_encoder_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.encoder_send(recsys.encoder) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'recsys_encoder_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE TYPE recsys.encoder (
+	INPUT = recsys.encoder_in, OUTPUT = recsys.encoder_out,
+	RECEIVE = recsys.encoder_recv, SEND = recsys.encoder_send,
+	STORAGE = external
+);
+COMMENT ON TYPE recsys.encoder IS 'fitted encoder: for each column what to impute, scale, bucketize and encode, as JSON';
+COMMENT ON FUNCTION recsys.encoder_in(cstring) IS 'encoder from its text form, JSON';
+COMMENT ON FUNCTION recsys.encoder_out(recsys.encoder) IS 'text form of an encoder, JSON';
+COMMENT ON FUNCTION recsys.encoder_recv(internal) IS 'encoder from its binary form';
+COMMENT ON FUNCTION recsys.encoder_send(recsys.encoder) IS 'binary form of an encoder';
+CREATE TYPE recsys.string_indexer_model;
+CREATE FUNCTION recsys.string_indexer_model_in(cstring) RETURNS recsys.string_indexer_model
+	AS 'MODULE_PATHNAME', 'recsys_string_indexer_model_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.string_indexer_model_out(recsys.string_indexer_model) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recsys_encoder_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.string_indexer_model_recv(internal) RETURNS recsys.string_indexer_model
+	AS 'MODULE_PATHNAME', 'recsys_string_indexer_model_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION recsys.string_indexer_model_send(recsys.string_indexer_model) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'recsys_encoder_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE TYPE recsys.string_indexer_model (
+	INPUT = recsys.string_indexer_model_in, OUTPUT = recsys.string_indexer_model_out,
+	RECEIVE = recsys.string_indexer_model_recv, SEND = recsys.string_indexer_model_send,
+	STORAGE = external
+);
+COMMENT ON TYPE recsys.string_indexer_model IS 'labels of a string indexer in their order, as a JSON array';
+COMMENT ON FUNCTION recsys.string_indexer_model_in(cstring) IS 'labels from their text form, a JSON array';
+COMMENT ON FUNCTION recsys.string_indexer_model_out(recsys.string_indexer_model) IS 'text form of labels, a JSON array';
+COMMENT ON FUNCTION recsys.string_indexer_model_recv(internal) IS 'labels from their binary form';
+COMMENT ON FUNCTION recsys.string_indexer_model_send(recsys.string_indexer_model) IS 'binary form of labels';
+
+CREATE FUNCTION recsys.string_indexer_transfn(internal, text) RETURNS internal
+	AS 'MODULE_PATHNAME', 'recsys_string_indexer_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.string_indexer_transfn(internal, text) IS 'support for string_indexer';
+CREATE FUNCTION recsys.string_indexer_finalfn(internal) RETURNS recsys.string_indexer_model
+	AS 'MODULE_PATHNAME', 'recsys_string_indexer_finalfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.string_indexer_finalfn(internal) IS 'support for string_indexer';
+CREATE AGGREGATE recsys.string_indexer(value text) (
+	SFUNC = recsys.string_indexer_transfn, STYPE = internal, SSPACE = 65536,
+	FINALFUNC = recsys.string_indexer_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+COMMENT ON AGGREGATE recsys.string_indexer(text) IS 'distinct texts by frequency, ties alphabetical';
+CREATE FUNCTION recsys.string_index(value text, fitted recsys.string_indexer_model, unseen text DEFAULT 'error')
+	RETURNS integer
+	AS 'MODULE_PATHNAME', 'recsys_string_index' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.string_index(text, recsys.string_indexer_model, text) IS 'place of a text among the labels, from 0';
+CREATE FUNCTION recsys.one_hot(index integer, size integer, drop_last boolean DEFAULT true) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recsys_one_hot' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.one_hot(integer, integer, boolean) IS 'vector of zeros with a one at the place of index';
+CREATE FUNCTION recsys.vector_assembler(VARIADIC "any") RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recsys_vector_assembler' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.vector_assembler("any") IS 'numbers, booleans and arrays of them as one vector';
+-- STABLE: the text forms of dates and times depend on settings.  UNSAFE: it may
+-- start a subtransaction, which a parallel query forbids
+CREATE FUNCTION recsys.try_cast(value text, type anyelement) RETURNS anyelement
+	AS 'MODULE_PATHNAME', 'recsys_try_cast' LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.try_cast(text, anyelement) IS 'value as the type of the second argument, null where the cast fails';
+
+CREATE FUNCTION recsys.fit_encoder_transfn(internal, record, jsonb) RETURNS internal
+	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_row_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.fit_encoder_transfn(internal, record, jsonb) IS 'support for fit_encoder';
+CREATE FUNCTION recsys.fit_encoder_transfn(internal, jsonb, jsonb) RETURNS internal
+	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_jsonb_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.fit_encoder_transfn(internal, jsonb, jsonb) IS 'support for fit_encoder';
+CREATE FUNCTION recsys.fit_encoder_finalfn(internal) RETURNS recsys.encoder
+	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_finalfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.fit_encoder_finalfn(internal) IS 'support for fit_encoder';
+CREATE AGGREGATE recsys.fit_encoder("row" record, spec jsonb) (
+	SFUNC = recsys.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
+	FINALFUNC = recsys.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+COMMENT ON AGGREGATE recsys.fit_encoder(record, jsonb) IS 'encoder fitted on rows by a spec';
+CREATE AGGREGATE recsys.fit_encoder("row" jsonb, spec jsonb) (
+	SFUNC = recsys.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
+	FINALFUNC = recsys.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+COMMENT ON AGGREGATE recsys.fit_encoder(jsonb, jsonb) IS 'encoder fitted on JSON objects by a spec';
+CREATE FUNCTION recsys.encode(encoder recsys.encoder, "row" record) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recsys_encode_row' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.encode(recsys.encoder, record) IS 'vector of a row by a fitted encoder';
+CREATE FUNCTION recsys.encode(encoder recsys.encoder, "row" jsonb) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recsys_encode_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION recsys.encode(recsys.encoder, jsonb) IS 'vector of a JSON object by a fitted encoder';
+CREATE FUNCTION recsys.encoder_columns(encoder recsys.encoder)
+	RETURNS TABLE ("position" integer, name text, column_name text, step text, category text, meaning text)
+	AS 'MODULE_PATHNAME', 'recsys_encoder_columns' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION recsys.encoder_columns(recsys.encoder) IS 'what each position of an encoder''s vectors means';
+
 -- streaming
 -- Rows belong to the stream's owner, whose worker writes them.  To let a role
 -- create streams:

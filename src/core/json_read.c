@@ -90,8 +90,9 @@ escaped(RsJson *json)
 	return found != NULL ? to[found - from] : -1;
 }
 
-bool
-rs_json_string(RsJson *json, char *buffer, size_t size)
+/* A string whose bytes are at most highest, escaped ones ASCII. */
+static bool
+read_string(RsJson *json, char *buffer, size_t size, int highest, size_t *length)
 {
 	size_t used = 0;
 
@@ -100,6 +101,7 @@ rs_json_string(RsJson *json, char *buffer, size_t size)
 	for (;;)
 	{
 		int c = (unsigned char) next(json);
+		int most = highest;
 
 		if (c < 0x20) /* the end of the text is a 0 too */
 			return fail(json);
@@ -107,13 +109,47 @@ rs_json_string(RsJson *json, char *buffer, size_t size)
 		if (c == '"')
 			break;
 		if (c == '\\')
+		{
 			c = escaped(json);
-		if (c <= 0 || c > 0x7f || used + 1 >= size)
+			most = 0x7f;
+		}
+		if (c <= 0 || c > most || used >= size)
 			return fail(json);
 		buffer[used++] = (char) c;
 	}
-	buffer[used] = '\0';
+	*length = used;
 	return true;
+}
+
+bool
+rs_json_string(RsJson *json, char *buffer, size_t size)
+{
+	size_t length;
+
+	if (!read_string(json, buffer, size - 1, 0x7f, &length))
+		return false;
+	buffer[length] = '\0';
+	return true;
+}
+
+bool
+rs_json_text(RsJson *json, char *buffer, size_t size, size_t *length)
+{
+	*length = 0;
+	return read_string(json, buffer, size, 0xff, length);
+}
+
+size_t
+rs_json_text_bound(RsJson *json)
+{
+	const char *c;
+
+	if (rs_json_peek(json) != '"')
+		return 0;
+	for (c = json->at + 1; c < json->end && *c != '"'; c++)
+		if (*c == '\\' && c + 1 < json->end)
+			c++;
+	return (size_t) (c - json->at);
 }
 
 bool

@@ -10,13 +10,14 @@
 #include "access/htup.h"
 
 #include "core/encoder.h"
+#include "core/vocabulary.h"
 
 /* What a row type's attributes are to an encoder; kept between rows. */
 typedef struct RspgRowMap RspgRowMap;
 
-/* The encoder of bytes from a model or a value, in a child of parent; texts in
- * it are checked to be valid in the server's encoding. */
-extern RsEncoder *rspg_encoder_open(MemoryContext parent, const char *bytes, Size length);
+/* The encoder of bytes from a model or a value, in mcxt; they are checked to be
+ * valid in the server's encoding. */
+extern RsEncoder *rspg_encoder_open(MemoryContext mcxt, const char *bytes, Size length);
 
 /*
  * Encode into out[rs_encoder_width(encoder)].  False where a value's policy is
@@ -29,11 +30,6 @@ extern bool rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, floa
 extern bool rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader row, float *out,
 									RspgRowMap **map, MemoryContext mcxt);
 
-/* Values of a row in the encoder's order, for fitting: both of the above. */
-extern void rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, RsValue *values);
-extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *values,
-									RspgRowMap **map, MemoryContext mcxt);
-
 /* --- encoder_type.c --- */
 
 /*
@@ -44,7 +40,18 @@ extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader ro
 #define RSPG_ENCODER_BYTES(v) (VARDATA_ANY(v) + RSPG_FINGERPRINT)
 #define RSPG_ENCODER_LENGTH(v) ((Size) VARSIZE_ANY_EXHDR(v) - RSPG_FINGERPRINT)
 
-/* Encoder to a value. */
+/* Encoder, or labels of a string indexer, to a value. */
 extern struct varlena *rspg_encoder_value(RsContext *ctx, const RsEncoder *encoder);
+extern struct varlena *rspg_vocabulary_value(RsContext *ctx, const RsVocabulary *v);
+
+/* Which value a datum is: its fingerprint, or where it is stored. */
+typedef struct RspgValueKey
+{
+	uint8 length;
+	char bytes[31];
+} RspgValueKey;
+
+/* Is it the value of key?  What it is goes to *now. */
+extern bool rspg_value_is(const RspgValueKey *key, Datum datum, RspgValueKey *now);
 
 #endif

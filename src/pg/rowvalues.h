@@ -1,0 +1,19 @@
+/*
+ * rowvalues.h
+ *		Rows as the values an encoder takes, for fitting and encoding.
+ */
+#ifndef RSPG_ROWVALUES_H
+#define RSPG_ROWVALUES_H
+
+#include "pg/encode.h"
+
+/* One value a column of the encoder.  Texts point into the row or into
+ * CurrentMemoryContext. */
+extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *values,
+									RspgRowMap **map, MemoryContext mcxt);
+
+/* The same of a JSON object; a key that is no column is an error when strict. */
+extern void rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict,
+									  RsValue *values);
+
+#endif
