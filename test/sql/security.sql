@@ -83,6 +83,12 @@ INSERT INTO statements (what, statement) VALUES
 	('throw dead letters away', $$DELETE FROM recsys.dead_letter RETURNING 1 / (partition - partition)$$),
 	('allowed_brokers', $$SET recsys.allowed_brokers = ''$$),
 	('secrets_file', $$SHOW recsys.secrets_file$$),
+	('string_indexer', $$SELECT recsys.string_index('a', (SELECT recsys.string_indexer('a')))$$),
+	('one_hot', $$SELECT recsys.one_hot(0, 2)$$),
+	('vector_assembler', $$SELECT recsys.vector_assembler(1, true)$$),
+	('try_cast', $$SELECT recsys.try_cast('1', NULL::integer)$$),
+	('fit_encoder', $$SELECT * FROM recsys.encoder_columns((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')))$$),
+	('encode', $$SELECT recsys.encode((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')), '{"a": 1}'::jsonb)$$),
 	('max_model_size', $$SET recsys.max_model_size = '1MB'$$),
 	('threads', $$SET recsys.threads = 1$$);
 SELECT what, attempt('regress_recsys_owner', statement) AS owner, attempt('regress_recsys_member', statement) AS member,
@@ -92,7 +98,7 @@ FROM statements ORDER BY n;
 SELECT DISTINCT p.proname AS not_walked FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
 WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'recsys')
 	AND NOT EXISTS (SELECT FROM statements WHERE statement LIKE '%recsys.' || p.proname || '(%')
-	AND p.proname !~ '_at_k$|fn$|^model_(in|out|recv|send|to_bytea)$|^bytea_to_model$|_rows$' ORDER BY 1;
+	AND p.proname !~ '_at_k$|fn$|^(model|encoder|string_indexer_model)_(in|out|recv|send|to_bytea)$|^bytea_to_model$|_rows$' ORDER BY 1;
 -- nothing runs with another's rights, and every object says what it is for
 SELECT count(*) AS security_definer FROM pg_proc WHERE prosecdef AND pronamespace = 'recsys'::regnamespace;
 SELECT pg_describe_object(classid, objid, 0) AS without_comment FROM pg_depend

@@ -35,6 +35,10 @@ my %edge = (
 	'regclass' => [ "'events'", "'pg_class'", "'recsys.models'", '0', '4294967295' ],
 	'bytea' => [ "''", "'\\x00'", "'\\xffffffffffffffff'", "recsys.load_model('shop')::bytea" ],
 	'recsys.model' => [ "recsys.load_model('shop')" ],
+	'recsys.encoder' => [ "(SELECT recsys.fit_encoder(e, '{\"weight\": {}}') FROM events e)" ],
+	'recsys.string_indexer_model' => [ "(SELECT recsys.string_indexer(item_id::text) FROM events)" ],
+	'record' => [ "ROW(1.5)", "ROW('x')", "ROW()", "ROW(NULL)", "ROW(1, 2)" ],
+	'anyelement' => [ "0", "NULL::date", "NULL::regclass", "NULL::events", "NULL::int4range", "NULL::integer[]" ],
 	'cstring' => [ "''", "'AAAA'", "'!'" ],
 	'"any"' => [ 1, "'x'::text" ]);
 foreach my $type (qw(text integer bigint uuid real), 'double precision')
