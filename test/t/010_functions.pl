@@ -17,7 +17,13 @@ $node->safe_psql(
 		SELECT u AS user_id, (u * 3 + n * n) % 7 AS item_id, 1.0::float8 AS weight, now() AS ts
 		FROM generate_series(1, 12) u, generate_series(0, 3) n;
 	SELECT recsys.create_model('shop', 'events', 'als', '{"factors": 4}', time_column => 'ts');
-	SELECT recsys.train('shop');});
+	SELECT recsys.train('shop');
+	CREATE ROLE keeper LOGIN;
+	GRANT INSERT ON recsys.stream TO keeper;
+	GRANT INSERT ON events TO keeper;
+	SET client_min_messages = error;
+	SET ROLE keeper;
+	SELECT recsys.create_stream('shop', 'kafka', 'topic', 'events');});
 
 # Edge values of each type that an argument has
 my %edge = (
@@ -72,6 +78,7 @@ foreach my $line (@functions)
 	next if @unknown;
 	my $from = $kind eq 'a' ? 'FROM generate_series(1, 3) HAVING true' : '';
 	my @usual = map { "$edge{$_}[0]::$_" =~ s/::"any"$//r } @types;
+	$usual[0] = "'new'::text" if $name eq 'recsys.create_stream';
 	my @sets = ([@usual], [ map { /any/ ? 'NULL::integer' : "NULL::$_" } @types ]);
 	foreach my $i (0 .. $#types)
 	{
@@ -82,7 +89,8 @@ foreach my $line (@functions)
 			push @sets, [@arguments];
 		}
 	}
-	push @calls, map { "SELECT $name(" . join(', ', @$_) . ") $from" } @sets;
+	my $as = $name =~ /_stream$/ ? 'SET LOCAL ROLE keeper; ' : '';    # a superuser owns none
+	push @calls, map { "${as}SELECT $name(" . join(', ', @$_) . ") $from" } @sets;
 }
 is("@unknown", '', 'edge values are known for every type of argument');
 cmp_ok(scalar keys %called, '>', 40, 'functions called: ' . keys %called);
@@ -131,6 +139,8 @@ note 'answers: ', join ', ', map { "$_ $codes{$_}" } sort keys %codes;
 cmp_ok($codes{answer} // 0, '>', 100, 'many calls answer');
 cmp_ok($codes{22023} // 0, '>', 10, 'many are refused');
 is($session->do('SELECT version FROM recsys.models'), 1, 'nothing was changed');
+is($session->do('SELECT stream, generation FROM recsys.streams JOIN recsys.stream ON stream = name'), 'shop|1', 'nor any stream');
+cmp_ok($session->do(q(SELECT count(*) FROM calls WHERE call ~ 'create_stream' AND code = 'OK000')), '>', 5, 'streams were made');
 $session->quit;
 
 # Comments
