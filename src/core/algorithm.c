@@ -10,7 +10,7 @@
 
 #define POLL_EVERY 1048576 /* cells between two questions for cancel */
 
-static const RsAlgorithm *const algorithms[] = {&rs_als,        &rs_ease,     &rs_item_knn,
+static const RsAlgorithm *const algorithms[] = {&rs_als,        &rs_ease,     &rs_item_knn, &rs_mlp,
 												&rs_popularity, &rs_sequence, NULL};
 
 const RsAlgorithm *const *

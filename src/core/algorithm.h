@@ -27,7 +27,7 @@ typedef struct RsHistory
 /* How a query scores items. */
 typedef enum RsQueryKind
 {
-	RS_QUERY_FACTORS, /* a vector: score = vector · item_factors[i] */
+	RS_QUERY_FACTORS, /* a vector: score = vector · factors of item i */
 	RS_QUERY_SCORES   /* a score for each item; 0 = nothing known of it */
 } RsQueryKind;
 
@@ -46,7 +46,11 @@ struct RsAlgorithm
 	/* Are the tensors all there, of the right shapes and ranges? */
 	RsStatus (*check)(RsContext *ctx, const RsModel *model);
 
-	/* Fill out: [columns of item_factors] or [n_items], zeroed by the caller.
+	/* Factors of the items, rs_alloc'ed: [n_items][*columns].  NULL: they are the
+	 * tensor item_factors. */
+	float *(*factors)(RsContext *ctx, const RsModel *model, uint32_t *columns);
+
+	/* Fill out: [columns of the factors] or [n_items], zeroed by the caller.
 	 * May allocate scratch from ctx. */
 	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
 };
@@ -64,9 +68,13 @@ extern const RsAlgorithm *const *rs_algorithms(void);
 extern RsStatus rs_train(RsContext *ctx, const RsAlgorithm *algorithm, const RsOptions *options,
 						 const RsProblem *problem, const RsIds *ids, RsModel *model);
 
+/* Floats of features that a model of rs_mlp takes. */
+extern uint32_t rs_mlp_features(const RsModel *model);
+
 extern const RsAlgorithm rs_als;
 extern const RsAlgorithm rs_ease;
 extern const RsAlgorithm rs_item_knn;
+extern const RsAlgorithm rs_mlp;
 extern const RsAlgorithm rs_popularity;
 extern const RsAlgorithm rs_sequence;
 

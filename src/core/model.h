@@ -14,7 +14,7 @@
 
 #define RS_FORMAT_VERSION 1
 #define RS_LIBRARY_VERSION "1.0.0"
-#define RS_MAX_TENSORS 16
+#define RS_MAX_TENSORS 24
 #define RS_MAX_ITEMS 100000000
 
 typedef enum RsIdType
@@ -57,6 +57,14 @@ typedef struct RsTensor
 
 typedef struct RsAlgorithm RsAlgorithm;
 
+/* What training says of one pass over the examples; not part of the bytes. */
+typedef struct RsEpoch
+{
+	double loss;
+	double validation_loss;     /* NaN without held out examples */
+	double validation_hit_rate; /* at 10, among all items; NaN likewise */
+} RsEpoch;
+
 typedef struct RsModel
 {
 	const RsAlgorithm *algorithm;
@@ -68,8 +76,10 @@ typedef struct RsModel
 	double loss;    /* final, NaN if the algorithm has none */
 	int n_tensors;  /* "item_popularity" F32[n] and the algorithm's own */
 	RsTensor tensors[RS_MAX_TENSORS];
-	void *owned[RS_MAX_TENSORS + 4]; /* rs_alloc'ed, freed by rs_model_free */
+	void *owned[RS_MAX_TENSORS + 8]; /* rs_alloc'ed, freed by rs_model_free */
 	int n_owned;
+	const RsEpoch *epochs; /* [n_epochs] of the training, NULL if there is no log */
+	int n_epochs;
 } RsModel;
 
 /* Tensor by name, or NULL. */

@@ -16,29 +16,47 @@
 struct RsServing
 {
 	RsModel model;
-	const float *factors; /* item_factors, or NULL for a score model */
+	const float *factors; /* of the items, or NULL for a score model */
+	float *own_factors;   /* the same where the model has them in another form */
 	RsFactorIndex *index;
 	const float *popularity;
 	uint32_t *popular; /* items by popularity */
-	uint32_t query_n;  /* columns of item_factors, or items */
+	uint32_t query_n;  /* columns of the factors, or items */
 	float *query;      /* [query_n] */
 	size_t bytes;
 };
 
-/* What the algorithm's kind needs; its check has proven the rest. */
+/* Factors as the model has them, or made from its tensors. */
 static RsStatus
-prepare_factors(RsContext *ctx, RsServing *serving)
+find_factors(RsContext *ctx, RsServing *serving)
 {
-	const RsTensor *factors = rs_model_tensor(&serving->model, "item_factors");
+	const RsModel *model = &serving->model;
+	const RsTensor *factors = rs_model_tensor(model, "item_factors");
 
+	if (model->algorithm->factors != NULL)
+	{
+		serving->own_factors = model->algorithm->factors(ctx, model, &serving->query_n);
+		serving->factors = serving->own_factors;
+		serving->bytes += (size_t) model->ids.n * serving->query_n * sizeof(float);
+		return serving->factors != NULL ? RS_OK : ctx->status;
+	}
 	if (factors == NULL || factors->dtype != RS_F32 || factors->dims != 2 ||
 		factors->shape[0] != serving->model.ids.n || factors->shape[1] == 0 ||
 		factors->shape[1] > UINT32_MAX)
 		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_factors of the right shape");
 	serving->factors = factors->data;
 	serving->query_n = (uint32_t) factors->shape[1];
+	return RS_OK;
+}
+
+/* What the algorithm's kind needs; its check has proven the rest. */
+static RsStatus
+prepare_factors(RsContext *ctx, RsServing *serving)
+{
+	if (find_factors(ctx, serving) != RS_OK)
+		return ctx->status;
 	serving->index =
-		rs_factor_index_create(ctx, factors->data, serving->model.ids.n, serving->query_n);
+		rs_factor_index_create(ctx, serving->factors, serving->model.ids.n, serving->query_n);
 	if (serving->index == NULL)
 		return ctx->status;
 	serving->bytes += rs_factor_index_bytes(serving->index);
@@ -86,6 +104,7 @@ rs_serving_close(RsContext *ctx, RsServing *serving)
 	if (serving == NULL)
 		return;
 	rs_factor_index_free(ctx, serving->index);
+	rs_free(ctx, serving->own_factors);
 	rs_free(ctx, serving->popular);
 	rs_free(ctx, serving->query);
 	rs_model_free(ctx, &serving->model);
@@ -132,7 +151,7 @@ rs_serving_recommend(RsContext *ctx, RsServing *serving, const RsHistory *histor
 	bool skip_zero = serving->model.algorithm != &rs_popularity;
 
 	*n_hits = 0;
-	if (history->n == 0)
+	if (history->n == 0 && history->features == NULL)
 		return RS_OK;
 	if (make_query(ctx, serving, history) != RS_OK)
 		return ctx->status;

@@ -44,6 +44,12 @@ model_train(RsContext *ctx, const RsAlgorithm *algorithm, RsIdType type, RsModel
 	rs_options_default(&options, algorithm->options);
 	if (algorithm == &rs_als)
 		set_option(&options, "factors", 4);
+	if (algorithm == &rs_mlp)
+	{
+		set_option(&options, "history", 3);
+		set_option(&options, "epochs", 2);
+		CHECK(rs_options_set_list(ctx, &options, "hidden", (const double[]){4, 5}, 2) == RS_OK);
+	}
 	status = case_train(ctx, &c, 0, algorithm, &options, model);
 	if (status != RS_OK)
 	{
