@@ -627,10 +627,12 @@ CREATE VIEW recsys.streams WITH (security_invoker = true) AS
 		) t ON t.stream OPERATOR(pg_catalog.=) s.name;
 COMMENT ON VIEW recsys.streams IS 'streams that you may see: what they are, and how all their partitions together are doing';
 
+-- One table, so that rows can be deleted through it
 CREATE VIEW recsys.dead_letters WITH (security_invoker = true) AS
-	SELECT d.id, s.name AS stream, d.partition, d.message_offset, d.message_time, d.key, d.payload,
-		d.headers, d.sqlstate, d.error, d.rejected_at, d.retries
-	FROM recsys.dead_letter d JOIN recsys.stream s ON s.id OPERATOR(pg_catalog.=) d.stream_id;
+	SELECT d.id, (SELECT s.name FROM recsys.stream s WHERE s.id OPERATOR(pg_catalog.=) d.stream_id) AS stream,
+		d.partition, d.message_offset, d.message_time, d.key, d.payload, d.headers, d.sqlstate, d.error,
+		d.rejected_at, d.retries
+	FROM recsys.dead_letter d;
 COMMENT ON VIEW recsys.dead_letters IS 'messages that your streams could not write, byte for byte, and why';
 CREATE VIEW recsys.stream_losses WITH (security_invoker = true) AS
 	SELECT s.name AS stream, l.partition, l.from_offset, l.to_offset,
@@ -677,6 +679,7 @@ CREATE VIEW recsys.stream_metrics WITH (security_invoker = true) AS
 	WHERE m.value IS NOT NULL;
 COMMENT ON VIEW recsys.stream_metrics IS 'the streams in numbers, named and typed for Prometheus';
 GRANT SELECT ON recsys.stream_status, recsys.streams, recsys.dead_letters, recsys.stream_losses, recsys.stream_metrics TO PUBLIC;
+GRANT DELETE ON recsys.dead_letters TO PUBLIC;
 
 CREATE FUNCTION recsys.create_stream(name text, brokers text, topic text, target regclass,
 	mapping jsonb DEFAULT NULL, options jsonb DEFAULT '{}')

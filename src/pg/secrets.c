@@ -5,9 +5,9 @@
  * A JSON file of the server, so that no secret is in SQL text, a table or a dump:
  *	{"orders": {"brokers": "kafka1:9092", "roles": ["shop"],
  *		"sasl.username": "shop", "sasl.password": "…"}}
- * A secret serves only streams of its roles, and is sent only to its brokers: a
- * role cannot have it sent to a broker of its own.  The file is read when a
- * consumer is opened, and not kept.  Errors quote nothing of it.
+ * A secret serves only streams of its roles and their members, and is sent only
+ * to its brokers: a role cannot have it sent to a broker of its own.  The file is
+ * read when a consumer is opened, and not kept.  Errors quote nothing of it.
  */
 #include "pg/stream.h"
 
@@ -17,6 +17,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -54,7 +55,7 @@ rspg_secret_settings(const char *name, Oid owner, const char *brokers, RskSettin
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("secret \"%s\" does not exist for role \"%s\" and brokers \"%s\"", name,
 						GetUserNameFromId(owner, true), brokers),
-				 errhint("An entry of the secrets file has \"roles\" with the stream's owner, and "
+				 errhint("An entry of the secrets file has the stream's owner in \"roles\", and "
 						 "the same \"brokers\" as the stream.")));
 	n = copy_settings(entry, name, caller, settings);
 	MemoryContextSwitchTo(caller);
@@ -159,19 +160,28 @@ find_entry(Jsonb *file, const char *name)
 	return entry->val.binary.data;
 }
 
+/* Is the role one of "roles", or a member of one with its rights? */
 static bool
-has_role(JsonbContainer *entry, const char *role)
+has_role(JsonbContainer *entry, Oid role)
 {
 	JsonbValue *roles = getKeyJsonValueFromContainer(entry, "roles", strlen("roles"), NULL);
-	JsonbValue wanted;
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue item;
+	Oid listed;
 
-	if (role == NULL || roles == NULL || roles->type != jbvBinary ||
-		!JsonContainerIsArray(roles->val.binary.data))
+	if (roles == NULL || roles->type != jbvBinary || !JsonContainerIsArray(roles->val.binary.data))
 		return false;
-	wanted.type = jbvString;
-	wanted.val.string.val = unconstify(char *, role);
-	wanted.val.string.len = strlen(role);
-	return findJsonbValueFromContainer(roles->val.binary.data, JB_FARRAY, &wanted) != NULL;
+	iterator = JsonbIteratorInit(roles->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		if (token != WJB_ELEM || item.type != jbvString)
+			continue;
+		listed = get_role_oid(pnstrdup(item.val.string.val, item.val.string.len), true);
+		if (OidIsValid(listed) && has_privs_of_role(role, listed))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -180,8 +190,7 @@ serves(JsonbContainer *entry, Oid owner, const char *brokers)
 	JsonbValue *value = getKeyJsonValueFromContainer(entry, "brokers", strlen("brokers"), NULL);
 	char *listed;
 
-	if (value == NULL || value->type != jbvString ||
-		!has_role(entry, GetUserNameFromId(owner, true)))
+	if (value == NULL || value->type != jbvString || !has_role(entry, owner))
 		return false;
 	listed = pnstrdup(value->val.string.val, value->val.string.len);
 	return strcmp(rspg_brokers_normalize(listed), brokers) == 0;

@@ -111,8 +111,7 @@ extern void rspg_stream_check(const RspgStream *stream);
 
 /*
  * Settings of librdkafka for the stream's consumer, in the order to apply them:
- * the stream's, then its secret's, which win, lest a stream weaken them.  Returns
- * their number.
+ * the stream's, then its secret's.  Returns their number.
  */
 extern int rspg_stream_settings(const RspgStream *stream, RskSetting **settings);
 

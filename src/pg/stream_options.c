@@ -372,6 +372,27 @@ is_given(const bool *given, const char *name)
 	return given[find_rule(name) - rules];
 }
 
+/*
+ * How a secret is sent is for who wrote the secret to say: a stream could have it
+ * sent in the clear, or to a broker with another's certificate.
+ */
+static void
+check_beside_secret(const RspgStreamOptions *options)
+{
+	static const char *const prefixes[] = {"security.", "sasl.", "ssl."};
+	int i;
+	int j;
+
+	for (i = 0; i < options->n_kafka; i++)
+		for (j = 0; j < lengthof(prefixes); j++)
+			if (strncmp(options->kafka[i].name, prefixes[j], strlen(prefixes[j])) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("setting \"%s\" cannot be given beside a secret",
+								options->kafka[i].name),
+						 errhint("It belongs into the secret's entry of the secrets file.")));
+}
+
 /* Options that need each other, or cannot go together. */
 static void
 check_together(const RspgStreamOptions *options, const bool *given)
@@ -391,6 +412,8 @@ check_together(const RspgStreamOptions *options, const bool *given)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"upsert\" of a stream needs option \"upsert_key\""),
 				 errhint("Name the columns of a unique index of the target in upsert_key.")));
+	if (options->secret != NULL)
+		check_beside_secret(options);
 	(void) rspg_stream_start_time(options->start);
 }
 

@@ -177,6 +177,7 @@ INSERT INTO recsys.stream_offset (stream_id, partition, next_offset) VALUES ((SE
 SELECT recsys.drop_stream('mine');
 INSERT INTO recsys.stream (name, owner, brokers, topic, target, system_id, database_id)
 	VALUES ('forged', 'regress_stream_owner', 'kafka', 't', 'events', 1, 1);
+DELETE FROM recsys.dead_letters RETURNING id;
 
 -- a row that is not right can still be paused, mended and dropped
 RESET ROLE;
@@ -187,8 +188,9 @@ SELECT recsys.pause_stream('shop');
 SELECT recsys.resume_stream('shop');
 SELECT recsys.alter_stream('shop', options => '{"bacth": null}');
 SELECT recsys.resume_stream('shop');
+DELETE FROM recsys.dead_letters WHERE stream = 'shop' AND message_offset = 3 RETURNING partition, message_offset;
 SET client_min_messages = notice;
-INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 4, '22P02', 'not JSON' FROM recsys.stream;
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, o, '22P02', 'not JSON' FROM recsys.stream, generate_series(4, 5) o;
 SELECT recsys.drop_stream('shop');
 SET client_min_messages = warning;
 SELECT (SELECT count(*) FROM recsys.stream) + (SELECT count(*) FROM recsys.stream_offset)

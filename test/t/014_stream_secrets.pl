@@ -16,6 +16,8 @@ $node->safe_psql(
 	'postgres', q{
 	CREATE ROLE shop LOGIN;
 	CREATE ROLE stranger LOGIN;
+	CREATE ROLE shops;
+	GRANT shops TO shop;
 	GRANT INSERT ON recsys.stream TO shop, stranger;
 	CREATE TABLE events (user_id bigint);
 	GRANT INSERT ON events TO shop, stranger;});
@@ -63,7 +65,7 @@ unlike(attempt('shop', 'orders', 'kafka'), qr/secrets\.json/, 'its path is not t
 my $right = q({"orders": {"brokers": "Kafka, other:9093", "roles": ["shop", "stranger"], "sasl.mechanisms": "PLAIN",
 	"sasl.username": "u", "sasl.password": "open sesame", "ssl.ca.pem": "-----BEGIN\nsesame"},
 	"strangers": {"brokers": "kafka", "roles": ["stranger"], "sasl.password": "open sesame"},
-	"text": "sesame", "no roles": {"brokers": "kafka", "sasl.password": "sesame"}, "no brokers": {"roles": ["shop"]},
+	"of shops": {"brokers": "kafka", "roles": ["nobody", 1, null, "shops"]}, "text": "sesame", "no roles": {"brokers": "kafka", "sasl.password": "sesame"}, "no brokers": {"roles": ["shop"]},
 	"one role": {"brokers": "kafka", "roles": "shop"}, "bad brokers": {"brokers": "sesame sesame", "roles": ["shop"]},
 	"library": {"brokers": "kafka", "roles": ["shop"], "plugin.library.paths": "sesame"},
 	"bad value": {"brokers": "kafka", "roles": ["shop"], "sasl.mechanisms": "sesame"},
@@ -72,11 +74,13 @@ write_file($right);
 is(attempt('shop', 'orders', 'kafka:9092,OTHER:9093'), 'ok', 'a right entry, brokers compared as they are kept');
 is(attempt('stranger', 'orders', 'kafka,other:9093'), 'ok', 'another role of it');
 is(attempt('stranger', 'strangers', 'kafka'), 'ok', 'an entry of another role');
+is(attempt('shop', 'of shops', 'kafka'), 'ok', 'a member of a role of it');
 my $none = qr/^42501: secret "[a-z ]+" does not exist for role "[a-z]+" and brokers "[a-z0-9:,]+"$/;
 like(attempt('shop', 'orders', 'kafka'), $none, 'fewer brokers than the entry');
 like(attempt('shop', 'orders', 'kafka,other:9093,evil'), $none, 'more brokers than the entry');
 like(attempt('shop', 'orders', 'evil,other:9093'), $none, 'another broker');
 like(attempt('shop', 'strangers', 'kafka'), $none, 'not a role of it');
+like(attempt('stranger', 'of shops', 'kafka'), $none, 'not a member of a role of it');
 like(attempt('shop', 'unknown', 'kafka'), $none, 'no such entry');
 like(attempt('shop', $_, 'kafka'), $none, "entry $_") foreach 'text', 'no roles', 'no brokers', 'one role';
 like(attempt('shop', 'bad brokers', 'kafka'), qr/^22023: brokers must be/, 'brokers that are none');
