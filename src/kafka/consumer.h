@@ -101,8 +101,11 @@ extern int rsk_consumer_fd(const RskConsumer *consumer);
  * messages.
  *
  * Handle the messages first, then the events: an EOF or OFFSET_LOST is never
- * given out before the messages of its partition that precede it.  Offsets have
- * holes; the next one is the largest of message + 1 and EOF.
+ * given out before the messages of its partition that precede it, and an EOF is
+ * left out when messages of the same call are past it.  Offsets have holes: next
+ * is the offset after the last message, or an EOF's.
+ *
+ * There must be room for an event at least.
  */
 extern int rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages,
 							 size_t max_bytes, RskEvent *events, int *n_events);

@@ -186,6 +186,26 @@ give_notes(Poll *poll)
 	}
 }
 
+/* Drop ends that messages given out by the same call are past. */
+static void
+drop_passed_ends(Poll *poll)
+{
+	int n = 0;
+
+	for (int i = 0; i < poll->n_events; i++)
+	{
+		const RskEvent *event = &poll->events[i];
+		const int64_t *expected = expected_of(poll->consumer, event->partition);
+
+		if (event->kind == RSK_EVENT_EOF && expected != NULL && event->offset < *expected)
+			continue;
+		if (n < i)
+			poll->events[n] = *event;
+		n++;
+	}
+	poll->n_events = n;
+}
+
 int
 rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages, size_t max_bytes,
 				  RskEvent *events, int *n_events)
@@ -213,6 +233,7 @@ rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages,
 				consumer->stash_begin++;
 		}
 	}
+	drop_passed_ends(&poll);
 	give_notes(&poll);
 	if (poll.full || consumer->event_count > 0)
 		rsk_consumer_wake(consumer);

@@ -14,7 +14,7 @@ set -euo pipefail
 demo=(gcc libc6-dev make gzip util-linux postgresql-15 postgresql-client-15
 	postgresql-server-dev-15 libopenblas0-pthread librdkafka1 librdkafka-dev)
 test=("${demo[@]}" git perl libipc-run-perl binutils clang-14 clang-format-14
-	libclang-rt-14-dev gcovr python3-venv)
+	libclang-rt-14-dev gcovr kcat python3-venv)
 kafka=("${test[@]}" maven default-jre-headless openssl)
 
 case "${1:-test}" in
