@@ -39,6 +39,7 @@ struct RskLookup
 
 	RskLookupKind kind; /* the caller's until asked, the thread's until answered */
 	int64_t time_ms;
+	bool has_leader[RSK_MAX_PARTITIONS];
 	RskLookupAnswer answer;
 };
 
@@ -51,6 +52,27 @@ is_stopped(RskLookup *lookup)
 	stop = lookup->stop;
 	pthread_mutex_unlock(&lookup->lock);
 	return stop;
+}
+
+/* Enter the partitions, none of them known yet; returns their number. */
+static int
+note_partitions(RskLookup *lookup, const struct rd_kafka_metadata_topic *topic)
+{
+	RskLookupAnswer *answer = &lookup->answer;
+	int n = topic->partition_cnt;
+
+	if (n > RSK_MAX_PARTITIONS)
+		return n;
+	answer->n_partitions = n;
+	for (int i = 0; i < n; i++)
+	{
+		answer->partitions[i] = (RskPartitionInfo){i, -1, -1, -1};
+		lookup->has_leader[i] = false;
+	}
+	for (int i = 0; i < n; i++)
+		if (topic->partitions[i].id >= 0 && topic->partitions[i].id < n)
+			lookup->has_leader[topic->partitions[i].id] = topic->partitions[i].leader >= 0;
+	return n;
 }
 
 /* Read the topic's partitions into the answer. */
@@ -69,7 +91,8 @@ ask_partitions(RskLookup *lookup, RskLookupAnswer *answer)
 	{
 		error = metadata->topic_cnt == 1 ? metadata->topics[0].err
 										 : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-		n = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+		if (metadata->topic_cnt == 1)
+			n = note_partitions(lookup, &metadata->topics[0]);
 		rsk_api.metadata_destroy(metadata);
 		/* A partition without a leader is one all the same */
 		if (error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE && n > 0)
@@ -91,9 +114,6 @@ ask_partitions(RskLookup *lookup, RskLookupAnswer *answer)
 				 RSK_MAX_PARTITIONS);
 	else
 	{
-		answer->n_partitions = n;
-		for (int i = 0; i < n; i++)
-			answer->partitions[i] = (RskPartitionInfo){i, -1, -1, -1};
 		return true;
 	}
 	return false;
@@ -114,7 +134,8 @@ ask_cluster(RskLookup *lookup, RskLookupAnswer *answer)
  * Ask each partition's leader for the first offset at a time; the protocol takes
  * RD_KAFKA_OFFSET_BEGINNING and _END for a time too, which saves a call for each
  * partition.  Writes the int64_t at byte field of each RskPartitionInfo: the
- * offset, RD_KAFKA_OFFSET_END when there is none, or -1000 when not answered.
+ * offset, RD_KAFKA_OFFSET_END when there is none, or NOT_ANSWERED.  A partition
+ * without a leader is not asked: the call would wait for it and answer nothing.
  */
 #define NOT_ANSWERED (-1000)
 
@@ -125,17 +146,19 @@ ask_offsets(RskLookup *lookup, RskLookupAnswer *answer, int64_t time, size_t fie
 	rd_kafka_resp_err_t error;
 
 	for (int i = 0; i < answer->n_partitions; i++)
-		rsk_api.topic_partition_list_add(list, lookup->consumer->topic, i)->offset = time;
+	{
+		*(int64_t *) ((char *) &answer->partitions[i] + field) = NOT_ANSWERED;
+		if (lookup->has_leader[i])
+			rsk_api.topic_partition_list_add(list, lookup->consumer->topic, i)->offset = time;
+	}
 	error = rsk_api.offsets_for_times(lookup->consumer->kafka, list, CALL_MS);
 	for (int i = 0; i < list->cnt; i++)
 	{
 		const rd_kafka_topic_partition_t *from = &list->elems[i];
 		RskPartitionInfo *to = &answer->partitions[from->partition];
-		bool ok = error == RD_KAFKA_RESP_ERR_NO_ERROR && from->err == RD_KAFKA_RESP_ERR_NO_ERROR;
 
-		*(int64_t *) ((char *) to + field) = ok ? from->offset : NOT_ANSWERED;
-		if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-			error = from->err;
+		if (error == RD_KAFKA_RESP_ERR_NO_ERROR && from->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			*(int64_t *) ((char *) to + field) = from->offset;
 	}
 	rsk_api.topic_partition_list_destroy(list);
 	return error;
@@ -183,8 +206,9 @@ ask_time(RskLookup *lookup, RskLookupAnswer *answer)
 			snprintf(answer->error, sizeof answer->error,
 					 "could not look up the offset of partition %d of topic \"%s\": %s", i,
 					 lookup->consumer->topic,
-					 error != RD_KAFKA_RESP_ERR_NO_ERROR ? rsk_api.err2str(error)
-														 : "its end is not known");
+					 !lookup->has_leader[i]                ? "it has no leader"
+					 : error != RD_KAFKA_RESP_ERR_NO_ERROR ? rsk_api.err2str(error)
+														   : "its leader did not answer");
 	}
 	return answer->error[0] == '\0';
 }
