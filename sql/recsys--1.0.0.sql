@@ -707,3 +707,32 @@ COMMENT ON FUNCTION recsys.seek_stream(text, text)
 CREATE FUNCTION recsys.drop_stream(stream text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_stream(text) IS 'drop a stream with its offsets and dead letters; its rows stay in the target';
+
+-- mlp
+DO $$
+DECLARE
+	item text;
+	tail text;
+BEGIN
+	FOREACH item IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+		FOREACH tail IN ARRAY ARRAY['', ', options jsonb'] LOOP
+			EXECUTE pg_catalog.format(
+				'CREATE FUNCTION recsys.train_features_transfn(internal, features real[], item_id %1$s%2$s) RETURNS internal
+					AS ''MODULE_PATHNAME'', ''recsys_train_features_transfn'' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED',
+				item, tail);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON FUNCTION recsys.train_features_transfn(internal, real[], %1$s%2$s) IS ''support for the training aggregates over features''',
+				item, pg_catalog.replace(tail, 'options ', ''));
+			EXECUTE pg_catalog.format(
+				'CREATE AGGREGATE recsys.train_mlp(features real[], item_id %1$s%2$s) (
+					SFUNC = recsys.train_features_transfn, STYPE = internal, SSPACE = 67108864,
+					FINALFUNC = recsys.train_finalfn, FINALFUNC_MODIFY = READ_WRITE,
+					PARALLEL = RESTRICTED)',
+				item, tail);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON AGGREGATE recsys.train_mlp(real[], %1$s%2$s) IS ''multilayer perceptron trained on rows of features and the item taken''',
+				item, pg_catalog.replace(tail, 'options ', ''));
+		END LOOP;
+	END LOOP;
+END
+$$;

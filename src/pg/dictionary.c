@@ -134,6 +134,21 @@ rspg_dictionary_code(RspgDictionary *dictionary, Datum value)
 	return code;
 }
 
+int64
+rspg_dictionary_find(RspgDictionary *dictionary, Datum value)
+{
+	uint64 hash;
+	Entry *entry;
+
+	if (dictionary->typlen == -1)
+		value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
+	hash = DatumGetUInt64(
+		FunctionCall2Coll(&dictionary->hash, C_COLLATION_OID, value, UInt64GetDatum(0)));
+	dictionary->probe = value;
+	entry = ids_lookup_hash(dictionary->table, CODE_OF_PROBE, (uint32) hash);
+	return entry != NULL ? (int64) entry->code : -1;
+}
+
 static void
 make_room(RspgDictionary *dictionary)
 {

@@ -15,6 +15,8 @@ extern RspgDictionary *rspg_dictionary_create(MemoryContext mcxt, Oid type, cons
 
 /* Code of a value, a new one if it was not seen yet. */
 extern uint32 rspg_dictionary_code(RspgDictionary *dictionary, Datum value);
+/* Code of a value that was seen, or -1. */
+extern int64 rspg_dictionary_find(RspgDictionary *dictionary, Datum value);
 extern uint32 rspg_dictionary_count(const RspgDictionary *dictionary);
 
 /* Bytes held. */

@@ -91,6 +91,7 @@ extern void rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableD
  * rspg_trainer_free. */
 extern const RsModel *rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats);
 extern RsContext *rspg_trainer_context(RspgTrainer *trainer);
+extern const RsOptions *rspg_trainer_options(const RspgTrainer *trainer);
 extern void rspg_trainer_free(RspgTrainer *trainer);
 
 /* Options of algorithm from jsonb (NULL = defaults); errors list the right ones. */

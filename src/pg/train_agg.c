@@ -18,6 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/features.h"
+
 #define AGGREGATE_PREFIX "train_"
 
 typedef struct TrainState
@@ -29,10 +31,12 @@ typedef struct TrainState
 static TrainState *start(FunctionCallInfo fcinfo, MemoryContext aggcontext, int options_arg);
 static const RsAlgorithm *algorithm_of(FunctionCallInfo fcinfo);
 static void check_same_options(TrainState *state, FunctionCallInfo fcinfo, int options_arg);
+static void refuse_history(const RsOptions *options);
 static TrainState *transition(FunctionCallInfo fcinfo, int time_arg, int weight_arg);
 
 PG_FUNCTION_INFO_V1(recsys_train_transfn);
 PG_FUNCTION_INFO_V1(recsys_train_ordered_transfn);
+PG_FUNCTION_INFO_V1(recsys_train_features_transfn);
 PG_FUNCTION_INFO_V1(recsys_train_finalfn);
 
 /* (internal, user "any", item T [, weight float8 [, options jsonb]]) */
@@ -47,6 +51,47 @@ Datum
 recsys_train_ordered_transfn(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_POINTER(transition(fcinfo, 3, 4));
+}
+
+/*
+ * Rows of features have no user, so there is nothing else that one did.
+ */
+static void
+refuse_history(const RsOptions *options)
+{
+	int i;
+
+	for (i = 0; options->table[i].name != NULL; i++)
+		if (strcmp(options->table[i].name, "history") == 0 && options->value[i] > 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("option \"history\" needs events of known users"),
+							errhint("Register the model with recsys.create_model() over a table of "
+									"events.")));
+}
+
+/* (internal, features real[], item T [, options jsonb]) */
+Datum
+recsys_train_features_transfn(PG_FUNCTION_ARGS)
+{
+	MemoryContext aggcontext;
+	TrainState *state;
+	int options_arg = PG_NARGS() > 3 ? 3 : -1;
+
+	if (!AggCheckCallContext(fcinfo, &aggcontext))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("training functions can only be called as aggregates")));
+	if (PG_ARGISNULL(0))
+	{
+		state = start(fcinfo, aggcontext, options_arg);
+		refuse_history(rspg_trainer_options(state->trainer));
+	}
+	else
+	{
+		state = (TrainState *) PG_GETARG_POINTER(0);
+		check_same_options(state, fcinfo, options_arg);
+	}
+	rspg_trainer_add_features(state->trainer, fcinfo->args[1], fcinfo->args[2]);
+	PG_RETURN_POINTER(state);
 }
 
 static TrainState *

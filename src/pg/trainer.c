@@ -7,14 +7,12 @@
  * numbered anew before training, so that the model does not depend on the order
  * of the rows.
  */
-#include "dictionary.h"
-#include "rspg.h"
+#include "pg/trainer.h"
 
 #include <float.h>
 #include <math.h>
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -22,24 +20,6 @@
 /* how often rows are shown in training_progress and memory is looked at */
 #define ROWS_PER_CHECK 8192
 
-struct RspgTrainer
-{
-	MemoryContext mcxt;
-	MemoryContextCallback at_reset;
-	RsContext ctx;
-	const RsAlgorithm *algorithm;
-	RsOptions options;
-	Oid user_type;
-	Oid item_type;
-	RspgDictionary *users;
-	RspgDictionary *items;
-	RsEvents *events;
-	RsModel model;
-	RspgTrainStats stats;
-	instr_time started;
-};
-
-static void check_memory(RspgTrainer *trainer);
 static void fail_on_weight(RspgTrainer *trainer, Datum user, Datum item, float8 weight);
 static void at_reset(void *arg);
 
@@ -95,7 +75,7 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 	RspgTrainStats *stats = &trainer->stats;
 
 	if ((++stats->rows_read % ROWS_PER_CHECK) == 0)
-		check_memory(trainer);
+		rspg_trainer_check_memory(trainer);
 	if (user.isnull)
 		stats->rows_null_user++;
 	else if (item.isnull)
@@ -118,12 +98,13 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 /*
  * The dictionaries grow outside the core's account: look at the sum.
  */
-static void
-check_memory(RspgTrainer *trainer)
+void
+rspg_trainer_check_memory(RspgTrainer *trainer)
 {
 	Size limit = (Size) recsys_train_memory * 1024;
 	Size dictionaries =
-		rspg_dictionary_bytes(trainer->users) + rspg_dictionary_bytes(trainer->items);
+		rspg_dictionary_bytes(trainer->users) + rspg_dictionary_bytes(trainer->items) +
+		rspg_trainer_feature_bytes(trainer);
 
 	CHECK_FOR_INTERRUPTS();
 	if (shown == trainer)
@@ -132,7 +113,7 @@ check_memory(RspgTrainer *trainer)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("training needs more memory than it may use"),
-				 errdetail("After " INT64_FORMAT " rows, ids and events take %.1f MB, and the "
+				 errdetail("After " INT64_FORMAT " rows, ids, events and features take %.1f MB, and the "
 						   "bound is %.1f MB.",
 						   trainer->stats.rows_read,
 						   (double) (dictionaries + trainer->ctx.memory_used) / 1048576.0,
@@ -166,10 +147,11 @@ const RsModel *
 rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 {
 	RsContext *ctx = &trainer->ctx;
-	uint32 n_users = rspg_dictionary_count(trainer->users);
+	uint32 n_users = rspg_trainer_users(trainer);
 	uint32 n_items = rspg_dictionary_count(trainer->items);
 	uint32_t *user_rank;
 	uint32_t *item_rank = NULL;
+	uint32_t *feature_row;
 	void *owned[4];
 	RsIds ids;
 	RsProblem problem;
@@ -177,7 +159,7 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	instr_time now;
 	int i;
 
-	check_memory(trainer);
+	rspg_trainer_check_memory(trainer);
 	trainer->stats.users = n_users;
 	trainer->stats.items = n_items;
 	trainer->stats.events = (int64) rs_events_count(events);
@@ -188,18 +170,23 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 				  (long long) trainer->stats.rows_read);
 		rspg_check(ctx, RS_ERR_EMPTY);
 	}
-	user_rank = rspg_dictionary_rank_by_hash(trainer->users, ctx);
+	rspg_check(ctx, rspg_dictionary_ids(trainer->items, ctx, &ids, &item_rank, owned));
+	user_rank = rspg_trainer_user_rank(trainer, item_rank);
 	if (user_rank == NULL)
 		rspg_check(ctx, ctx->status);
-	rspg_check(ctx, rspg_dictionary_ids(trainer->items, ctx, &ids, &item_rank, owned));
 	trainer->events = NULL; /* freed by the build, whatever happens */
 	rspg_check(ctx,
 			   rs_problem_build(ctx, events, user_rank, n_users, item_rank, n_items, &problem));
+	feature_row = rspg_trainer_set_features(trainer, user_rank, &problem);
 	rs_free(ctx, user_rank);
 	rs_free(ctx, item_rank);
 	rspg_check(
 		ctx, rs_train(ctx, trainer->algorithm, &trainer->options, &problem, &ids, &trainer->model));
 	rs_problem_free(ctx, &problem);
+	rs_free(ctx, feature_row);
+	rs_features_free(ctx, trainer->features);
+	trainer->features = NULL;
+	rspg_trainer_add_encoder(trainer);
 	for (i = 0; i < 4; i++)
 		if (owned[i] != NULL)
 			trainer->model.owned[trainer->model.n_owned++] = owned[i];
@@ -217,6 +204,12 @@ RsContext *
 rspg_trainer_context(RspgTrainer *trainer)
 {
 	return &trainer->ctx;
+}
+
+const RsOptions *
+rspg_trainer_options(const RspgTrainer *trainer)
+{
+	return &trainer->options;
 }
 
 void
