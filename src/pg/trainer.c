@@ -102,23 +102,22 @@ void
 rspg_trainer_check_memory(RspgTrainer *trainer)
 {
 	Size limit = (Size) recsys_train_memory * 1024;
-	Size dictionaries =
-		rspg_dictionary_bytes(trainer->users) + rspg_dictionary_bytes(trainer->items) +
-		rspg_trainer_feature_bytes(trainer);
+	Size dictionaries = rspg_dictionary_bytes(trainer->users) +
+						rspg_dictionary_bytes(trainer->items) + rspg_trainer_feature_bytes(trainer);
 
 	CHECK_FOR_INTERRUPTS();
 	if (shown == trainer)
 		rspg_progress_rows((uint64) trainer->stats.rows_read);
 	if (dictionaries >= limit || trainer->ctx.memory_used > limit - dictionaries)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("training needs more memory than it may use"),
-				 errdetail("After " INT64_FORMAT " rows, ids, events and features take %.1f MB, and the "
-						   "bound is %.1f MB.",
-						   trainer->stats.rows_read,
-						   (double) (dictionaries + trainer->ctx.memory_used) / 1048576.0,
-						   (double) limit / 1048576.0),
-				 errhint("Raise recsys.train_memory, or train on fewer events.")));
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+						errmsg("training needs more memory than it may use"),
+						errdetail("After " INT64_FORMAT
+								  " rows, ids, events and features take %.1f MB, and the "
+								  "bound is %.1f MB.",
+								  trainer->stats.rows_read,
+								  (double) (dictionaries + trainer->ctx.memory_used) / 1048576.0,
+								  (double) limit / 1048576.0),
+						errhint("Raise recsys.train_memory, or train on fewer events.")));
 	trainer->ctx.memory_limit = limit - dictionaries;
 }
 

@@ -29,9 +29,9 @@ struct RspgTrainer
 	/* features: of each row (then a row is a user), or of known users */
 	RsFeatures *features;
 	bool by_row;
-	uint32 *item_of_row;    /* by_row: code of each row's item */
-	uint32 *row_of_user;    /* else: by code of the user */
-	uint32 room;            /* of the array that is used */
+	uint32 *item_of_row;     /* by_row: code of each row's item */
+	uint32 *row_of_user;     /* else: by code of the user */
+	uint32 room;             /* of the array that is used */
 	struct varlena *encoder; /* that made the features, NULL if none did */
 };
 

@@ -34,11 +34,11 @@ rspg_features_array(ArrayType *array, int64 row, int *n)
 	int i;
 
 	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("features must be an array of one dimension"),
-				 row > 0 ? errdetail("Row " INT64_FORMAT " has %d dimensions.", row, ARR_NDIM(array))
-						 : 0));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("features must be an array of one dimension"),
+						row > 0 ? errdetail("Row " INT64_FORMAT " has %d dimensions.", row,
+											ARR_NDIM(array))
+								: 0));
 	if (array_contains_nulls(array))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("features must not contain nulls"),
@@ -74,11 +74,11 @@ rspg_trainer_add_features(RspgTrainer *trainer, NullableDatum features, Nullable
 		return;
 	}
 	if (features.isnull)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("features must not be null"),
-						errdetail("Row " INT64_FORMAT " has none.", row),
-						errhint("Leave such rows out with FILTER, or impute what is unknown, for "
-								"example with recsys.fit_encoder().")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("features must not be null"),
+				 errdetail("Row " INT64_FORMAT " has none.", row),
+				 errhint("Leave such rows out with FILTER, or impute what is unknown, for "
+						 "example with recsys.fit_encoder().")));
 	array = DatumGetArrayTypeP(features.value);
 	values = rspg_features_array(array, row, &n);
 	trainer->by_row = true;
@@ -102,9 +102,9 @@ add_row(RspgTrainer *trainer, const float *values, int n, int64 row)
 	RsContext *ctx = &trainer->ctx;
 
 	if (n == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("features must not be empty"),
-						errdetail("Row " INT64_FORMAT " has none.", row)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("features must not be empty"),
+				 errdetail("Row " INT64_FORMAT " has none.", row)));
 	if (trainer->features == NULL)
 		trainer->features = rs_features_create(ctx, (uint32_t) n);
 	if (trainer->features == NULL)
@@ -213,9 +213,9 @@ compare_rows(const void *a, const void *b, void *arg)
 
 	if (x->hash != y->hash)
 		return x->hash < y->hash ? -1 : 1;
-	result = memcmp(rs_features_row(order->features, x->row),
-					rs_features_row(order->features, y->row),
-					rs_features_width(order->features) * sizeof(float));
+	result =
+		memcmp(rs_features_row(order->features, x->row), rs_features_row(order->features, y->row),
+			   rs_features_width(order->features) * sizeof(float));
 	if (result != 0)
 		return result;
 	item_x = order->item_rank[order->item_of_row[x->row]];
@@ -240,9 +240,9 @@ rspg_trainer_user_rank(RspgTrainer *trainer, const uint32_t *item_rank)
 	for (i = 0; rank != NULL && i < n; i++)
 	{
 		keys[i].row = i;
-		keys[i].hash = hash_bytes_extended(
-			(const unsigned char *) rs_features_row(trainer->features, i),
-			(int) (rs_features_width(trainer->features) * sizeof(float)), 0);
+		keys[i].hash =
+			hash_bytes_extended((const unsigned char *) rs_features_row(trainer->features, i),
+								(int) (rs_features_width(trainer->features) * sizeof(float)), 0);
 	}
 	if (rank != NULL)
 		qsort_arg(keys, n, sizeof(RowKey), compare_rows, &order);
@@ -284,5 +284,6 @@ rspg_trainer_add_encoder(RspgTrainer *trainer)
 	if (bytes == NULL)
 		rspg_check(ctx, ctx->status);
 	memcpy(bytes, RSPG_ENCODER_BYTES(trainer->encoder), length);
-	rspg_check(ctx, rs_model_add(ctx, &trainer->model, "encoder", RS_U8, 1, length, 1, bytes, true));
+	rspg_check(ctx,
+			   rs_model_add(ctx, &trainer->model, "encoder", RS_U8, 1, length, 1, bytes, true));
 }

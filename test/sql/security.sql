@@ -57,6 +57,7 @@ INSERT INTO statements (what, statement) VALUES
 	('train_als', $$SELECT recsys.train_als(1, 2::bigint)$$),
 	('train_ease', $$SELECT recsys.train_ease(1, 2::bigint)$$),
 	('train_popularity', $$SELECT recsys.train_popularity(1, 2::bigint)$$),
+	('train_mlp', $$SELECT recsys.train_mlp(ARRAY[1]::real[], 2::bigint)$$),
 	('train_sequence', $$SELECT recsys.train_sequence(1, 2::bigint, now())$$),
 	('model to bytea', $$SELECT recsys.train_als(1, 2::bigint)::bytea::recsys.model::text::recsys.model$$),
 	('metrics', $$SELECT recsys.ndcg_at_k(ARRAY[1]::bigint[], ARRAY[1]::bigint[])$$),
