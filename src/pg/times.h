@@ -1,0 +1,21 @@
+/*
+ * times.h
+ *		Times of messages: counts since 1970, ISO 8601.
+ */
+#ifndef RSPG_TIMES_H
+#define RSPG_TIMES_H
+
+#include "pg/mapping.h"
+
+extern TimestampTz rspg_time_of_ms(int64 milliseconds);
+
+/* Of a decimal number's text; an error if it is none or out of range. */
+extern TimestampTz rspg_time_of_epoch(RspgTimeFormat format, const char *text);
+
+/* Error unless it starts as ISO 8601 does: 'now' and the like are no data. */
+extern void rspg_time_check_iso(const char *text);
+
+/* As the column's type, with its precision and its domain's checks. */
+extern Datum rspg_time_datum(RspgColumn *column, TimestampTz time);
+
+#endif
