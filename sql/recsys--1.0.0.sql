@@ -707,6 +707,13 @@ COMMENT ON FUNCTION recsys.seek_stream(text, text)
 CREATE FUNCTION recsys.drop_stream(stream text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_stream(text) IS 'drop a stream with its offsets and dead letters; its rows stay in the target';
+CREATE FUNCTION recsys.retry_dead_letters(stream text, since timestamptz DEFAULT NULL,
+	until timestamptz DEFAULT NULL, partition integer DEFAULT NULL, from_offset bigint DEFAULT NULL,
+	to_offset bigint DEFAULT NULL, sqlstate text DEFAULT NULL, max_messages bigint DEFAULT NULL,
+	OUT retried bigint, OUT written bigint, OUT rejected bigint)
+	AS 'MODULE_PATHNAME', 'recsys_retry_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.retry_dead_letters(text, timestamptz, timestamptz, integer, bigint, bigint, text, bigint)
+	IS 'write dead letters of a stream again; those that go in are dead letters no more';
 
 -- mlp
 DO $$

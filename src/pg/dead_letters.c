@@ -63,6 +63,7 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 {
 	Datum values[N_ARGS];
 	char nulls[N_ARGS];
+	bool timed = rspg_time_in_range(message->timestamp_ms);
 	RskHeader *headers;
 	int n_headers;
 
@@ -70,10 +71,8 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 	values[0] = Int64GetDatum(stream);
 	values[1] = Int32GetDatum(message->partition);
 	values[2] = Int64GetDatum(message->offset);
-	nulls[3] = message->timestamp_ms >= 0 ? ' ' : 'n';
-	values[3] = message->timestamp_ms >= 0
-					? TimestampTzGetDatum(rspg_time_of_ms(message->timestamp_ms))
-					: (Datum) 0;
+	nulls[3] = timed ? ' ' : 'n';
+	values[3] = timed ? TimestampTzGetDatum(rspg_time_of_ms(message->timestamp_ms)) : (Datum) 0;
 	values[4] = bytes_datum(message->key, message->key_length, &nulls[4]);
 	values[5] = bytes_datum(message->payload, message->payload_length, &nulls[5]);
 	headers = rspg_message_headers(message, &n_headers);

@@ -37,6 +37,20 @@ rspg_time_of_ms(int64 milliseconds)
 	return from_unix(microseconds);
 }
 
+int64
+rspg_time_to_ms(TimestampTz time)
+{
+	if (TIMESTAMP_NOT_FINITE(time))
+		return -1;
+	return time / 1000 + EPOCH_OFFSET / 1000;
+}
+
+bool
+rspg_time_in_range(int64 milliseconds)
+{
+	return milliseconds >= 0 && milliseconds <= PG_INT64_MAX / 1000;
+}
+
 TimestampTz
 rspg_time_of_epoch(RspgTimeFormat format, const char *text)
 {

@@ -7,7 +7,11 @@
 
 #include "pg/mapping.h"
 
+/* An error for a time that PostgreSQL cannot tell; a message may have any. */
 extern TimestampTz rspg_time_of_ms(int64 milliseconds);
+/* Milliseconds since 1970, or -1 for infinity. */
+extern int64 rspg_time_to_ms(TimestampTz time);
+extern bool rspg_time_in_range(int64 milliseconds);
 
 /* Of a decimal number's text; an error if it is none or out of range. */
 extern TimestampTz rspg_time_of_epoch(RspgTimeFormat format, const char *text);
