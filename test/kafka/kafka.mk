@@ -1,13 +1,13 @@
 # kafka.mk: src/kafka without a server, and the programs that tests of streams
 # use.  Included by the top Makefile; everything is built below $(UNIT_BUILD).
 #
-#   make kafka-tools   build/kafka/{broker,producer,proxy}
+#   make kafka-tools   build/kafka/{broker,producer,proxy,reader,real}
 #   make kafka-unit    every test/kafka/test_*.c under ASan and UBSan
 
 KAFKA_BUILD   := $(UNIT_BUILD)/kafka
 KAFKA_SRC     := $(sort $(wildcard $(UNIT_SRC)/src/kafka/*.c))
 KAFKA_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/kafka/test_*.c))))
-KAFKA_TOOLS   := broker producer proxy
+KAFKA_TOOLS   := broker producer proxy reader
 KAFKA_HEADERS := $(wildcard $(UNIT_SRC)/src/kafka/*.h $(UNIT_SRC)/test/kafka/*.h $(UNIT_SRC)/test/unit/unit.h)
 KAFKA_CFLAGS   = $(UNIT_CFLAGS) -D_GNU_SOURCE -I$(UNIT_SRC)/test/kafka
 
@@ -23,6 +23,9 @@ kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%)
 	$(call unit-run,$^)
 
 kafka-tools: $(KAFKA_TOOLS:%=$(KAFKA_BUILD)/%)
+$(KAFKA_BUILD)/reader: $(UNIT_SRC)/test/kafka/reader.c $(KAFKA_SRC) $(KAFKA_HEADERS)
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(KAFKA_CFLAGS) -O2 $(filter %.c,$^) $(UNIT_LIBS) -o $@
 $(KAFKA_BUILD)/%: $(UNIT_SRC)/test/kafka/%.c $(KAFKA_HEADERS)
 	@mkdir -p $(@D)
 	$(UNIT_CC) $(KAFKA_CFLAGS) -O2 $< -lrdkafka -o $@
