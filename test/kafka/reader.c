@@ -3,7 +3,7 @@
  *		The consumer of src/kafka as a program: read a topic up to its end.
  *
  *	reader --brokers LIST --topic NAME [--from OFFSET | --time MS] [--follow SECONDS]
- *		[--quiet] [-X name=value]…
+ *		[--pause MS] [--quiet] [-X name=value]…
  *
  * Starts each partition at its lowest offset, at OFFSET, or at the first message
  * of the time MS (since 1970), and reads until it has seen every end, or with
@@ -16,7 +16,7 @@
  *	error CODE TEXT
  *	read N messages, B bytes, T ms, R a second, K kB
  *
- * --quiet leaves out messages and ends; K is the largest resident set.  T runs
+ * --pause waits so long after each poll.  --quiet leaves out messages and ends; K is the largest resident set.  T runs
  * from the assignment to the last message.  Fails when it cannot open, or a
  * lookup gets no answer in 10 seconds.
  */
@@ -39,6 +39,7 @@ typedef struct Options
 	long from;
 	long time_ms;
 	double follow;
+	int pause_ms;
 	bool quiet;
 	RskSetting settings[MAX_SETTINGS];
 	int n_settings;
@@ -123,6 +124,7 @@ read_some(void)
 	for (int i = 0; i < n_events; i++)
 		take_event(&events[i]);
 	fflush(stdout);
+	mock_sleep(options.pause_ms);
 }
 
 static void
@@ -186,6 +188,8 @@ read_options(int argc, char **argv)
 			options.from = atol(value);
 		else if (strcmp(name, "--time") == 0)
 			options.time_ms = atol(value);
+		else if (strcmp(name, "--pause") == 0)
+			options.pause_ms = atoi(value);
 		else if (strcmp(name, "--follow") == 0)
 			options.follow = atof(value);
 		else if (strcmp(name, "-X") == 0 && strchr(value, '=') != NULL &&
