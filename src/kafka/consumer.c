@@ -72,15 +72,23 @@ on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 {
 	RskEvent event = {.kind = RSK_EVENT_ERROR, .partition = -1, .offset = -1, .level = 3};
 	rd_kafka_resp_err_t error = code;
+	RskConsumer *consumer = opaque;
 
-	snprintf(event.text, sizeof event.text, "%s", reason);
+	if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && consumer->reason[0] != '\0')
+		snprintf(event.text, sizeof event.text, "%s, the last one for: %s", reason,
+				 consumer->reason);
+	else
+	{
+		snprintf(event.text, sizeof event.text, "%s", reason);
+		snprintf(consumer->reason, sizeof consumer->reason, "%s", reason);
+	}
 	if (error == RD_KAFKA_RESP_ERR__FATAL)
 	{
 		event.fatal = true;
 		error = rsk_api.fatal_error(kafka, event.text, sizeof event.text);
 	}
 	snprintf(event.code, sizeof event.code, "%s", rsk_api.err2name(error));
-	note_event(opaque, &event);
+	note_event(consumer, &event);
 }
 
 /* --- open --- */

@@ -34,6 +34,7 @@ struct RskConsumer
 	int event_begin;
 	int event_count;
 	long events_dropped;
+	char reason[384]; /* of the last error of a broker; says why all of them are down */
 
 	RskLookup *lookup; /* NULL until the first question */
 };

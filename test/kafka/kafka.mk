@@ -19,7 +19,7 @@ $(KAFKA_BUILD)/asan/test_%: $(UNIT_SRC)/test/kafka/test_%.c $(KAFKA_SRC:$(UNIT_S
 .PRECIOUS: $(KAFKA_BUILD)/asan/%.o
 
 .PHONY: kafka-unit kafka-tools
-kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%)
+kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%) | $(KAFKA_BUILD)/proxy
 	$(call unit-run,$^)
 
 kafka-tools: $(KAFKA_TOOLS:%=$(KAFKA_BUILD)/%)

@@ -95,6 +95,20 @@ TEST(broker_goes_and_comes)
 	mock_stop(&mock);
 }
 
+/* That all brokers are down is told with the reason of the last one. */
+TEST(says_why_all_are_down)
+{
+	Mock nowhere = {.brokers = "127.0.0.1:1"};
+	Reader reader;
+
+	start_reader(&reader, &nowhere, 1, 0);
+	for (int i = 0; i < 50 && strcmp(reader.error.code, "_ALL_BROKERS_DOWN") != 0; i++)
+		read_once(&reader, 100);
+	CHECK_STR(reader.error.code, "_ALL_BROKERS_DOWN");
+	CHECK(strstr(reader.error.text, "Connection refused") != NULL);
+	CHECK(rsk_consumer_close(reader.consumer));
+}
+
 /* The mock keeps 5 MiB of a partition: offset 0 is gone. */
 TEST(offset_lost)
 {
@@ -303,5 +317,5 @@ TEST(wakes_soon)
 	mock_stop(&mock);
 }
 
-UNIT_MAIN(leader_moves, errors_pass, broker_goes_and_comes, offset_lost, no_such_topic,
-		  closes_quickly, signals_are_ours, wakes_soon)
+UNIT_MAIN(leader_moves, errors_pass, broker_goes_and_comes, says_why_all_are_down, offset_lost,
+		  no_such_topic, closes_quickly, signals_are_ours, wakes_soon)
