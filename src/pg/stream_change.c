@@ -107,7 +107,7 @@ recsys_resume_stream(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[2] = ObjectIdGetDatum(MyDatabaseId);
 	(void) rspg_execute(&resume, values, NULL, false);
-	rspg_stream_check(rspg_stream_find(name));
+	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_stream_wake_at_commit();
 	PG_RETURN_VOID();

@@ -404,6 +404,10 @@ check_together(const RspgStreamOptions *options, const bool *given)
 		if (options->format != RSPG_FORMAT_CSV && is_given(given, csv_only[i]))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("option \"%s\" of a stream needs format \"csv\"", csv_only[i])));
+	if (options->format == RSPG_FORMAT_CSV && options->columns == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("format \"csv\" of a stream needs option \"columns\""),
+						errhint("It names the fields of a line in order.")));
 	if (options->format == RSPG_FORMAT_CSV && options->delimiter == options->quote)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("delimiter and quote of a stream must differ")));

@@ -42,7 +42,6 @@ enum
 static void check_right(void);
 static void check_name(const char *name);
 static void check_target(Oid target, Oid owner);
-static void check_stream(const char *name);
 static Datum with_start_in_utc(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
 static void warn_unless_preloaded(void);
@@ -109,7 +108,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	if (SPI_processed != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stream \"%s\" already exists", name)));
-	check_stream(name);
+	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_stream_wake_at_commit();
 	warn_unless_preloaded();
@@ -162,7 +161,7 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 		forget_topic(&row, name);
 	if (nulls[ARG_TARGET] == ' ')
 		check_target(PG_GETARG_OID(ARG_TARGET), row.owner);
-	check_stream(name);
+	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_stream_wake_at_commit();
 	PG_RETURN_VOID();
@@ -285,14 +284,34 @@ check_target(Oid target, Oid owner)
 }
 
 /*
- * Check the row as written, the way a worker will.
+ * Plan the stream's statements, as a worker will.  That may run functions that
+ * others wrote, so it is done with the owner's rights, whoever asks.
  */
 static void
-check_stream(const char *name)
+check_as_owner(const RspgStream *stream)
+{
+	Oid user;
+	int context;
+	int level;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(stream->owner, context | SECURITY_RESTRICTED_OPERATION);
+	level = NewGUCNestLevel();
+	rspg_writer_free(rspg_writer_create(CurrentMemoryContext, stream));
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+}
+
+/*
+ * Check the row as written, the way a worker will.
+ */
+void
+rspg_stream_validate(const char *name)
 {
 	RspgStream *stream = rspg_stream_find(name);
 
 	rspg_stream_check(stream);
+	check_as_owner(stream);
 }
 
 /*

@@ -22,4 +22,8 @@ typedef struct RspgStreamRow
  */
 extern RspgStreamRow rspg_stream_lock(const char *name);
 
+/* Check the row as it is now: options, brokers, owner, secret, and with the
+ * owner's rights mapping, transform and target. */
+extern void rspg_stream_validate(const char *name);
+
 #endif

@@ -38,11 +38,11 @@ SELECT options, attempt(options) FROM (SELECT unnest(ARRAY[
 	'{"isolation": "read_uncommitted"}', '{"isolation": "serializable"}',
 	'{"synchronous_commit": false}', '{"synchronous_commit": "off"}',
 	-- csv
-	'{"format": "csv", "columns": ["user_id", "item_id"], "delimiter": ";", "quote": "''"}', '{"format": "csv", "delimiter": "\t"}',
+	'{"format": "csv", "columns": ["user_id", "item_id"], "delimiter": ";", "quote": "''"}', '{"format": "csv", "columns": ["user_id"], "delimiter": "\t"}',
 	'{"columns": ["user_id"]}', '{"delimiter": ";"}', '{"quote": "|"}',
 	'{"format": "csv", "columns": []}', '{"format": "csv", "columns": ["user_id", "user_id"]}', '{"format": "csv", "columns": [1]}', '{"format": "csv", "columns": "user_id"}',
 	'{"format": "csv", "columns": [["user_id"]]}', '{"format": "csv", "delimiter": ""}', '{"format": "csv", "delimiter": ";;"}', '{"format": "csv", "delimiter": "\n"}',
-	'{"format": "csv", "delimiter": "é"}', '{"format": "csv", "delimiter": "\""}',
+	'{"format": "csv", "delimiter": "é"}', '{"format": "csv", "columns": ["user_id"], "delimiter": "\""}',
 	-- upsert
 	'{"upsert_key": ["user_id", "item_id"]}', '{"upsert_key": ["user_id", "item_id"], "upsert": "nothing"}', '{"upsert": "nothing"}',
 	'{"upsert_key": ["user_id", "item_id"], "upsert": "delete"}', '{"upsert_key": {}}',

@@ -199,6 +199,23 @@ SET client_min_messages = warning;
 SELECT (SELECT count(*) FROM recsys.stream) + (SELECT count(*) FROM recsys.stream_offset)
 	+ (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
 
+-- mapping and target are checked as the worker will use them, with the owner's
+-- rights even where a superuser asks
+SELECT recsys.create_stream('deep', 'kafka', 't', 'events', '{"no_such_column": "user.id"}');
+SELECT recsys.create_stream('deep', 'kafka', 't', 'events', options => '{"transform": "no_such_function"}');
+SELECT count(*) AS none FROM recsys.streams;
+CREATE FUNCTION streams_test.whoami() RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'planned as %', current_user; RETURN 1; END $$;
+CREATE TABLE spies (user_id bigint, item_id bigint GENERATED ALWAYS AS (streams_test.whoami()) STORED, kind bigint DEFAULT streams_test.whoami());
+SELECT recsys.create_stream('deep', 'kafka', 't', 'spies', '{"user_id": "user.id"}');
+RESET ROLE;
+SELECT recsys.alter_stream('deep', mapping => '{"user_id": "user"}');
+SELECT recsys.resume_stream('deep');
+REVOKE INSERT ON private FROM regress_stream_owner;
+SELECT recsys.alter_stream('deep', target => 'private');
+SELECT current_user = session_user AS myself_again;
+SELECT recsys.drop_stream('deep');
+SET ROLE regress_stream_owner;
+
 -- objects of the caller's search path are not called
 CREATE FUNCTION streams_test.hijack(jsonb, jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked'; END $$;
 CREATE OPERATOR streams_test.|| (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = streams_test.hijack);
