@@ -78,7 +78,7 @@ foreach my $line (@functions)
 	next if @unknown;
 	my $from = $kind eq 'a' ? 'FROM generate_series(1, 3) HAVING true' : '';
 	my @usual = map { "$edge{$_}[0]::$_" =~ s/::"any"$//r } @types;
-	$usual[0] = "'new'::text" if $name eq 'recsys.create_stream';
+	@usual[ 0, 4 ] = ("'new'::text", 'NULL::jsonb') if $name eq 'recsys.create_stream';
 	my @sets = ([@usual], [ map { /any/ ? 'NULL::integer' : "NULL::$_" } @types ]);
 	foreach my $i (0 .. $#types)
 	{
