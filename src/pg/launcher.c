@@ -34,6 +34,10 @@
 #define ATTACH_MS 10000
 /* a stream that must not run as it is may have been put right: look again */
 #define FAILED_RESCAN_MS 30000
+/* a worker that ended well after so long starts again without a wait */
+#define LIVED_MS 2000
+/* so long a start waits for a scan that is under way */
+#define SCAN_FIRST_MS 1000
 
 static BackgroundWorkerHandle **slot_handles;
 static BackgroundWorkerHandle **scout_handles;
@@ -200,7 +204,8 @@ database_allowed(Oid database)
 	relation = table_open(DatabaseRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_database_oid, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(database));
-	scan = systable_beginscan(relation, DatabaseOidIndexId, true, NULL, 1, &key);
+	/* by no index: without a database, the cache of relations may not have it */
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -438,6 +443,12 @@ tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
 	entry = rspg_stream_database(slot->database, false);
 	if (slot->state == RSPG_WORKER_FAILED || (entry != NULL && entry->holds > 0))
 		return false;
+	if (entry != NULL && (entry->scan || entry->scouting) &&
+		!TimestampDifferenceExceeds(slot->restart_at, now, SCAN_FIRST_MS))
+	{
+		*next = Min(*next, TimestampTzPlusMilliseconds(slot->restart_at, SCAN_FIRST_MS + 1));
+		return false;
+	}
 	if (slot->restart_at > now)
 	{
 		*next = Min(*next, slot->restart_at);
@@ -470,6 +481,7 @@ rspg_launch_ended(RspgStreamSlot *slot, bool healthy)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	int wait = RSPG_RESTART_MIN_MS;
+	bool lived = TimestampDifferenceExceeds(slot->launched_at, now, LIVED_MS);
 
 	rspg_stream_partitions_free(slot - rspg_stream_state->slots);
 	slot->launched = false;
@@ -480,6 +492,8 @@ rspg_launch_ended(RspgStreamSlot *slot, bool healthy)
 		slot->failures = 0;
 	for (int i = 0; i < slot->failures && wait < RSPG_RESTART_MAX_MS; i++)
 		wait *= 2;
+	if (healthy && lived)
+		wait = 0;
 	slot->failures++;
 	slot->restart_at = TimestampTzPlusMilliseconds(now, Min(wait, RSPG_RESTART_MAX_MS));
 	if (slot->state != RSPG_WORKER_FAILED)

@@ -12,23 +12,24 @@
 
 #include <signal.h>
 
+#include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pgstat.h"
-#include "storage/ipc.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
-
-#include "catalog/pg_database.h"
 
 #define POLL_MS 10
 #define POLITE_MS 500
 #define LEAVE_MS 5000
 
 static ProcessUtility_hook_type previous_utility = NULL;
+static Oid held = InvalidOid; /* by this session's transaction */
+static bool xact_hook_set = false;
 
 static void utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 					ProcessUtilityContext context, ParamListInfo params,
@@ -38,7 +39,7 @@ static Oid database_to_leave(Node *statement);
 static Oid database_if_allowed(const char *name, bool as_template);
 static bool changes_streams(Node *statement);
 static void hold(Oid database);
-static void release(int code, Datum database);
+static void release(XactEvent event, void *argument);
 static bool ask_to_leave(Oid database, bool forcibly);
 
 void
@@ -59,21 +60,9 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 
 	if (changes_streams(statement->utilityStmt))
 		rspg_stream_wake_at_commit();
-	if (!OidIsValid(database))
-	{
-		next(statement, text, read_only_tree, context, params, environment, destination,
-			 completion);
-		return;
-	}
-	/* also on FATAL: a hold that stays would keep streams from running */
-	PG_ENSURE_ERROR_CLEANUP(release, ObjectIdGetDatum(database));
-	{
+	if (OidIsValid(database))
 		hold(database);
-		next(statement, text, read_only_tree, context, params, environment, destination,
-			 completion);
-	}
-	PG_END_ENSURE_ERROR_CLEANUP(release, ObjectIdGetDatum(database));
-	release(0, ObjectIdGetDatum(database));
+	next(statement, text, read_only_tree, context, params, environment, destination, completion);
 }
 
 /*
@@ -160,10 +149,18 @@ hold(Oid database)
 {
 	RspgStreamDatabase *entry;
 
+	if (OidIsValid(held))
+		return;
+	if (!xact_hook_set)
+		RegisterXactCallback(release, NULL);
+	xact_hook_set = true;
 	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
 	entry = rspg_stream_database(database, true);
 	if (entry != NULL)
+	{
 		entry->holds++;
+		held = database;
+	}
 	LWLockRelease(rspg_stream_state->lock);
 	if (entry == NULL)
 		return;
@@ -213,22 +210,25 @@ ask_to_leave(Oid database, bool forcibly)
 }
 
 /*
- * The command is over, well or not.  The launcher finds out whether the
- * database is still there.
+ * The command is over, well or not: not before its transaction is, for until
+ * then a dropped database looks as if it were there.  The launcher finds out.
  */
 static void
-release(int code, Datum database)
+release(XactEvent event, void *argument)
 {
 	RspgStreamDatabase *entry;
 
+	if (!OidIsValid(held) || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
+		return;
 	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	entry = rspg_stream_database(DatumGetObjectId(database), false);
-	if (entry != NULL && entry->holds > 0)
+	entry = rspg_stream_database(held, false);
+	if (entry != NULL)
 	{
 		entry->holds--;
 		entry->scan = true;
 		entry->scan_at = 0;
 	}
+	held = InvalidOid;
 	rspg_stream_wake_launcher();
 	LWLockRelease(rspg_stream_state->lock);
 }

@@ -1,0 +1,117 @@
+/*
+ * worker.h
+ *		What the files of a stream's worker share: the stream, where each of its
+ *		partitions is, and the batch at hand.
+ *
+ * worker.c is the process and its loop, worker_topic.c decides where partitions
+ * are read from, worker_batch.c writes, worker_events.c hears the broker.
+ */
+#ifndef RSPG_WORKER_H
+#define RSPG_WORKER_H
+
+#include "launcher.h"
+#include "writer.h"
+
+#include "kafka/lookup.h"
+
+typedef struct RspgPartition
+{
+	int32 number;
+	int64 next;     /* what the table says, and the compare-and-set expects */
+	int64 reached;  /* where messages and ends that were seen lead to; >= next */
+	int64 asked_at; /* reached, when the last question to the broker was asked */
+
+	/* the message before next, if it is still there, must be the one we wrote */
+	bool verify;
+	int64 last_offset;
+	int64 last_time_ms;
+
+	/* of the batch at hand */
+	int64 messages;
+	int64 newest_offset;
+	int64 newest_time_ms;
+
+	RspgStreamPartition *shown; /* in shared memory; NULL = no room there */
+} RspgPartition;
+
+typedef struct RspgWorker
+{
+	RspgLaunch launch;
+	RspgStreamSlot *slot;
+
+	RspgStream *stream; /* read once: when the row's generation changes, the worker ends */
+	Oid table;          /* recsys.stream: another one after a new CREATE EXTENSION */
+	RspgWriter *writer; /* NULL = to be made */
+
+	/* the broker's side */
+	RskConsumer *consumer;
+	bool positioned;
+	int n_partitions;
+	RspgPartition *partitions; /* by number */
+	bool lookup_open;
+	TimestampTz lookup_at; /* next question about the topic */
+
+	/* the batch */
+	MemoryContext batch_context;
+	int capacity;
+	RskMessage *messages;
+	int n_messages;
+	Size n_bytes;
+	TimestampTz first_at;
+	TimestampTz ends_at; /* when ends without messages are written; 0 = none */
+	int64 rejected_in_row;
+
+	/* after an error: wait so long before the next try */
+	int retry_ms; /* 0 = none */
+	TimestampTz retry_at;
+} RspgWorker;
+
+extern RspgWorker rspg_worker;
+
+/* --- worker.c --- */
+
+/* Begin and end a transaction with a snapshot and SPI, as the owner. */
+extern void rspg_worker_begin(const char *activity);
+extern void rspg_worker_commit(void);
+
+/* The oid of recsys.stream, in a transaction. */
+extern Oid rspg_worker_table(void);
+
+/* End, to be started anew at once: the row or the offsets are not what they were. */
+extern void rspg_worker_restart(void) pg_attribute_noreturn();
+
+/* The stream stops, with a reason that a person must look at.  No return. */
+extern void rspg_worker_stop(int sqlstate, const char *format, ...) pg_attribute_printf(2, 3)
+	pg_attribute_noreturn();
+
+/* --- worker_topic.c --- */
+
+/* Ask the broker what is due to be asked. */
+extern void rspg_worker_ask(TimestampTz now);
+
+extern RspgPartition *rspg_worker_partition(int32 number);
+
+/* Take an answer that has come, if any. */
+extern void rspg_worker_take_answer(void);
+
+/* Lag to shared memory; returns the sum over partitions. */
+extern int64 rspg_worker_show_lag(void);
+
+/* --- worker_batch.c --- */
+
+/* Kafka's milliseconds since 1970 */
+extern int64 rspg_worker_epoch_ms(TimestampTz time);
+
+/* Write messages and ends in one transaction.  Errors are raised, with the batch
+ * untouched. */
+extern void rspg_worker_write(void);
+
+/* SELECT … FOR SHARE of the row; false = it is not the one that was read. */
+extern bool rspg_worker_lock_row(void);
+
+/* --- worker_events.c --- */
+
+/* Read what has come into the batch; true if there was anything. */
+extern bool rspg_worker_poll(void);
+
+#endif
