@@ -230,6 +230,7 @@ rspg_worker_stop(int sqlstate, const char *format, ...)
 	if (IsTransactionState())
 		AbortCurrentTransaction();
 	rspg_worker_begin("stopping");
+	rspg_stream_queue(stream->id, ExclusiveLock);
 	values[0] = Int64GetDatum(stream->id);
 	values[1] = Int64GetDatum(stream->generation);
 	values[2] = CStringGetTextDatum(reason);

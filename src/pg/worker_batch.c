@@ -52,6 +52,7 @@ rspg_worker_lock_row(void)
 
 	if (rspg_worker_table() != rspg_worker.table)
 		return false;
+	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
 	(void) rspg_execute(&statement, values, NULL, false);
 	return SPI_processed == 1;
 }

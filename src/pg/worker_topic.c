@@ -135,12 +135,12 @@ position(void)
 	if (w->stream->seek_to != NULL)
 		ready = resolve(w->stream->seek_to, true);
 	else if (n == 0)
-	{
 		ready = resolve(w->stream->options.start, false);
-		stored = read_offsets(&n);
-	}
 	if (ready)
+	{
+		stored = read_offsets(&n);
 		take_partitions(stored, n);
+	}
 	rspg_worker_commit();
 	pgstat_report_activity(STATE_IDLE, ready ? "idle" : "waiting for where to start");
 	if (ready)
@@ -232,9 +232,9 @@ resolve(const char *start, bool seek)
 	if (seek)
 	{
 		(void) rspg_execute(&done, values, NULL, false);
-		rspg_worker_commit();
-		rspg_stream_wake(MyDatabaseId); /* the stream's other workers */
-		rspg_worker_restart();
+		w->stream->generation++;
+		w->stream->seek_to = NULL;
+		rspg_stream_wake_at_commit(); /* the stream's other workers */
 	}
 	return true;
 }
