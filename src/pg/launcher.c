@@ -30,6 +30,7 @@
 #define MAX_SCOUTS 2
 #define IDLE_MS 60000
 #define NO_SLOT_RETRY_MS 1000
+#define SAME_LOG_MS (10 * 60 * 1000)
 /* a process that was asked for and did not show up within this is not coming */
 #define ATTACH_MS 10000
 /* a stream that must not run as it is may have been put right: look again */
@@ -55,6 +56,7 @@ static long tend_slots(TimestampTz now);
 static bool tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next);
 static void check_alive(RspgStreamSlot *slot, TimestampTz now);
 static bool launch_scout(RspgStreamDatabase *entry);
+static void complain_of_slots(void);
 static bool launch_worker(RspgStreamSlot *slot);
 static bool handle_gone(BackgroundWorkerHandle **handle, TimestampTz since, TimestampTz now);
 static void want_nothing(Oid database);
@@ -370,8 +372,26 @@ launch_scout(RspgStreamDatabase *entry)
 		entry->scan = true;
 		entry->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), NO_SLOT_RETRY_MS);
 		LWLockRelease(rspg_stream_state->lock);
+		complain_of_slots();
 	}
 	return started;
+}
+
+/*
+ * A stream that no scout has seen yet has no place to show this.
+ */
+static void
+complain_of_slots(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last != 0 && !TimestampDifferenceExceeds(last, now, SAME_LOG_MS))
+		return;
+	last = now;
+	ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				  errmsg("no worker slot is free to look for recsys streams"),
+				  errhint("Raise max_worker_processes.")));
 }
 
 /*

@@ -252,6 +252,10 @@ want_worker(int64 id, const char *name, Oid owner, int worker)
 		slot->owner = owner;
 		strlcpy(slot->name, name, sizeof(slot->name));
 		slot->wanted = slot->seen = true;
+		if (problem != NULL)
+			slot->stop = true;
+		if (slot->latch != NULL)
+			SetLatch(slot->latch);
 		if (problem == NULL && slot->state == RSPG_WORKER_FAILED)
 		{
 			slot->state = RSPG_WORKER_STARTING;

@@ -36,6 +36,7 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define MAX_WAIT_MS 10000
+#define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
 
 RspgWorker rspg_worker;
 
@@ -54,6 +55,7 @@ static void obey(void);
 static void read_row(void);
 static void open_consumer(void);
 static bool batch_due(TimestampTz now, TimestampTz *deadline);
+static TimestampTz sign_of_life(TimestampTz now);
 static void wait_for(TimestampTz now, TimestampTz deadline, bool hear_broker);
 
 void
@@ -184,7 +186,12 @@ void
 rspg_worker_begin(const char *activity)
 {
 	const RspgStream *stream = rspg_worker.stream;
+	int patience = stream != NULL && stream->options.statement_timeout_ms > 0
+					   ? stream->options.statement_timeout_ms
+					   : NO_TIMEOUT_MS;
 
+	/* a transaction may take as long as it may take */
+	rspg_worker.slot->alive_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), patience);
 	debug_query_string = activity;
 	pgstat_report_activity(STATE_RUNNING, activity);
 	SetCurrentStatementStartTimestamp();
@@ -308,10 +315,10 @@ step(void)
 	now = GetCurrentTimestamp();
 	if (w->retry_at > now)
 	{
-		wait_for(now, Min(w->retry_at, TimestampTzPlusMilliseconds(now, MAX_WAIT_MS)), false);
+		wait_for(now, Min(w->retry_at, sign_of_life(now)), false);
 		return;
 	}
-	if (w->stream == NULL)
+	if (w->stream == NULL || w->unchecked)
 		read_row();
 	if (w->consumer == NULL)
 		open_consumer();
@@ -319,7 +326,7 @@ step(void)
 	rspg_worker_take_answer();
 	now = GetCurrentTimestamp();
 	rspg_worker_ask(now);
-	deadline = Min(TimestampTzPlusMilliseconds(now, MAX_WAIT_MS), Max(w->lookup_at, now));
+	deadline = Min(sign_of_life(now), Max(w->lookup_at, now));
 	if (batch_due(now, &deadline))
 		rspg_worker_write();
 	else if (!heard)
@@ -350,6 +357,17 @@ batch_due(TimestampTz now, TimestampTz *deadline)
 		*deadline = Min(*deadline, w->ends_at);
 	}
 	return false;
+}
+
+/*
+ * When to say the next time that we are alive.
+ */
+static TimestampTz
+sign_of_life(TimestampTz now)
+{
+	int ms = recsys_worker_timeout == 0 ? MAX_WAIT_MS : Min(recsys_worker_timeout / 4, MAX_WAIT_MS);
+
+	return TimestampTzPlusMilliseconds(now, ms);
 }
 
 /*
@@ -393,13 +411,12 @@ obey(void)
 		/* brokers may not be allowed any more, a password may be a new one */
 		if (w->stream != NULL && w->stream->options.secret != NULL)
 			rspg_worker_restart();
-		w->slot->reread = true;
+		w->unchecked = true;
 	}
 	if (w->slot->reread)
 	{
 		w->slot->reread = false;
-		if (w->stream != NULL)
-			read_row();
+		w->unchecked = true;
 	}
 }
 
@@ -428,6 +445,7 @@ read_row(void)
 		rspg_worker_restart();
 	rspg_stream_check(row);
 	rspg_worker_commit();
+	w->unchecked = false; /* not before: what fails here must not write */
 	if (w->stream != NULL)
 	{
 		MemoryContextReset(w->batch_context);

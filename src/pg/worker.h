@@ -40,6 +40,7 @@ typedef struct RspgWorker
 	RspgStreamSlot *slot;
 
 	RspgStream *stream; /* read once: when the row's generation changes, the worker ends */
+	bool unchecked;     /* the row may have changed since */
 	Oid table;          /* recsys.stream: another one after a new CREATE EXTENSION */
 	RspgWriter *writer; /* NULL = to be made */
 

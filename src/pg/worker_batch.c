@@ -50,7 +50,7 @@ rspg_worker_lock_row(void)
 	Datum values[2] = {Int64GetDatum(rspg_worker.stream->id),
 					   Int64GetDatum(rspg_worker.stream->generation)};
 
-	if (rspg_worker_table() != rspg_worker.table)
+	if (superuser() || rspg_worker_table() != rspg_worker.table)
 		return false;
 	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
 	(void) rspg_execute(&statement, values, NULL, false);

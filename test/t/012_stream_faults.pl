@@ -1,0 +1,221 @@
+# A stream's worker among faults: a worker that sleeps and wakes up, a table that
+# is gone or locked, a broker that is down, a topic that is another one, owners
+# who may not, too few worker slots, a standby.
+#
+# Not a regress test: it needs a broker, stops processes and promotes a standby.
+use strict;
+use warnings;
+
+use lib 'test/t';
+use KafkaTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use RecsysTest;
+use StreamTest;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $columns = '(user_id bigint, item_id bigint, event_type text, ts timestamptz, weight real,
+	partition_no integer, seq bigint)';
+my $broker = start_broker(topics => [ 'events:2', 'short', 'again' ]);
+my $node = stream_server('main',
+	"restart_after_crash = on\nrecsys.worker_timeout = 1500\nwal_level = replica\nmax_wal_senders = 4\n");
+my $sent = 0;
+
+sub send_events
+{
+	my ($each) = @_;
+	produce($broker->bootstrap, 'events', count => 2 * $each, partitions => 2, first => $sent + 1);
+	$sent += $each;
+	return;
+}
+
+sub all_once
+{
+	my ($what, $at) = @_;
+	my $expected = join '|', 2 * $sent, 2 * $sent, $sent;
+	is( settled_rows($at // $node,
+			'SELECT count(*), count(DISTINCT (partition_no, seq)), max(seq) FROM shop.events', $expected, 40),
+		$expected, "$what: each event once");
+	return;
+}
+
+sub worker_pid
+{
+	my ($stream) = @_;
+	return sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'recsys stream $stream'");
+}
+
+# state, error and sqlstate of a stream's first row come to be like this
+sub comes_to
+{
+	my ($stream, $pattern, $what) = @_;
+	my $last = '';
+	ok( wait_until(20, sub {
+			$last = sql($node, "SELECT state, error, sqlstate FROM recsys.stream_status
+				WHERE stream = '$stream' ORDER BY partition LIMIT 1");
+			$last =~ $pattern;
+		}), $what) or diag("last: $last");
+	return;
+}
+
+sub cpu_seconds
+{
+	my ($pid) = @_;
+	my @fields = split ' ', slurp_file("/proc/$pid/stat") =~ s/^.*\) //sr;
+	return ($fields[11] + $fields[12]) / 100; # user and system, in ticks
+}
+
+as_shop($node, "CREATE TABLE shop.events $columns");
+send_events(100);
+create_stream($node, 'events', $broker->bootstrap, statement_timeout_ms => 3000, lock_timeout_ms => 300);
+all_once('start');
+
+# idle costs next to nothing
+my $pid = worker_pid('events');
+my $cpu = cpu_seconds($pid);
+sleep 5;
+$cpu = cpu_seconds($pid) - $cpu;
+cmp_ok($cpu, '<=', 0.1, "an idle worker used $cpu s in 5 s");
+
+# a worker that is stopped between batches: another one takes over; it wakes up
+kill 'STOP', $pid;
+send_events(100);
+all_once('stopped while idle');
+my $second = worker_pid('events') =~ s/\b$pid\b|\n//gr;
+isnt($second, '', 'another worker took over');
+kill 'CONT', $pid;
+ok(wait_until(5, sub { !-d "/proc/$pid" }), 'the first one ends when it wakes up');
+send_events(100);
+all_once('woken up');
+
+# the same in the middle of a transaction, with rows already inserted
+as_shop($node, q{
+	CREATE TABLE shop.slow (seconds float8);
+	INSERT INTO shop.slow VALUES (1);
+	CREATE FUNCTION shop.wait() RETURNS trigger LANGUAGE plpgsql AS
+		$$BEGIN PERFORM pg_sleep(seconds) FROM shop.slow; RETURN NULL; END$$;
+	CREATE TRIGGER slow AFTER INSERT ON shop.events EXECUTE FUNCTION shop.wait()});
+$pid = worker_pid('events');
+send_events(100);
+ok( wait_until(5, sub { sql($node, "SELECT query FROM pg_stat_activity WHERE pid = $pid") =~ /^writing \d+ messages/ }),
+	'in a transaction, and the activity says so');
+usleep(200_000);
+kill 'STOP', $pid;
+as_shop($node, 'UPDATE shop.slow SET seconds = 0');
+all_once('stopped in a transaction');
+kill 'CONT', $pid;
+ok(wait_until(10, sub { !-d "/proc/$pid" }), 'the first one ends when it wakes up');
+send_events(100);
+all_once('woken up again');
+
+# cancelled: the same messages again
+as_shop($node, 'UPDATE shop.slow SET seconds = 1');
+$pid = worker_pid('events');
+send_events(10);
+wait_until(5, sub { sql($node, "SELECT query FROM pg_stat_activity WHERE pid = $pid") =~ /^writing/ });
+usleep(100_000);
+sql($node, "SELECT pg_cancel_backend($pid)");
+comes_to('events', qr/57014/, 'cancelled: the status says so');
+as_shop($node, 'UPDATE shop.slow SET seconds = 0');
+all_once('cancelled');
+is(worker_pid('events'), $pid, 'by the same worker');
+as_shop($node, 'UPDATE shop.slow SET seconds = 20');
+send_events(10);
+comes_to('events', qr/retrying\|.*statement timeout\|57014/, 'a batch that takes too long');
+as_shop($node, 'DROP TRIGGER slow ON shop.events');
+all_once('too slow');
+
+# the table is locked, loses a right, is gone
+my $session = session($node);
+$session->do('BEGIN; LOCK TABLE shop.events');
+send_events(10);
+comes_to('events', qr/retrying\|.*lock timeout\|55P03/, 'table locked');
+$session->do('COMMIT');
+all_once('table locked');
+as_shop($node, 'REVOKE INSERT ON shop.events FROM shop');
+send_events(10);
+comes_to('events', qr/retrying\|permission denied.*\|42501/, 'right revoked');
+as_shop($node, 'GRANT INSERT ON shop.events TO shop');
+all_once('right revoked');
+as_shop($node, 'ALTER TABLE shop.events RENAME TO events2; CREATE TABLE shop.events AS TABLE shop.events2 WITH NO DATA');
+send_events(10);
+my $twice = 2 * $sent;
+is(settled_rows($node, 'SELECT count(*) FROM shop.events2', $twice), $twice, 'a stream follows its renamed table');
+as_shop($node, 'DROP TABLE shop.events; ALTER TABLE shop.events2 RENAME TO events');
+all_once('renamed');
+
+# the broker goes and comes
+$broker->command('down');
+comes_to('events', qr/waiting for broker/, 'no broker');
+is(sql($node, 'SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE $$recsys%$$ AND backend_xmin IS NOT NULL'),
+	0, 'no transaction meanwhile');
+my $begin = time;
+as_shop($node, q{SELECT recsys.pause_stream('events')});
+ok(wait_until(4, sub { worker_pid('events') eq '' }), sprintf 'paused beside a dead broker (%.2f s)', time - $begin);
+as_shop($node, q{SELECT recsys.resume_stream('events')});
+comes_to('events', qr/waiting for broker/, 'starts without a broker');
+$broker->command('up');
+send_events(10);
+all_once('broker down and up');
+
+# retention: the mock keeps 5 MiB of a partition
+as_shop($node, "CREATE TABLE shop.short $columns");
+produce($broker->bootstrap, 'short', count => 10);
+create_stream($node, 'short', $broker->bootstrap);
+is(settled_rows($node, 'SELECT count(*) FROM shop.short', 10), 10, 'ten events');
+as_shop($node, q{SELECT recsys.pause_stream('short')});
+produce($broker->bootstrap, 'short', count => 100_000, first => 11);
+as_shop($node, q{SELECT recsys.resume_stream('short')});
+comes_to('short', qr/stopped\|.*was read up to offset 10, but begins at \d+ now.*\|P0002/, 'messages lost: it stops');
+is(sql($node, 'SELECT count(*) FROM shop.short'), 10, 'and writes nothing');
+as_shop($node, q{SELECT recsys.alter_stream('short', options => '{"on_offset_lost": "earliest"}');
+	SELECT recsys.resume_stream('short')});
+my $kept = settled_rows($node, q{SELECT max(seq) FROM shop.short}, 100_010);
+is($kept, 100_010, 'with on_offset_lost earliest it goes on');
+is( sql($node, q{SELECT count(*) + (SELECT sum(to_offset - from_offset) FROM recsys.stream_losses) FROM shop.short}),
+	100_010, 'and the loss is recorded to the message');
+
+# the owner may not
+sql($node, 'ALTER ROLE shop SUPERUSER');
+comes_to('events', qr/failed\|.*superuser.*\|42501/, 'owner is a superuser');
+ok(wait_until(5, sub { worker_pid('events') eq '' }), 'no worker runs as one');
+produce($broker->bootstrap, 'events', count => 20, partitions => 2, first => $sent + 1);
+sql($node, 'ALTER ROLE shop NOSUPERUSER NOLOGIN');
+comes_to('events', qr/failed\|.*log in.*\|42501/, 'owner may not log in');
+is(sql($node, 'SELECT max(seq) FROM shop.events'), $sent, 'nothing is written meanwhile');
+sql($node, 'ALTER ROLE shop LOGIN');
+$sent += 10;
+all_once('owner may again');
+
+# too few worker slots
+$node->append_conf('postgresql.conf', "max_worker_processes = 4\n");
+as_shop($node, "CREATE TABLE shop.again $columns");
+produce($broker->bootstrap, 'again', count => 10);
+create_stream($node, 'again', $broker->bootstrap);
+$node->restart; # launcher, logical replication launcher, two of three streams
+ok( wait_until(20, sub {
+		sql($node, q{SELECT count(*) FROM recsys.stream_status WHERE state = 'waiting for a worker slot'
+			AND error LIKE '%max_worker_processes%'}) > 0;
+	}), 'too few worker slots: the status says so');
+as_shop($node, q{SELECT recsys.drop_stream('short')});
+is(settled_rows($node, 'SELECT count(*) FROM shop.again', 10), 10, 'starts when one is free');
+send_events(10);
+all_once('few slots');
+
+# a standby does not read; promoted, it goes on where the primary was
+$node->backup('copy');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'copy', has_streaming => 1);
+$standby->start;
+send_events(10);
+all_once('beside a standby');
+$node->wait_for_catchup('standby');
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'recsys%'}),
+	0, 'nothing of ours runs on the standby');
+$node->stop;
+$standby->promote;
+send_events(10);
+all_once('promoted', $standby);
+$standby->stop;
+done_testing();
