@@ -189,6 +189,9 @@ CREATE TABLE recsys.model_version (
 	rows_skipped bigint,
 	iterations integer NOT NULL,
 	loss double precision,
+	epoch_loss double precision[],
+	epoch_validation_loss double precision[],
+	epoch_validation_hit_rate double precision[],
 	seconds double precision,
 	trained_by regrole NOT NULL,
 	trained_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -739,6 +742,56 @@ BEGIN
 			EXECUTE pg_catalog.format(
 				'COMMENT ON AGGREGATE recsys.train_mlp(real[], %1$s%2$s) IS ''multilayer perceptron trained on rows of features and the item taken''',
 				item, pg_catalog.replace(tail, 'options ', ''));
+		END LOOP;
+	END LOOP;
+END
+$$;
+
+-- what a training says of each epoch, kept with the version
+CREATE VIEW recsys.training_log WITH (security_invoker = true) AS
+	SELECT r.name AS model, v.version, e.epoch::integer, e.loss, e.validation_loss, e.validation_hit_rate
+	FROM recsys.model_version v
+		JOIN recsys.model_registry r ON r.id OPERATOR(pg_catalog.=) v.model_id
+		CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(v.epoch_loss),
+			pg_catalog.unnest(v.epoch_validation_loss), pg_catalog.unnest(v.epoch_validation_hit_rate))
+			WITH ORDINALITY e(loss, validation_loss, validation_hit_rate, epoch);
+COMMENT ON VIEW recsys.training_log IS 'loss and validation metrics of every epoch of the models that you may use';
+GRANT SELECT ON recsys.training_log TO PUBLIC;
+
+-- recommend_for_features: with text ids; where exclude is given as bigint[] or
+-- uuid[], right after the features, with ids of that type
+DO $$
+DECLARE
+	id text;
+	kind text;
+	head text;
+	tail text;
+BEGIN
+	FOREACH kind IN ARRAY ARRAY['jsonb', 'real[]'] LOOP
+		FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+			head := CASE id WHEN 'text' THEN '' ELSE pg_catalog.format(', exclude %1$s[]', id) END;
+			tail := pg_catalog.format(CASE id WHEN 'text' THEN ', exclude %1$s[] DEFAULT NULL' ELSE '' END ||
+				', candidates %1$s[] DEFAULT NULL, items %1$s[] DEFAULT NULL', id);
+			EXECUTE pg_catalog.format(
+				'CREATE FUNCTION recsys.recommend_for_features(features %2$s%3$s, k integer DEFAULT 10,
+					model text DEFAULT NULL, exclude_seen boolean DEFAULT true%4$s)
+					RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
+					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+				id, kind, head, tail);
+			EXECUTE pg_catalog.format(
+				'CREATE FUNCTION recsys.recommend_for_features(model recsys.model, features %2$s%3$s, k integer DEFAULT 10,
+					exclude_seen boolean DEFAULT true%4$s)
+					RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
+					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features_by_value'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+				id, kind, head, tail);
+			head := CASE id WHEN 'text' THEN '' ELSE pg_catalog.format(', %1$s[]', id) END;
+			tail := pg_catalog.format(CASE id WHEN 'text' THEN ', %1$s[]' ELSE '' END || ', %1$s[], %1$s[]', id);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON FUNCTION recsys.recommend_for_features(%1$s%2$s, integer, text, boolean%3$s)
+					IS ''the k best items for somebody of these features, and of the items given''', kind, head, tail);
+			EXECUTE pg_catalog.format(
+				'COMMENT ON FUNCTION recsys.recommend_for_features(recsys.model, %1$s%2$s, integer, boolean%3$s)
+					IS ''the k best items for somebody of these features, by a model value''', kind, head, tail);
 		END LOOP;
 	END LOOP;
 END

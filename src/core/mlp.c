@@ -14,6 +14,7 @@
  * query, all of it.  Items of a weight that is not positive are left out of it.
  */
 #include "core/algorithm.h"
+#include "core/encoder.h"
 #include "core/insort.h"
 #include "core/mlp.h"
 #include "core/vec.h"
@@ -178,6 +179,25 @@ rs_mlp_features(const RsModel *model)
 	return (uint32_t) (input_width(model) - (uint64_t) model->options.value[OPTION_HISTORY]);
 }
 
+/* Does the encoder of a model make the features that it takes? */
+static RsStatus
+check_encoder(RsContext *ctx, const RsModel *model, const RsTensor *tensor)
+{
+	RsEncoder *encoder;
+	uint32_t width;
+
+	if (tensor->dtype != RS_U8 || tensor->dims != 1)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no encoder of the right shape");
+	if (rs_encoder_read(ctx, tensor->data, (size_t) tensor->shape[0], &encoder) != RS_OK)
+		return ctx->status;
+	width = rs_encoder_width(encoder);
+	rs_encoder_free(ctx, encoder);
+	if (width != rs_mlp_features(model))
+		return rs_fail(ctx, RS_ERR_BYTES, "model takes %u features, its encoder makes %u",
+					   rs_mlp_features(model), width);
+	return RS_OK;
+}
+
 static RsStatus
 check(RsContext *ctx, const RsModel *model)
 {
@@ -205,12 +225,10 @@ check(RsContext *ctx, const RsModel *model)
 	if (history > 0 && !has_shape(rs_model_tensor(model, "history.weight"), model->ids.n, history))
 		return rs_fail(ctx, RS_ERR_BYTES, "model has no history.weight of the right shape");
 	known += history > 0;
-	if (encoder != NULL && (encoder->dtype != RS_U8 || encoder->dims != 1))
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no encoder of the right shape");
 	known += encoder != NULL;
 	if (known != model->n_tensors)
 		return rs_fail(ctx, RS_ERR_BYTES, "model has a tensor that is unknown");
-	return RS_OK;
+	return encoder != NULL ? check_encoder(ctx, model, encoder) : RS_OK;
 }
 
 /* output.weight with output.bias as its last column. */
@@ -340,6 +358,9 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 				history->n_features);
 		return RS_ERR_PARAM;
 	}
+	/* without any input all users would look alike: popularity says that better */
+	if (history->features == NULL && (history->n == 0 || model->options.value[OPTION_HISTORY] == 0))
+		return RS_OK;
 	for (int l = 0; l < hidden; l++)
 		widest = model->options.list[l] > widest ? (size_t) model->options.list[l] : widest;
 	x = rs_calloc(ctx, 2 * widest, sizeof(float));

@@ -142,7 +142,11 @@ void
 rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result)
 {
 	RspgStored *stored = answer->stored;
-	RsHistory history = {.n = answer->n, .item = answer->item, .weight = answer->weight};
+	RsHistory history = {.n = answer->n,
+						 .item = answer->item,
+						 .weight = answer->weight,
+						 .features = answer->features,
+						 .n_features = answer->n_features};
 	uint32 wanted = Min((uint32) k, answer->model->ids.n);
 	uint32 n = 0;
 	uint32 n_popular = 0;
@@ -150,7 +154,7 @@ rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result)
 	RsHit *hits;
 
 	hits = MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RsHit));
-	if (history.n > 0)
+	if (history.n > 0 || history.features != NULL)
 		rspg_check(&stored->ctx, rs_serving_recommend(&stored->ctx, stored->serving, &history,
 													  &answer->mask, wanted, hits, &n));
 	emit(answer, hits, n, 1, SOURCE_MODEL, result);

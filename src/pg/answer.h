@@ -24,6 +24,8 @@ typedef struct RspgAnswer
 	uint32 n; /* of the history; items below are numbers */
 	uint32 *item;
 	float *weight;
+	float *features; /* of the user, NULL if none are known */
+	uint32 n_features;
 } RspgAnswer;
 
 /* Starts an answer to a caller with ids of type id_type; an error where the
@@ -42,6 +44,12 @@ extern void rspg_answer_candidates(RspgAnswer *answer, ArrayType *ids);
 extern void rspg_answer_history(RspgAnswer *answer, uint64 n);
 extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_null,
 							bool exclude_seen);
+
+/* What is known of the user: a row of the relation of users, an object of the
+ * same columns, or the features themselves. */
+extern void rspg_answer_user_row(RspgAnswer *answer, HeapTupleHeader row);
+extern void rspg_answer_user_object(RspgAnswer *answer, Jsonb *object);
+extern void rspg_answer_features(RspgAnswer *answer, ArrayType *features);
 
 /* Write the rows (item_id, score, rank, source) to fcinfo's tuplestore, which
  * is set up. */

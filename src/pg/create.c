@@ -69,10 +69,10 @@ recsys_create_model(PG_FUNCTION_ARGS)
 	algorithm = rspg_algorithm(text_to_cstring(PG_GETARG_TEXT_PP(ARG_ALGORITHM)));
 	rspg_options_from_jsonb(
 		algorithm, PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS), &options);
-	if (!PG_ARGISNULL(ARG_FEATURES))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("algorithm \"%s\" does not use features", algorithm->name),
-						errhint("Leave features out.")));
+	rspg_check_features(algorithm, &options,
+						PG_ARGISNULL(ARG_FEATURES) ? NULL : PG_GETARG_JSONB_P(ARG_FEATURES),
+						PG_ARGISNULL(ARG_USERS) ? InvalidOid : PG_GETARG_OID(ARG_USERS),
+						NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
 	source = relation_open(PG_GETARG_OID(ARG_SOURCE), AccessShareLock);
 	check_source(source);
 	check_columns(fcinfo, source, algorithm);

@@ -159,3 +159,36 @@ copy_rows(RspgHistory *history, MemoryContext target)
 	}
 	MemoryContextSwitchTo(spi);
 }
+
+HeapTupleHeader
+rspg_user_row_read(const RspgRegistryRow *row, Datum user, Oid user_type)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	RspgSourceQuery query = rspg_users_row_query(row);
+	RspgConverter converter;
+	HeapTupleHeader found = NULL;
+	Datum converted;
+	bool null;
+
+	rspg_converter_init(&converter, user_type, query.user_type);
+	if (!rspg_convert_id(&converter, user, &converted))
+		return NULL;
+	SPI_connect();
+	run(find_plan(row->id, &query), converted);
+	if (SPI_processed > 1)
+		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+						errmsg("relation of users of model \"%s\" has more than one row of a user",
+							   row->name),
+						errhint("Make its user column unique.")));
+	if (SPI_processed == 1)
+	{
+		Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		if (!null)
+			found = DatumGetHeapTupleHeaderCopy(value);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	return found;
+}

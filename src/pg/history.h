@@ -7,6 +7,8 @@
 
 #include "rspg.h"
 
+#include "access/htup.h"
+
 #include "pg/registry.h"
 
 /* Rows without an item are left out already. */
@@ -23,5 +25,9 @@ typedef struct RspgHistory
  * ordered.  Empty for an id that the user column cannot hold. */
 extern RspgHistory rspg_history_read(const RspgRegistryRow *row, bool ordered, Datum user,
 									 Oid user_type);
+
+/* The row of a user in the model's relation of users, NULL if there is none; only
+ * for a model with features. */
+extern HeapTupleHeader rspg_user_row_read(const RspgRegistryRow *row, Datum user, Oid user_type);
 
 #endif

@@ -65,6 +65,7 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	Oid id_type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	RspgHistory history = {0};
+	HeapTupleHeader user_row = NULL;
 	RspgRegistryRow *row;
 	RspgAnswer answer;
 	RspgConverter to_caller;
@@ -80,9 +81,13 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0))
 		history = rspg_history_read(row, rspg_algorithm(row->algorithm)->ordered,
 									PG_GETARG_DATUM(0), id_type);
+	if (!PG_ARGISNULL(0) && row->features != NULL)
+		user_row = rspg_user_row_read(row, PG_GETARG_DATUM(0), id_type);
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);
 	rspg_answer_exclude(&answer, array_or_null(fcinfo, 4));
 	rspg_answer_candidates(&answer, array_or_null(fcinfo, 5));
+	if (user_row != NULL)
+		rspg_answer_user_row(&answer, user_row);
 	rspg_answer_history(&answer, history.n);
 	/* the source's item column may have been altered since the training */
 	rspg_converter_init(&to_caller, OidIsValid(history.item_type) ? history.item_type : id_type,

@@ -17,7 +17,8 @@
 
 #define COLUMNS                                                                                    \
 	"id, name, owner, source, algorithm, options, user_column, item_column, weight_column, "       \
-	"event_column, event_weights, time_column, half_life, live_version, live_key"
+	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
+	"users, features"
 
 static RspgRegistryRow *find(const char *name, bool read_only);
 static RspgRegistryRow *row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt);
@@ -172,6 +173,9 @@ row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
 	row->live_version = null ? 0 : DatumGetInt32(value);
 	value = SPI_getbinval(tuple, desc, 15, &null);
 	row->live_key = null ? 0 : DatumGetInt64(value);
+	value = SPI_getbinval(tuple, desc, 16, &null);
+	row->users = null ? InvalidOid : DatumGetObjectId(value);
+	row->features = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 17, mcxt, 0));
 	return row;
 }
 

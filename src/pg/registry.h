@@ -24,6 +24,8 @@ typedef struct RspgRegistryRow
 	Jsonb *event_weights;
 	char *time_column;
 	Interval *half_life;
+	Oid users; /* InvalidOid if there are none */
+	Jsonb *features;
 	int32 live_version; /* 0 = none yet */
 	int64 live_key;
 } RspgRegistryRow;
@@ -53,6 +55,17 @@ extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bo
  * first when ordered.  Checks nothing: errors are raised by its execution. */
 extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered);
 
+/* Over the relation of users: the columns that the features name, as one row u.
+ * For training (user, u) of all; for an answer u of the user $1. */
+extern char *rspg_users_fit_query(const RspgRegistryRow *row);
+extern char *rspg_users_training_query(const RspgRegistryRow *row);
+extern RspgSourceQuery rspg_users_row_query(const RspgRegistryRow *row);
+
+/* Raise an error unless the algorithm can learn from these features (NULL: none)
+ * of that relation of users. */
+extern void rspg_check_features(const RsAlgorithm *algorithm, const RsOptions *options,
+								Jsonb *features, Oid users, const char *user_column);
+
 /* Raise a clear error unless the source and its columns are all there. */
 extern void rspg_source_check(const RspgRegistryRow *row);
 
@@ -64,7 +77,7 @@ typedef struct RspgStatement
 {
 	const char *sql;
 	int nargs;
-	Oid argtypes[16];
+	Oid argtypes[20];
 	SPIPlanPtr plan;
 } RspgStatement;
 

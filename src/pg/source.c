@@ -24,6 +24,8 @@ static void append_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_decay(StringInfo sql, const char *time, const char *half_life);
 static void append_event_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_from(StringInfo sql, const RspgRegistryRow *row);
+static void append_feature_columns(StringInfo sql, const RspgRegistryRow *row);
+static void append_relation(StringInfo sql, Oid relation);
 
 /*
  * Type of a column of the source, or an error that names what is missing.
@@ -208,7 +210,106 @@ append_event_weight(StringInfo sql, const RspgRegistryRow *row)
 static void
 append_from(StringInfo sql, const RspgRegistryRow *row)
 {
-	appendStringInfo(sql, " FROM %s",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(row->source)),
-												get_rel_name(row->source)));
+	appendStringInfoString(sql, " FROM ");
+	append_relation(sql, row->source);
+}
+
+static void
+append_relation(StringInfo sql, Oid relation)
+{
+	appendStringInfoString(
+		sql, quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+										get_rel_name(relation)));
+}
+
+/* --- the relation of users --- */
+
+/*
+ * The columns that the features name; an error for what is not there any more.
+ */
+static void
+append_feature_columns(StringInfo sql, const RspgRegistryRow *row)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&row->features->root);
+	JsonbIteratorToken token;
+	JsonbValue key;
+	JsonbValue value;
+	bool first = true;
+
+	if (get_rel_name(row->users) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation of users of model \"%s\" does not exist any more", row->name),
+				 errhint("Drop the model and create it again over another table.")));
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		char *name;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		name = pnstrdup(key.val.string.val, key.val.string.len);
+		if (get_attnum(row->users, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
+							name, get_rel_name(row->users), row->name),
+					 errhint("Rename it back, or drop the model and create it with the new "
+							 "name.")));
+		appendStringInfo(sql, "%ss.%s", first ? "" : ", ", quote_identifier(name));
+		first = false;
+	}
+}
+
+char *
+rspg_users_fit_query(const RspgRegistryRow *row)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT recsys.fit_encoder(u, $1) FROM (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, " FROM ");
+	append_relation(&sql, row->users);
+	appendStringInfoString(&sql, " s) u");
+	return sql.data;
+}
+
+char *
+rspg_users_training_query(const RspgRegistryRow *row)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u) FROM ",
+					 quote_identifier(row->user_column));
+	append_relation(&sql, row->users);
+	appendStringInfoString(&sql, " s, LATERAL (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, ") u");
+	return sql.data;
+}
+
+RspgSourceQuery
+rspg_users_row_query(const RspgRegistryRow *row)
+{
+	RspgSourceQuery query = {0};
+	StringInfoData sql;
+	AttrNumber column = get_attnum(row->users, row->user_column);
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT u FROM (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, " FROM ");
+	append_relation(&sql, row->users);
+	appendStringInfo(&sql, " s WHERE s.%s = $1) u", quote_identifier(row->user_column));
+	if (column == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
+						row->user_column, get_rel_name(row->users), row->name),
+				 errhint("Rename it back, or drop the model and create it with the new name.")));
+	query.user_type = get_atttype(row->users, column);
+	query.sql = sql.data;
+	return query;
 }

@@ -116,6 +116,18 @@ open_serving(RspgStored *stored, const void *bytes, uint64 length)
 	stored->bytes = length + rs_serving_bytes(stored->serving);
 }
 
+const RsEncoder *
+rspg_store_encoder(RspgStored *stored)
+{
+	const RsTensor *tensor = rs_model_tensor(rs_serving_model(stored->serving), "encoder");
+
+	if (tensor == NULL)
+		return NULL;
+	if (stored->encoder == NULL)
+		stored->encoder = rspg_encoder_open(stored->mcxt, tensor->data, (Size) tensor->shape[0]);
+	return stored->encoder;
+}
+
 /*
  * Read the live version's bytes and open them.
  */

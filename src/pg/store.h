@@ -10,6 +10,7 @@
 #include "lib/ilist.h"
 
 #include "core/serving.h"
+#include "pg/encode.h"
 #include "pg/registry.h"
 
 typedef struct RspgStored
@@ -19,9 +20,14 @@ typedef struct RspgStored
 	MemoryContext mcxt; /* holds this struct, the bytes and the serving */
 	int64 model_id;     /* with the key, for an owner may write any key into a row of theirs */
 	int64 key;
-	Size bytes; /* of model and serving */
+	RsEncoder *encoder;  /* of the model, once it was asked for */
+	RspgRowMap *row_map; /* of the relation of users to it */
+	Size bytes;          /* of model and serving */
 	dlist_node node;
 } RspgStored;
+
+/* The model's encoder, or NULL if it has none. */
+extern const RsEncoder *rspg_store_encoder(RspgStored *stored);
 
 /* The live version of a registered model.  Stays until the next call of this
  * function: run nothing of the user's in between. */

@@ -9,23 +9,30 @@
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/features.h"
+#include "pg/idarray.h"
+
 typedef struct TrainReceiver
 {
 	DestReceiver pub;
 	RspgTrainer *trainer;
 	MemoryContext row_context;
+	Oid user_type; /* of the events */
 } TrainReceiver;
 
 static bool receive_row(TupleTableSlot *slot, DestReceiver *self);
 static void receive_startup(DestReceiver *self, int operation, TupleDesc desc);
 static void receive_nothing(DestReceiver *self);
 static void read_source(RspgTrainer *trainer, const char *sql);
+static void read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type);
+static bool receive_user(TupleTableSlot *slot, DestReceiver *self);
 static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats);
 
 PG_FUNCTION_INFO_V1(recsys_train);
@@ -50,11 +57,86 @@ recsys_train(PG_FUNCTION_ARGS)
 	trainer = rspg_trainer_create(CurrentMemoryContext, algorithm, &options, query.user_type,
 								  query.item_type, row->name);
 	read_source(trainer, query.sql);
+	if (row->features != NULL)
+		read_users(trainer, row, query.user_type);
 	model = rspg_trainer_finish(trainer, &stats);
 	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats);
 	rspg_trainer_free(trainer);
 	tell(row, version, &stats);
 	PG_RETURN_INT32(version);
+}
+
+/*
+ * Fit the encoder over the relation of users, then read its rows through it.
+ */
+static void
+read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
+{
+	TrainReceiver receiver;
+	SPIExecuteOptions options = {0};
+	Oid argtype = JSONBOID;
+	Datum spec = JsonbPGetDatum(row->features);
+	Datum encoder;
+	bool null;
+
+	SPI_connect();
+	if (SPI_execute_with_args(rspg_users_fit_query(row), 1, &argtype, &spec, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
+	encoder = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (null)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
+						errdetail("The relation of users of model \"%s\" has no rows that you see.",
+								  row->name)));
+	rspg_trainer_set_encoder(trainer, (struct varlena *) DatumGetPointer(encoder));
+	argtype = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.pub.receiveSlot = receive_user;
+	receiver.pub.rStartup = receive_startup;
+	receiver.pub.rShutdown = receive_nothing;
+	receiver.pub.rDestroy = receive_nothing;
+	receiver.pub.mydest = DestNone;
+	receiver.trainer = trainer;
+	receiver.row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys row", ALLOCSET_SMALL_SIZES);
+	options.read_only = true;
+	options.dest = &receiver.pub;
+	options.params = makeParamList(1);
+	options.params->params[0].value = encoder;
+	options.params->params[0].isnull = false;
+	options.params->params[0].pflags = PARAM_FLAG_CONST;
+	options.params->params[0].ptype = argtype;
+	receiver.user_type = user_type;
+	if (SPI_execute_extended(rspg_users_training_query(row), &options) < 0)
+		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
+	SPI_finish();
+}
+
+/* (user, features); null features where the encoder's policy is to skip the row. */
+static bool
+receive_user(TupleTableSlot *slot, DestReceiver *self)
+{
+	TrainReceiver *receiver = (TrainReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
+	RspgConverter converter;
+	Datum user;
+	const float *values;
+	int n;
+
+	CHECK_FOR_INTERRUPTS();
+	slot_getallattrs(slot);
+	if (!slot->tts_isnull[0] && !slot->tts_isnull[1])
+	{
+		/* the two user columns may be of different types */
+		rspg_converter_init(&converter, TupleDescAttr(slot->tts_tupleDescriptor, 0)->atttypid,
+							receiver->user_type);
+		values = rspg_features_array(DatumGetArrayTypeP(slot->tts_values[1]), 0, &n);
+		if (rspg_convert_id(&converter, slot->tts_values[0], &user))
+			rspg_trainer_add_user(receiver->trainer, user, values, n);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(receiver->row_context);
+	return true;
 }
 
 static void

@@ -258,6 +258,9 @@ rspg_trainer_set_features(RspgTrainer *trainer, const uint32_t *user_rank, RsPro
 	uint32_t *row;
 	uint32 i;
 
+	if (trainer->features == NULL && trainer->encoder != NULL)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
+						errdetail("The encoder skips every row of the relation of users.")));
 	if (trainer->features == NULL)
 		return NULL;
 	row = rs_alloc(&trainer->ctx, (size_t) problem->n_users * sizeof(uint32_t));

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -34,6 +35,7 @@ static void flush_chunk(ChunkWriter *writer);
 static int32 next_version(const RspgRegistryRow *row);
 static void insert_version(const RspgRegistryRow *row, int32 version, int64 key,
 						   const RsModel *model, const RspgTrainStats *stats);
+static Datum epochs_datum(const RsModel *model, Size offset);
 static void make_live(const RspgRegistryRow *row, int32 version, int64 key);
 static void create_saved(const char *name, const RsModel *model);
 static Datum options_datum(const RsModel *model);
@@ -103,6 +105,29 @@ options_datum(const RsModel *model)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buffer));
 }
 
+/*
+ * One number of every epoch, NaN as null.
+ */
+static Datum
+epochs_datum(const RsModel *model, Size offset)
+{
+	Datum *values = palloc(Max(model->n_epochs, 1) * sizeof(Datum));
+	bool *nulls = palloc0(Max(model->n_epochs, 1) * sizeof(bool));
+	int lower = 1;
+	int i;
+
+	for (i = 0; i < model->n_epochs; i++)
+	{
+		double value = *(const double *) ((const char *) &model->epochs[i] + offset);
+
+		values[i] = Float8GetDatum(value);
+		nulls[i] = isnan(value);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, (int *) &model->n_epochs, &lower,
+											  FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
+											  TYPALIGN_DOUBLE));
+}
+
 static void
 insert_version(const RspgRegistryRow *row, int32 version, int64 key, const RsModel *model,
 			   const RspgTrainStats *stats)
@@ -110,13 +135,14 @@ insert_version(const RspgRegistryRow *row, int32 version, int64 key, const RsMod
 	static RspgStatement insert = {
 		"INSERT INTO recsys.model_version (model_id, version, key, algorithm, options, id_type, "
 		"bytes, users, items, events, iterations, loss, rows_read, rows_skipped, seconds, "
-		"trained_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-		"$16)",
-		16,
+		"trained_by, epoch_loss, epoch_validation_loss, epoch_validation_hit_rate) VALUES ($1, $2, "
+		"$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+		19,
 		{INT8OID, INT4OID, INT8OID, TEXTOID, JSONBOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID,
-		 INT4OID, FLOAT8OID, INT8OID, INT8OID, FLOAT8OID, REGROLEOID},
+		 INT4OID, FLOAT8OID, INT8OID, INT8OID, FLOAT8OID, REGROLEOID, FLOAT8ARRAYOID,
+		 FLOAT8ARRAYOID, FLOAT8ARRAYOID},
 		NULL};
-	Datum values[16] = {Int64GetDatum(row->id),
+	Datum values[19] = {Int64GetDatum(row->id),
 						Int32GetDatum(version),
 						Int64GetDatum(key),
 						CStringGetTextDatum(model->algorithm->name),
@@ -133,13 +159,18 @@ insert_version(const RspgRegistryRow *row, int32 version, int64 key, const RsMod
 												  stats->rows_null_weight + stats->rows_null_time
 											: 0),
 						Float8GetDatum(stats ? stats->seconds : 0),
-						ObjectIdGetDatum(GetUserId())};
-	char nulls[17] = "                ";
+						ObjectIdGetDatum(GetUserId()),
+						epochs_datum(model, offsetof(RsEpoch, loss)),
+						epochs_datum(model, offsetof(RsEpoch, validation_loss)),
+						epochs_datum(model, offsetof(RsEpoch, validation_hit_rate))};
+	char nulls[20] = "                   ";
 
 	if (isnan(model->loss))
 		nulls[11] = 'n';
 	if (stats == NULL)
 		nulls[12] = nulls[13] = nulls[14] = 'n';
+	if (model->n_epochs == 0)
+		nulls[16] = nulls[17] = nulls[18] = 'n';
 	(void) rspg_execute(&insert, values, nulls, false);
 }
 
