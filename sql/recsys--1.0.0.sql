@@ -446,6 +446,208 @@ CREATE FUNCTION recsys.encoder_columns(encoder recsys.encoder)
 	AS 'MODULE_PATHNAME', 'recsys_encoder_columns' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION recsys.encoder_columns(recsys.encoder) IS 'what each position of an encoder''s vectors means';
 
+-- cleaning
+CREATE TYPE recsys.reject AS (
+	row_number bigint, column_name text, value text, reason text, source_row jsonb, rejected_at timestamptz);
+COMMENT ON TYPE recsys.reject IS 'what recsys.clean() keeps of a value that it refused: CREATE TABLE rejects (LIKE recsys.reject)';
+CREATE FUNCTION recsys.try_cast(value text, type anyelement, typmod integer) RETURNS anyelement
+	AS 'MODULE_PATHNAME', 'recsys_try_cast' LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.try_cast(text, anyelement, integer) IS 'the same within a length or precision, as pg_attribute.atttypmod has it';
+
+-- support for clean: the rules of one column, checked
+CREATE FUNCTION recsys.clean_rule(column_name text, rule jsonb) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	key text;
+	kind text;
+	wanted text;
+BEGIN
+	IF jsonb_typeof(rule) <> 'object' THEN
+		RAISE EXCEPTION 'rules of column "%" must be a JSON object', column_name USING ERRCODE = '22023';
+	END IF;
+	FOR key, kind IN SELECT r.key, jsonb_typeof(r.value) FROM jsonb_each(rule) r LOOP
+		wanted := CASE key
+			WHEN 'from' THEN 'string'
+			WHEN 'required' THEN 'boolean'
+			WHEN 'trim' THEN 'boolean'
+			WHEN 'lower' THEN 'boolean'
+			WHEN 'allowed' THEN 'array'
+			WHEN 'null_values' THEN 'array'
+			WHEN 'min' THEN 'number or string'
+			WHEN 'max' THEN 'number or string'
+			WHEN 'default' THEN 'number, string or boolean' END;
+		IF wanted IS NULL THEN
+			RAISE EXCEPTION 'unrecognized rule "%" of column "%"', key, column_name USING ERRCODE = '22023',
+				HINT = 'The rules are from, required, trim, lower, null_values, default, min, max and allowed.';
+		ELSIF strpos(wanted, kind) = 0 THEN
+			RAISE EXCEPTION 'rule "%" of column "%" must be of type %', key, column_name, wanted USING ERRCODE = '22023';
+		ELSIF kind = 'array' AND EXISTS (SELECT FROM jsonb_array_elements(rule -> key) e
+				WHERE jsonb_typeof(e) NOT IN ('string', 'number', 'boolean')) THEN
+			RAISE EXCEPTION 'rule "%" of column "%" must be an array of strings, numbers or booleans', key, column_name
+				USING ERRCODE = '22023';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION recsys.clean_rule(text, jsonb) IS 'support for clean: an error unless these are rules';
+
+-- support for clean: the text of a column after trim, lower, null_values and
+-- default; then what is wrong with it, null where nothing is.  `source` is a
+-- column as text, `given` and `taken` are expressions for that text and its value
+CREATE FUNCTION recsys.clean_text(source text, rule jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	expression text := source;
+	word text;
+BEGIN
+	IF (rule ->> 'trim')::boolean THEN
+		expression := format('btrim(%s, E'' \t\n\r\f\v'')', expression);
+	END IF;
+	IF (rule ->> 'lower')::boolean THEN
+		expression := format('lower(%s)', expression);
+	END IF;
+	FOR word IN SELECT e FROM jsonb_array_elements_text(coalesce(rule -> 'null_values', '[""]')) e LOOP
+		expression := format('nullif(%s, %L)', expression, word);
+	END LOOP;
+	IF rule ? 'default' THEN
+		expression := format('coalesce(%s, %L)', expression, rule ->> 'default');
+	END IF;
+	RETURN expression;
+END
+$$;
+COMMENT ON FUNCTION recsys.clean_text(text, jsonb) IS 'support for clean: SQL that makes a column''s text ready to cast';
+CREATE FUNCTION recsys.clean_fault(given text, taken text, type_name text, required boolean, rule jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	expression text := 'CASE';
+	allowed text;
+BEGIN
+	IF required THEN
+		expression := expression || format(' WHEN %s IS NULL THEN ''required''', given);
+	END IF;
+	-- IS NULL is true of a composite value of nulls too
+	expression := expression || format(' WHEN %s IS NOT NULL AND %s IS NOT DISTINCT FROM NULL THEN %L', given, taken, 'not of type ' || type_name);
+	IF rule ? 'min' THEN
+		expression := expression || format(' WHEN %s < %L::%s THEN %L', taken, rule ->> 'min', type_name, 'below ' || (rule ->> 'min'));
+	END IF;
+	IF rule ? 'max' THEN
+		expression := expression || format(' WHEN %s > %L::%s THEN %L', taken, rule ->> 'max', type_name, 'above ' || (rule ->> 'max'));
+	END IF;
+	IF rule ? 'allowed' THEN
+		SELECT string_agg(format('%L::%s', e, type_name), ', ') INTO allowed FROM jsonb_array_elements_text(rule -> 'allowed') e;
+		expression := expression || format(' WHEN %s <> ALL (ARRAY[%s]::%s[]) THEN ''not allowed''', taken, allowed, type_name);
+	END IF;
+	RETURN expression || ' END';
+END
+$$;
+COMMENT ON FUNCTION recsys.clean_fault(text, text, text, boolean, jsonb) IS 'support for clean: SQL that says what is wrong with a column, or null';
+
+CREATE FUNCTION recsys.clean(source regclass, target regclass, rules jsonb DEFAULT '{}', rejects regclass DEFAULT NULL)
+	RETURNS TABLE (rows_read bigint, rows_written bigint, rows_rejected bigint, reasons jsonb)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	c record;
+	i integer := 0;
+	rule jsonb;
+	names text := '';
+	texts text := '';
+	casts text := '';
+	faults text := '';
+	fault_names text := '';
+	checks text := '';
+	cells text := '';
+	query text;
+	bad jsonb;
+BEGIN
+	IF source IS NULL OR target IS NULL THEN
+		RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = '22004';
+	ELSIF jsonb_typeof(coalesce(rules, '{}')) <> 'object' THEN
+		RAISE EXCEPTION 'rules must be a JSON object of columns' USING ERRCODE = '22023',
+			HINT = 'For example: {"age": {"required": true, "min": 0, "max": 120}}.';
+	END IF;
+	rules := coalesce(rules, '{}');
+	SELECT to_jsonb(r.key) INTO bad FROM jsonb_object_keys(rules) r(key) WHERE NOT EXISTS (
+		SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped
+			AND a.attname = r.key AND a.attgenerated = '' AND a.attidentity <> 'a');
+	IF FOUND THEN
+		RAISE EXCEPTION 'rules name column "%", which is not one of % to write', bad #>> '{}', target USING ERRCODE = '42703';
+	END IF;
+	IF rejects IS NOT NULL AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = rejects AND a.attnum > 0 AND NOT a.attisdropped
+			AND a.attname IN ('row_number', 'column_name', 'value', 'reason', 'source_row', 'rejected_at')) < 6 THEN
+		RAISE EXCEPTION '% is not a table of rejects', rejects USING ERRCODE = '42703',
+			HINT = format('Make one with CREATE TABLE %s (LIKE recsys.reject).', 'users_rejects');
+	END IF;
+	FOR c IN
+		SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypmod AS typmod,
+			format_type(a.atttypid, NULL) AS plain_type,
+			a.attnotnull AS not_null, a.atthasdef OR a.attidentity <> '' AS has_default, s.attname::text AS source_name,
+			coalesce(rules -> a.attname::text, '{}') AS rule
+		FROM pg_attribute a LEFT JOIN pg_attribute s ON s.attrelid = source AND s.attnum > 0 AND NOT s.attisdropped
+			AND s.attname = coalesce(rules -> a.attname::text ->> 'from', a.attname::text)
+		WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
+		ORDER BY a.attnum
+	LOOP
+		PERFORM recsys.clean_rule(c.name, c.rule);
+		IF c.source_name IS NULL THEN
+			IF rules ? c.name OR (c.not_null AND NOT c.has_default) THEN
+				RAISE EXCEPTION 'column "%" is not in %', coalesce(c.rule ->> 'from', c.name), source USING ERRCODE = '42703',
+					HINT = 'The rule "from" names the column that it comes from.';
+			END IF;
+			CONTINUE;	-- the target's own default
+		END IF;
+		i := i + 1;
+		names := names || format(', %I', c.name);
+		texts := texts || format(', %s AS t%s', recsys.clean_text(format('s.%I::text', c.source_name), c.rule), i);
+		casts := casts || format(', recsys.try_cast(t.t%s, NULL::%s, %s) AS v%s', i, c.plain_type, c.typmod, i);
+		faults := faults || format(', %s AS f%s', recsys.clean_fault('t.t' || i, 'v.v' || i, c.type_name,
+			c.not_null OR coalesce((c.rule ->> 'required')::boolean, false), c.rule), i);
+		fault_names := fault_names || format(', f.f%s', i);
+		cells := cells || format(', (%L, s.%I::text, f.f%s)', c.name, c.source_name, i);
+		checks := checks || format(', v.v%s', i);
+	END LOOP;
+	IF i = 0 THEN
+		RAISE EXCEPTION '% and % have no column in common', source, target USING ERRCODE = '42703';
+	END IF;
+	-- one pass over the source; OFFSET 0 keeps each expression from being run twice
+	query := format($query$
+		WITH judged AS MATERIALIZED (
+			SELECT row_number() OVER () AS n, %1$s,
+				CASE WHEN num_nonnulls(%2$s) > 0 THEN to_jsonb(s.*) END AS source_row,
+				CASE WHEN num_nonnulls(%2$s) > 0 THEN ARRAY(SELECT jsonb_build_array(x.name, x.value, x.fault)
+					FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL) END AS faults
+			FROM %4$s s
+				CROSS JOIN LATERAL (SELECT %5$s OFFSET 0) t
+				CROSS JOIN LATERAL (SELECT %6$s OFFSET 0) v
+				CROSS JOIN LATERAL (SELECT %7$s OFFSET 0) f
+		), written AS (
+			INSERT INTO %8$s (%9$s) SELECT %10$s FROM judged v WHERE v.faults IS NULL ORDER BY v.n RETURNING 1
+		), refused AS (
+			SELECT j.n, e ->> 0 AS name, e ->> 1 AS value, e ->> 2 AS fault, j.source_row
+			FROM judged j, unnest(j.faults) e
+		)%11$s
+		SELECT (SELECT count(*) FROM judged), (SELECT count(*) FROM written),
+			(SELECT count(*) FROM judged WHERE faults IS NOT NULL),
+			(SELECT coalesce(jsonb_object_agg(r.reason, r.n), '{}') FROM (
+				SELECT name || ': ' || fault AS reason, count(*) AS n FROM refused GROUP BY 1) r),
+			(SELECT to_jsonb(r) - 'source_row' FROM refused r ORDER BY r.n LIMIT 1)$query$,
+		substr(checks, 3), substr(fault_names, 3), substr(cells, 3), source, substr(texts, 3), substr(casts, 3), substr(faults, 3),
+		target, substr(names, 3), substr(checks, 3),
+		CASE WHEN rejects IS NOT NULL THEN format($query$, kept AS (
+			INSERT INTO %s (row_number, column_name, value, reason, source_row, rejected_at)
+			SELECT n, name, value, fault, source_row, now() FROM refused ORDER BY n)$query$, rejects) ELSE '' END);
+	EXECUTE query INTO rows_read, rows_written, rows_rejected, reasons, bad;
+	IF rejects IS NULL AND rows_rejected > 0 THEN
+		RAISE EXCEPTION 'row %, column "%": value % is %', bad ->> 'n', bad ->> 'name',
+			coalesce(quote_literal(left(bad ->> 'value', 60)), 'null'), bad ->> 'fault'
+			USING ERRCODE = '22000', DETAIL = format('%s of %s rows cannot be written: %s', rows_rejected, rows_read, reasons),
+			HINT = 'Name a table for what is refused: CREATE TABLE users_rejects (LIKE recsys.reject).';
+	END IF;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION recsys.clean(regclass, regclass, jsonb, regclass) IS 'rows of text into a typed table; what cannot be written is kept with the reason';
+
 -- streaming
 -- Rows belong to the stream's owner, whose worker writes them.  To let a role
 -- create streams:

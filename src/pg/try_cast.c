@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -24,6 +25,7 @@
 #endif
 
 #define MAX_PLAIN_NUMERIC 1000 /* digits that numeric takes for certain */
+#define ISO_DATE 10            /* characters of 2026-01-31 */
 
 typedef enum Verdict
 {
@@ -42,7 +44,8 @@ typedef struct Input
 static Verdict try_integer(const char *text, int64 min, int64 max, int64 *value);
 static Verdict try_float(const char *text, float8 *value);
 static Verdict try_plainly(Oid type, char *text, Datum *result);
-static bool try_input(Input *input, char *text, Datum *result);
+static bool is_iso_time(const char *text);
+static bool try_input(Input *input, char *text, int32 typmod, Datum *result);
 
 PG_FUNCTION_INFO_V1(recsys_try_cast);
 
@@ -171,6 +174,44 @@ try_plainly(Oid type, char *text, Datum *result)
 	return verdict;
 }
 
+/*
+ * Is it a date of four-digit year with or without a time, as 2026-01-31 or
+ * 2026-01-31 23:59:59.5, which every setting reads alike and without fail?
+ */
+static bool
+is_iso_time(const char *text)
+{
+	int year, month, day, hour = 0, minute = 0, second = 0;
+	const char *at = text + ISO_DATE;
+	int days;
+
+	if (strlen(text) < ISO_DATE || strspn(text, "0123456789") != 4 || text[4] != '-' ||
+		strspn(text + 5, "0123456789") != 2 || text[7] != '-' ||
+		strspn(text + 8, "0123456789") != 2)
+		return false;
+	year = atoi(text);
+	month = atoi(text + 5);
+	day = atoi(text + 8);
+	if (year < 1 || month < 1 || month > 12)
+		return false;
+	days = date2j(month < 12 ? year : year + 1, month < 12 ? month + 1 : 1, 1) -
+		   date2j(year, month, 1);
+	if (day < 1 || day > days)
+		return false;
+	if (*at == '\0')
+		return true;
+	if ((*at != ' ' && *at != 'T') || strspn(at + 1, "0123456789") != 2 || at[3] != ':' ||
+		strspn(at + 4, "0123456789") != 2 || at[6] != ':' || strspn(at + 7, "0123456789") != 2)
+		return false;
+	hour = atoi(at + 1);
+	minute = atoi(at + 4);
+	second = atoi(at + 7);
+	at += 9;
+	if (*at == '.' && strspn(at + 1, "0123456789") <= 6)
+		at += 1 + strspn(at + 1, "0123456789");
+	return *at == '\0' && hour < 24 && minute < 60 && second < 60;
+}
+
 /* Is it about the value, not about the server or the user's patience? */
 static bool
 is_about_value(int sqlerrcode)
@@ -185,19 +226,25 @@ is_about_value(int sqlerrcode)
 
 /* The input function in a subtransaction; false where it raised. */
 static bool
-try_input(Input *input, char *text, Datum *result)
+try_input(Input *input, char *text, int32 typmod, Datum *result)
 {
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool good = false;
 	Datum volatile value = (Datum) 0;
 
+	if ((input->type == DATEOID || input->type == TIMESTAMPOID || input->type == TIMESTAMPTZOID) &&
+		is_iso_time(text))
+	{
+		*result = InputFunctionCall(&input->function, text, input->ioparam, typmod);
+		return true;
+	}
 #if PG_VERSION_NUM >= 160000
 	if (input->type < FirstNormalObjectId)
 	{
 		ErrorSaveContext escontext = {T_ErrorSaveContext};
 
-		return InputFunctionCallSafe(&input->function, text, input->ioparam, -1,
+		return InputFunctionCallSafe(&input->function, text, input->ioparam, typmod,
 									 (Node *) &escontext, result);
 	}
 #endif
@@ -205,7 +252,7 @@ try_input(Input *input, char *text, Datum *result)
 	MemoryContextSwitchTo(old);
 	PG_TRY();
 	{
-		value = InputFunctionCall(&input->function, text, input->ioparam, -1);
+		value = InputFunctionCall(&input->function, text, input->ioparam, typmod);
 		good = true;
 		ReleaseCurrentSubTransaction();
 	}
@@ -240,16 +287,18 @@ recsys_try_cast(PG_FUNCTION_ARGS)
 	Input *input = fcinfo->flinfo->fn_extra;
 	Datum result = (Datum) 0;
 	char *string;
+	int32 typmod;
 	Verdict verdict;
 
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) || (PG_NARGS() > 2 && PG_ARGISNULL(2)))
 		PG_RETURN_NULL();
 	if (!OidIsValid(type))
 		ereport(ERROR, (errcode(ERRCODE_INDETERMINATE_DATATYPE),
 						errmsg("could not determine the type to cast to"),
 						errhint("For example: recsys.try_cast(value, NULL::integer).")));
 	string = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	verdict = try_plainly(type, string, &result);
+	typmod = PG_NARGS() > 2 ? PG_GETARG_INT32(2) : -1;
+	verdict = typmod < 0 ? try_plainly(type, string, &result) : UNDECIDED;
 	if (verdict == GOOD)
 		return result;
 	if (verdict == BAD)
@@ -264,7 +313,7 @@ recsys_try_cast(PG_FUNCTION_ARGS)
 		input->type = type;
 		fcinfo->flinfo->fn_extra = input;
 	}
-	if (!try_input(input, string, &result))
+	if (!try_input(input, string, typmod, &result))
 		PG_RETURN_NULL();
 	return result;
 }

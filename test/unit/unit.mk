@@ -96,6 +96,10 @@ else
 	$(FUZZ_CC) $(UNIT_CFLAGS) $(FUZZ_FLAGS) $(UNIT_SRC)/test/fuzz/fuzz_model.c $(UNIT_CORE) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_model
 	$(UNIT_BUILD)/fuzz/fuzz_model -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=$(UNIT_BUILD)/fuzz/ $(UNIT_BUILD)/fuzz/found $(UNIT_SRC)/test/fuzz/corpus
+	@mkdir -p $(UNIT_BUILD)/fuzz/found_encoder
+	$(FUZZ_CC) $(UNIT_CFLAGS) $(FUZZ_FLAGS) $(UNIT_SRC)/test/fuzz/fuzz_encoder.c $(UNIT_CORE) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_encoder
+	$(UNIT_BUILD)/fuzz/fuzz_encoder -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(UNIT_BUILD)/fuzz/ $(UNIT_BUILD)/fuzz/found_encoder $(UNIT_SRC)/test/fuzz/corpus_encoder
 	@mkdir -p $(UNIT_BUILD)/fuzz/found_decode
 	$(FUZZ_CC) $(UNIT_WARN) -Wno-unused-parameter -Wno-sign-compare -Wno-ignored-attributes $(FUZZ_FLAGS) -DFRONTEND -I$(UNIT_SRC)/src -I$(shell $(PG_CONFIG) --includedir-server) \
 		$(UNIT_SRC)/test/fuzz/fuzz_decode.c $(FUZZ_DECODE) $(FUZZ_PGLIBS) $(UNIT_LIBS) -o $(UNIT_BUILD)/fuzz/fuzz_decode

@@ -1,0 +1,543 @@
+/*
+ * test_encoder.c
+ *		Fitting and encoding against what is computed here in the plainest way,
+ *		bytes there and back, every refusal, and every allocation failing.
+ */
+#include "encoders.h"
+
+#include "core/encoder_state.h"
+#include "core/exactsum.h"
+
+/* Everything at once: each step and each encoding. */
+static const char *const everything =
+	"[{\"column\": \"age\", \"impute\": \"mean\", \"scale\": \"standard\"},"
+	"{\"column\": \"pay\", \"impute\": \"median\", \"log\": true, \"scale\": \"robust\"},"
+	"{\"column\": \"shoe\", \"impute\": \"most_frequent\", \"bucketize\": 3, \"encode\": \"one_hot\"},"
+	"{\"column\": \"hour\", \"bucketize\": [\"-infinity\", 6, 18, \"infinity\"], \"unseen\": \"keep\"},"
+	"{\"column\": \"gender\", \"encode\": \"one_hot\", \"unseen\": \"ignore\"},"
+	"{\"column\": \"city\", \"impute\": \"constant\", \"value\": \"none\", \"encode\": \"index\","
+	" \"unseen\": \"keep\"},"
+	"{\"column\": \"genres\", \"encode\": \"multi_hot\", \"separator\": \"|\", \"unseen\": \"ignore\"},"
+	"{\"column\": \"zip\", \"encode\": \"hash\", \"size\": 5}]";
+
+#define COLUMNS 8
+#define ROWS 6
+
+static RsValue rows[ROWS * COLUMNS];
+
+static void
+fill_rows(void)
+{
+	static const char *const genders[] = {"M", "F", "M", NULL, "F", "M"};
+	static const char *const cities[] = {"x", NULL, "y", NULL, "y", "x"};
+	static const char *const genres[] = {"a|b", "b", "", NULL, "c||b|", "a"};
+	static const char *const zips[] = {"1", "2", NULL, "4", "5", "6"};
+	static const double ages[] = {20, NAN, 40, 30, 25, 35};
+
+	for (int i = 0; i < ROWS; i++)
+	{
+		RsValue *row = rows + i * COLUMNS;
+
+		row[0] = number(ages[i]);
+		row[1] = i == 2 ? null() : number(100 * i);
+		row[2] = i == 5 ? null() : number(36 + i / 2);
+		row[3] = number(4 * i);
+		row[4] = text(genders[i]);
+		row[5] = text(cities[i]);
+		row[6] = text(genres[i]);
+		row[7] = text(zips[i]);
+	}
+}
+
+TEST(sums_are_exact)
+{
+	uint64_t state = 7;
+	double values[1000];
+	RsExactSum forth = {0}, back = {0}, squares = {0};
+	double sum = 0;
+
+	for (int i = 0; i < 1000; i++)
+		values[i] = ldexp(unit_uniform(&state) - 0.5, (int) (unit_random(&state) % 120) - 60);
+	for (int i = 0; i < 1000; i++)
+	{
+		rs_exact_add(&forth, values[i], 1);
+		rs_exact_add(&back, values[999 - i], 1);
+	}
+	CHECK(rs_exact_mean(&forth, 1) == rs_exact_mean(&back, 1));
+	/* what rounding loses: 1e300 + 1 - 1e300 = 1 */
+	memset(&forth, 0, sizeof(forth));
+	rs_exact_add(&forth, 1e300, 1);
+	rs_exact_add(&forth, 1, 1);
+	rs_exact_add(&forth, -1e300, 1);
+	CHECK(rs_exact_mean(&forth, 1) == 1);
+	memset(&forth, 0, sizeof(forth));
+	rs_exact_add(&forth, 0x1p-1074, 3);
+	CHECK(rs_exact_mean(&forth, 1) == 3 * 0x1p-1074);
+	memset(&forth, 0, sizeof(forth));
+	rs_exact_add(&forth, 1.7e308, 1000);
+	CHECK_NEAR(rs_exact_mean(&forth, 1000) / 1.7e308, 1, 1e-15);
+	/* a deviation that a mean of 1e9 hides from doubles */
+	memset(&forth, 0, sizeof(forth));
+	for (int i = 0; i < 10; i++)
+	{
+		double x = 1e9 + i * 0x1p-10;
+
+		rs_exact_add(&forth, x, 1);
+		rs_exact_add_square(&squares, x, 1);
+		sum += (i - 4.5) * (i - 4.5) * 0x1p-20;
+	}
+	CHECK_NEAR(rs_exact_squared_deviations(&forth, &squares, 10), sum, 1e-18);
+	memset(&forth, 0, sizeof(forth));
+	memset(&squares, 0, sizeof(squares));
+	rs_exact_add_square(&squares, 3, 1u << 30);
+	rs_exact_add(&forth, 0, 1);
+	CHECK(rs_exact_squared_deviations(&forth, &squares, 1) == 9.0 * (1u << 30));
+}
+
+TEST(text_order)
+{
+	/* U+FFFD, U+1F600: by bytes the first is less, in UTF-16 it is greater */
+	RsText bmp = {"\xef\xbf\xbd", 3}, emoji = {"\xf0\x9f\x98\x80", 4}, a = {"a", 1}, ab = {"ab", 2};
+	RsText accent = {"\xc3\xa9", 2}, empty = {"", 0};
+
+	CHECK(rs_text_compare(emoji, bmp) < 0 && rs_text_compare(bmp, emoji) > 0);
+	CHECK(rs_text_compare(a, ab) < 0 && rs_text_compare(ab, a) > 0);
+	CHECK(rs_text_compare(a, accent) < 0 && rs_text_compare(accent, emoji) < 0);
+	CHECK(rs_text_compare(empty, a) < 0 && rs_text_compare(a, a) == 0);
+}
+
+TEST(murmur)
+{
+	/* published test vectors of MurmurHash3_x86_32 */
+	CHECK(rs_murmur3("", 0, 0) == 0);
+	CHECK(rs_murmur3("", 0, 1) == 0x514e28b7);
+	CHECK(rs_murmur3("test", 4, 0) == 0xba6bd213);
+	CHECK(rs_murmur3("Hello, world!", 13, 0) == 0xc0363e43);
+	CHECK(rs_murmur3("The quick brown fox jumps over the lazy dog", 43, 0) == 0x2e4ff723);
+}
+
+TEST(vocabulary)
+{
+	RsContext ctx = rs_context_malloc();
+	RsVocabulary v = {0};
+	char word[32];
+	uint32_t code;
+
+	for (int i = 0; i < 20000; i++)
+	{
+		RsText t = {word, (uint32_t) snprintf(word, sizeof(word), "%d", i % 5000)};
+
+		CHECK(rs_vocabulary_add(&ctx, &v, t, 1 + i % 5000 / 2500, &code) == RS_OK);
+		CHECK(code == (uint32_t) (i % 5000));
+	}
+	CHECK(v.n == 5000 && rs_vocabulary_find(&v, "4999", 4) == 4999);
+	CHECK(rs_vocabulary_find(&v, "5000", 4) == -1 && rs_vocabulary_find(&v, "", 0) == -1);
+	CHECK(rs_vocabulary_sort(&ctx, &v, false, 0) == RS_OK);
+	CHECK(v.n == 5000 && v.count[0] == 8 && v.count[4999] == 4);
+	CHECK(rs_vocabulary_find(&v, "2500", 4) == 0 && rs_vocabulary_find(&v, "0", 1) == 2500);
+	CHECK(rs_vocabulary_sort(&ctx, &v, true, 8) == RS_OK && v.n == 2500);
+	rs_vocabulary_free(&ctx, &v);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* Every position of the encoder of `everything`, worked out by hand. */
+TEST(encodes)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e;
+	float out[64];
+	bool skip;
+	/* age: mean 30 of 20, 40, 30, 25, 35, imputed once more */
+	double deviation = sqrt((100 + 100 + 0 + 25 + 25) / 5.0);
+
+	fill_rows();
+	CHECK(fit(&ctx, everything, rows, ROWS, &e) == RS_OK);
+	CHECK(rs_encoder_width(e) == 2 + 3 + 1 + 2 + 1 + 3 + 5);
+	CHECK(rs_encoder_encode(&ctx, e, rows, out, &skip) == RS_OK && !skip);
+	CHECK_NEAR(out[0], (20 - 30) / deviation, 1e-6);
+	/* pay: 0 100 300 400 500, the lower median 300 imputed; quartiles by rank
+	 * ceil(6 p) of 0 100 300 300 400 500: 100, 300, 400 */
+	CHECK_NEAR(out[1], (log1p(0) - log1p(300)) / (log1p(400) - log1p(100)), 1e-6);
+	/* shoe: 36 36 37 37 38, mode 36 imputed: 36 36 36 37 37 38, thirds 36, 37 */
+	CHECK(out[2] == 0 && out[3] == 1 && out[4] == 0);
+	CHECK(out[5] == 0);							/* hour 0: below 6 */
+	CHECK(out[6] == 1 && out[7] == 0);			/* M, then F */
+	CHECK(out[8] == 1);							/* none, x, y: all twice */
+	CHECK(out[9] == 1 && out[10] == 1 && out[11] == 0); /* b 3, a 2, c 1 */
+	CHECK(out[12] + out[13] + out[14] + out[15] + out[16] == 1);
+	CHECK(rs_encoder_encode(&ctx, e, rows + 3 * COLUMNS, out, &skip) == RS_OK && !skip);
+	CHECK(out[0] == 0 && out[6] == 0 && out[7] == 0 && out[8] == 0);
+	CHECK(out[9] == 0 && out[10] == 0 && out[11] == 0);
+	CHECK(rs_encoder_encode(&ctx, e, rows + 2 * COLUMNS, out, &skip) == RS_OK && !skip);
+	CHECK(out[1] == 0 && out[12] + out[13] + out[14] + out[15] + out[16] == 0);
+	rows[3] = null();
+	rows[5] = text("never seen");
+	CHECK(rs_encoder_encode(&ctx, e, rows, out, &skip) == RS_OK && !skip);
+	CHECK(out[5] == 3 && out[8] == 3);
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* The same bytes for every order of the rows, and bytes there and back. */
+TEST(order_and_bytes)
+{
+	RsContext ctx = rs_context_malloc();
+	char *first = NULL;
+	uint64_t state = 3;
+
+	fill_rows();
+	for (int trial = 0; trial < 20; trial++)
+	{
+		RsEncoder *e, *again;
+		char *bytes, *twice;
+
+		for (int i = ROWS - 1; i > 0; i--)
+		{
+			int j = (int) (unit_random(&state) % (uint64_t) (i + 1));
+			RsValue row[COLUMNS];
+
+			memcpy(row, rows + i * COLUMNS, sizeof(row));
+			memcpy(rows + i * COLUMNS, rows + j * COLUMNS, sizeof(row));
+			memcpy(rows + j * COLUMNS, row, sizeof(row));
+		}
+		CHECK(fit(&ctx, everything, rows, ROWS, &e) == RS_OK);
+		bytes = encoder_text(&ctx, e);
+		if (first == NULL)
+			first = strdup(bytes);
+		CHECK_STR(bytes, first);
+		CHECK(rs_encoder_read(&ctx, bytes, strlen(bytes), &again) == RS_OK);
+		twice = encoder_text(&ctx, again);
+		CHECK_STR(twice, first);
+		CHECK(rs_encoder_width(again) == rs_encoder_width(e));
+		rs_encoder_free(&ctx, again);
+		rs_encoder_free(&ctx, e);
+		free(bytes);
+		free(twice);
+	}
+	free(first);
+	CHECK(ctx.memory_used == 0);
+}
+
+typedef struct Refusal
+{
+	const char *spec;
+	const char *message; /* a part of it */
+} Refusal;
+
+TEST(specs_refused)
+{
+	static const Refusal refusals[] = {
+		{"7", "spec must be"},
+		{"{}", "no column"},
+		{"[]", "no column"},
+		{"[{}]", "spec must be"},
+		{"[7]", "spec must be"},
+		{"{\"a\": 7}", "JSON object"},
+		{"{\"a\": {\"x\": 1}}", "unrecognized step"},
+		{"{\"a\": {\"column\": \"a\"}}", "unrecognized step"},
+		{"{\"\": {}}", "without a name"},
+		{"[{\"column\": \"a\"}, {\"column\": \"a\"}]", "twice"},
+		{"{\"a\": {\"impute\": \"avg\"}}", "\"impute\" must be"},
+		{"{\"a\": {\"impute\": 3}}", "\"impute\" must be"},
+		{"{\"a\": {\"impute\": \"constant\"}}", "belong together"},
+		{"{\"a\": {\"value\": 1}}", "belong together"},
+		{"{\"a\": {\"impute\": \"constant\", \"value\": \"x\"}}", "must be a number"},
+		{"{\"a\": {\"impute\": \"constant\", \"value\": 1, \"encode\": \"index\"}}",
+		 "must be a string"},
+		{"{\"a\": {\"impute\": \"mean\", \"encode\": \"index\"}}", "for numbers"},
+		{"{\"a\": {\"encode\": \"one-hot\"}}", "\"encode\" must be"},
+		{"{\"a\": {\"encode\": \"hash\"}}", "needs it"},
+		{"{\"a\": {\"encode\": \"hash\", \"size\": 0}}", "\"size\" must be"},
+		{"{\"a\": {\"size\": 5}}", "size is for hash"},
+		{"{\"a\": {\"scale\": \"log\"}}", "\"scale\" must be"},
+		{"{\"a\": {\"scale\": \"standard\", \"encode\": \"index\"}}", "for numbers"},
+		{"{\"a\": {\"scale\": \"standard\", \"bucketize\": 3}}", "exclude"},
+		{"{\"a\": {\"bucketize\": 1}}", "\"bucketize\" must be"},
+		{"{\"a\": {\"bucketize\": [1, 2]}}", "\"bucketize\" must be"},
+		{"{\"a\": {\"bucketize\": [1, 2, 2]}}", "\"bucketize\" must be"},
+		{"{\"a\": {\"bucketize\": [1, 2, \"inf\"]}}", "\"bucketize\" must be"},
+		{"{\"a\": {\"bucketize\": 3, \"encode\": \"hash\", \"size\": 2}}", "buckets"},
+		{"{\"a\": {\"drop_last\": true}}", "drop_last"},
+		{"{\"a\": {\"drop_last\": 1}}", "\"drop_last\" must be"},
+		{"{\"a\": {\"unseen\": \"keep\"}}", "unseen keep"},
+		{"{\"a\": {\"encode\": \"index\", \"unseen\": \"ignore\"}}", "unseen ignore"},
+		{"{\"a\": {\"encode\": \"index\", \"separator\": \",\"}}", "separator"},
+		{"{\"a\": {\"encode\": \"multi_hot\", \"separator\": \"\"}}", "separator"},
+		{"{\"a\": {\"min_frequency\": 2}}", "min_frequency"},
+		{"{\"a\": {\"deviation\": \"sample\"}}", "deviation"},
+		{"{\"a\": {\"interpolate\": true}}", "interpolate"},
+		{"{\"a\": {\"center\": false}}", "center"},
+		{"{\"a\": {\"encode\": \"index\", \"encode\": \"index\"}}", "twice"},
+		{"{\"a\": {}} x", "spec must be"},
+		{"{\"a\": {}", "spec must be"},
+		{"{\"a\": {\"scale\"", "column \"a\""},
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+	{
+		RsContext ctx = rs_context_malloc();
+		RsEncoderFit *fitting;
+
+		CHECK(rs_encoder_fit_create(&ctx, refusals[i].spec, strlen(refusals[i].spec), &fitting) ==
+			  RS_ERR_PARAM);
+		CHECK(fitting == NULL && ctx.memory_used == 0);
+		if (strstr(ctx.message, refusals[i].message) == NULL)
+		{
+			printf("%s: %s\n", refusals[i].spec, ctx.message);
+			CHECK(false);
+		}
+	}
+}
+
+/* Every prefix and every single byte changed: a refusal or an encoder, no fault. */
+TEST(bytes_damaged)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e, *again;
+	char *bytes, *copy;
+	size_t n;
+
+	fill_rows();
+	CHECK(fit(&ctx, everything, rows, ROWS, &e) == RS_OK);
+	bytes = encoder_text(&ctx, e);
+	n = strlen(bytes);
+	for (size_t length = 0; length < n; length++)
+	{
+		copy = malloc(length + 1);
+		memcpy(copy, bytes, length);
+		CHECK(rs_encoder_read(&ctx, copy, length, &again) == RS_ERR_BYTES && again == NULL);
+		CHECK_STR(ctx.message, "invalid encoder");
+		free(copy);
+	}
+	for (size_t at = 0; at < n; at++)
+		for (int bit = 0; bit < 8; bit++)
+		{
+			RsStatus status;
+			char was = bytes[at];
+
+			bytes[at] ^= (char) (1 << bit);
+			status = rs_encoder_read(&ctx, bytes, n, &again);
+			CHECK(status == RS_OK || status == RS_ERR_BYTES || status == RS_ERR_VERSION);
+			rs_encoder_free(&ctx, again);
+			bytes[at] = was;
+		}
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+	free(bytes);
+}
+
+TEST(bytes_refused)
+{
+	static const char *const bad[] = {
+		"{\"recsys_encoder\": 0, \"rows\": 1, \"columns\": [{\"column\": \"a\"}]}",
+		"{\"rows\": 1, \"columns\": [{\"column\": \"a\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": -1, \"columns\": [{\"column\": \"a\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": []}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\"}, {\"column\": "
+		"\"a\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"scale\": "
+		"\"standard\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"scale\": "
+		"\"standard\", \"center\": 1, \"divisor\": -1}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"one_hot\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"one_hot\", \"categories\": [\"x\", \"x\"], \"counts\": [1, 1]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"one_hot\", \"categories\": [\"x\"], \"counts\": [1, 1]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"one_hot\", \"categories\": [\"x\"], \"counts\": [0]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"one_hot\", \"counts\": [1], \"categories\": [\"x\"]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"hash\", \"size\": 4, \"categories\": [\"x\"], \"counts\": [1]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"encode\": "
+		"\"hash\", \"size\": 4000000000}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"impute\": "
+		"\"x\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"splits\": [1, "
+		"2, 1], \"encode\": \"index\"}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"splits\": [1, "
+		"2, 3]}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", \"x\": 1}]}",
+		"{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\"}]} x",
+	};
+	RsContext ctx = rs_context_malloc();
+	const char *later = "{\"recsys_encoder\": 2, \"anything\": []}";
+	RsEncoder *e;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	{
+		RsStatus status = rs_encoder_read(&ctx, bad[i], strlen(bad[i]), &e);
+
+		if (status != RS_ERR_BYTES || ctx.detail[0] == '\0')
+			printf("%s\n", bad[i]);
+		CHECK(status == RS_ERR_BYTES && ctx.detail[0] != '\0' && e == NULL);
+	}
+	CHECK(rs_encoder_read(&ctx, later, strlen(later), &e) == RS_ERR_VERSION);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* Rows that must not go in, rows that must not come out. */
+TEST(values_refused)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e;
+	RsValue value = number(INFINITY);
+	RsValue good[2] = {number(1), number(5)};
+	float out[8];
+	bool skip;
+
+	CHECK(fit(&ctx, "{\"a\": {}}", &value, 1, &e) == RS_ERR_PARAM);
+	CHECK_STR(ctx.message, "column \"a\" has an infinite value");
+	value = number(-1);
+	CHECK(fit(&ctx, "{\"a\": {\"log\": true}}", &value, 1, &e) == RS_ERR_PARAM);
+	value = null();
+	CHECK(fit(&ctx, "{\"a\": {\"impute\": \"mean\"}}", &value, 1, &e) == RS_ERR_EMPTY);
+	CHECK(fit(&ctx, "{\"a\": {\"scale\": \"min_max\"}}", &value, 1, &e) == RS_ERR_EMPTY);
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"index\"}}", &value, 1, &e) == RS_ERR_EMPTY);
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"one_hot\", \"impute\": \"most_frequent\"}}", &value, 1,
+			  &e) == RS_ERR_EMPTY);
+	value = text("x");
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"index\", \"min_frequency\": 2}}", &value, 1, &e) ==
+		  RS_ERR_EMPTY);
+	CHECK(fit(&ctx, "{\"a\": {\"scale\": \"min_max\"}}", good, 2, &e) == RS_OK);
+	value = null();
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_ERR_PARAM);
+	CHECK_STR(ctx.message, "column \"a\" is null");
+	value.kind = RS_VALUE_MISSING;
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_ERR_PARAM);
+	CHECK_STR(ctx.message, "key \"a\" is missing");
+	value = number(1e300);
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_ERR_PARAM);
+	value = number(-INFINITY);
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_ERR_PARAM);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"a\": {\"bucketize\": [0, 1, 2], \"unseen\": \"skip\"}}", good, 0, &e) ==
+		  RS_OK);
+	value = number(2.5);
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_ERR_PARAM);
+	value = number(2);
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_OK && out[0] == 1 && !skip);
+	value = null();
+	CHECK(rs_encoder_encode(&ctx, e, &value, out, &skip) == RS_OK && skip);
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* Constant columns, one row, one category, everything imputed. */
+TEST(degenerate)
+{
+	static const char *const scales[] = {"standard", "min_max", "max_abs", "robust"};
+	static const float constant[] = {0, 0.5, 1, 0};
+	RsContext ctx = rs_context_malloc();
+	RsValue same[3] = {number(0.1), number(0.1), number(0.1)};
+	RsValue nothing[2] = {null(), null()};
+	RsValue x = text("x");
+	RsEncoder *e;
+	float out[8];
+	bool skip;
+	char spec[100];
+
+	for (int i = 0; i < 4; i++)
+	{
+		snprintf(spec, sizeof(spec), "{\"a\": {\"scale\": \"%s\"}}", scales[i]);
+		for (int n = 1; n <= 3; n++)
+		{
+			CHECK(fit(&ctx, spec, same, n, &e) == RS_OK);
+			CHECK(rs_encoder_encode(&ctx, e, same, out, &skip) == RS_OK);
+			CHECK(out[0] == constant[i]);
+			rs_encoder_free(&ctx, e);
+		}
+	}
+	CHECK(fit(&ctx, "{\"a\": {\"impute\": \"constant\", \"value\": 3, \"scale\": \"robust\"}}",
+			  nothing, 2, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, nothing, out, &skip) == RS_OK && out[0] == 0);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"one_hot\", \"drop_last\": true}}", &x, 1, &e) == RS_OK);
+	CHECK(rs_encoder_width(e) == 0);
+	CHECK(rs_encoder_encode(&ctx, e, &x, out, &skip) == RS_OK && !skip);
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+}
+
+TEST(positions)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e;
+	RsEncoderPosition p;
+	static const char *const columns[] = {"age",	"pay",	  "shoe",	"shoe",	  "shoe",	"hour",
+										  "gender", "gender", "city",	"genres", "genres", "genres",
+										  "zip",	"zip",	  "zip",	"zip",	  "zip"};
+
+	fill_rows();
+	CHECK(fit(&ctx, everything, rows, ROWS, &e) == RS_OK);
+	for (uint32_t i = 0; i < rs_encoder_width(e); i++)
+	{
+		rs_encoder_position(e, i, &p);
+		CHECK_STR(p.column, columns[i]);
+		CHECK(p.category.data != NULL || p.meaning[0] != '\0');
+	}
+	rs_encoder_position(e, 7, &p);
+	CHECK(p.category.length == 1 && p.category.data[0] == 'F');
+	rs_encoder_position(e, 3, &p);
+	CHECK_STR(p.meaning, "[36, 37)");
+	CHECK(rs_encoder_find(e, "zip", 3) == 7 && rs_encoder_find(e, "zi", 2) == -1);
+	CHECK(rs_encoder_column(e, 6).lists && rs_encoder_column(e, 0).number);
+	rs_encoder_free(&ctx, e);
+}
+
+TEST(allocations_fail)
+{
+	fill_rows();
+	for (long n = 1;; n++)
+	{
+		UnitHeap heap;
+		RsContext *ctx = unit_heap(&heap, n, 0);
+		RsEncoder *e = NULL, *again = NULL;
+		RsStatus status = fit(ctx, everything, rows, ROWS, &e);
+
+		if (status == RS_OK)
+		{
+			char *bytes = encoder_text(ctx, e);
+
+			status = rs_encoder_read(ctx, bytes, strlen(bytes), &again);
+			free(bytes);
+		}
+		rs_encoder_free(ctx, e);
+		rs_encoder_free(ctx, again);
+		CHECK(heap.live == 0);
+		if (!heap.failed)
+			break;
+		CHECK(status == RS_ERR_NOMEM);
+	}
+}
+
+TEST(memory_bound)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoderFit *fitting;
+	RsStatus status = RS_OK;
+	const char *spec = "{\"a\": {\"encode\": \"index\"}}";
+	char word[32];
+
+	ctx.memory_limit = 1 << 20;
+	CHECK(rs_encoder_fit_create(&ctx, spec, strlen(spec), &fitting) == RS_OK);
+	for (int i = 0; i < 1000000 && status == RS_OK; i++)
+	{
+		RsValue value;
+
+		snprintf(word, sizeof(word), "word %d", i);
+		value = text(word);
+		status = rs_encoder_fit_add(&ctx, fitting, &value);
+	}
+	CHECK(status == RS_ERR_LIMIT);
+	rs_encoder_fit_free(&ctx, fitting);
+	CHECK(ctx.memory_used == 0);
+}
+
+UNIT_MAIN(sums_are_exact, text_order, murmur, vocabulary, encodes, order_and_bytes, specs_refused,
+		  bytes_damaged, bytes_refused, values_refused, degenerate, positions, allocations_fail,
+		  memory_bound)
