@@ -40,6 +40,9 @@ extern bool rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader ro
 #define RSPG_ENCODER_BYTES(v) (VARDATA_ANY(v) + RSPG_FINGERPRINT)
 #define RSPG_ENCODER_LENGTH(v) ((Size) VARSIZE_ANY_EXHDR(v) - RSPG_FINGERPRINT)
 
+/* As rspg_check, with a hint for what passes recsys.train_memory. */
+extern void rspg_fit_check(RsContext *ctx, RsStatus status);
+
 /* Encoder, or labels of a string indexer, to a value. */
 extern struct varlena *rspg_encoder_value(RsContext *ctx, const RsEncoder *encoder);
 extern struct varlena *rspg_vocabulary_value(RsContext *ctx, const RsVocabulary *v);

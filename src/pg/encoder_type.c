@@ -83,6 +83,15 @@ rspg_vocabulary_value(RsContext *ctx, const RsVocabulary *v)
 	return fingerprinted(&json);
 }
 
+void
+rspg_fit_check(RsContext *ctx, RsStatus status)
+{
+	if (status == RS_ERR_LIMIT && ctx->hint[0] == '\0')
+		rs_hint(ctx, "Raise recsys.train_memory, fit on a sample of the rows, or encode columns of "
+					 "many values by \"hash\".");
+	rspg_check(ctx, status);
+}
+
 RsEncoder *
 rspg_encoder_open(MemoryContext mcxt, const char *bytes, Size length)
 {

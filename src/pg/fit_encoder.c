@@ -62,7 +62,8 @@ start(FunctionCallInfo fcinfo)
 	state->spec = MemoryContextAlloc(mcxt, VARSIZE(spec));
 	memcpy(state->spec, spec, VARSIZE(spec));
 	text = JsonbToCString(NULL, &spec->root, VARSIZE(spec));
-	rspg_check(&state->ctx, rs_encoder_fit_create(&state->ctx, text, strlen(text), &state->fit));
+	rspg_fit_check(&state->ctx,
+				   rs_encoder_fit_create(&state->ctx, text, strlen(text), &state->fit));
 	state->values = MemoryContextAllocZero(
 		mcxt, sizeof(RsValue) * rs_encoder_columns(rs_encoder_fit_target(state->fit)));
 	return state;
@@ -77,7 +78,7 @@ recsys_fit_encoder_row_transfn(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	rspg_encoder_values_row(rs_encoder_fit_target(state->fit), PG_GETARG_HEAPTUPLEHEADER(1),
 							state->values, &state->map, state->mcxt);
-	rspg_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
+	rspg_fit_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
 	PG_RETURN_POINTER(state);
 }
 
@@ -90,7 +91,7 @@ recsys_fit_encoder_jsonb_transfn(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(state);
 	rspg_encoder_values_jsonb(rs_encoder_fit_target(state->fit), PG_GETARG_JSONB_P(1), false,
 							  state->values);
-	rspg_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
+	rspg_fit_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
 	PG_RETURN_POINTER(state);
 }
 
@@ -108,7 +109,7 @@ recsys_fit_encoder_finalfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (FitState *) PG_GETARG_POINTER(0);
-	rspg_check(&state->ctx, rs_encoder_fit_finish(&state->ctx, state->fit, &encoder));
+	rspg_fit_check(&state->ctx, rs_encoder_fit_finish(&state->ctx, state->fit, &encoder));
 	value = rspg_encoder_value(&state->ctx, encoder);
 	MemoryContextDelete(state->mcxt);
 	PG_RETURN_POINTER(value);

@@ -56,7 +56,7 @@ recsys_string_indexer_transfn(PG_FUNCTION_ARGS)
 	value = PG_GETARG_VARLENA_PP(1);
 	text.data = VARDATA_ANY(value);
 	text.length = (uint32_t) VARSIZE_ANY_EXHDR(value);
-	rspg_check(&state->ctx, rs_vocabulary_add(&state->ctx, &state->labels, text, 1, &code));
+	rspg_fit_check(&state->ctx, rs_vocabulary_add(&state->ctx, &state->labels, text, 1, &code));
 	PG_RETURN_POINTER(state);
 }
 
@@ -73,7 +73,7 @@ recsys_string_indexer_finalfn(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (IndexerState *) PG_GETARG_POINTER(0);
-	rspg_check(&state->ctx, rs_vocabulary_sort(&state->ctx, &state->labels, false, 0));
+	rspg_fit_check(&state->ctx, rs_vocabulary_sort(&state->ctx, &state->labels, false, 0));
 	value = rspg_vocabulary_value(&state->ctx, &state->labels);
 	rs_vocabulary_free(&state->ctx, &state->labels);
 	PG_RETURN_POINTER(value);

@@ -12,12 +12,15 @@
 static const char *const everything =
 	"[{\"column\": \"age\", \"impute\": \"mean\", \"scale\": \"standard\"},"
 	"{\"column\": \"pay\", \"impute\": \"median\", \"log\": true, \"scale\": \"robust\"},"
-	"{\"column\": \"shoe\", \"impute\": \"most_frequent\", \"bucketize\": 3, \"encode\": \"one_hot\"},"
-	"{\"column\": \"hour\", \"bucketize\": [\"-infinity\", 6, 18, \"infinity\"], \"unseen\": \"keep\"},"
+	"{\"column\": \"shoe\", \"impute\": \"most_frequent\", \"bucketize\": 3, \"encode\": "
+	"\"one_hot\"},"
+	"{\"column\": \"hour\", \"bucketize\": [\"-infinity\", 6, 18, \"infinity\"], \"unseen\": "
+	"\"keep\"},"
 	"{\"column\": \"gender\", \"encode\": \"one_hot\", \"unseen\": \"ignore\"},"
 	"{\"column\": \"city\", \"impute\": \"constant\", \"value\": \"none\", \"encode\": \"index\","
 	" \"unseen\": \"keep\"},"
-	"{\"column\": \"genres\", \"encode\": \"multi_hot\", \"separator\": \"|\", \"unseen\": \"ignore\"},"
+	"{\"column\": \"genres\", \"encode\": \"multi_hot\", \"separator\": \"|\", \"unseen\": "
+	"\"ignore\"},"
 	"{\"column\": \"zip\", \"encode\": \"hash\", \"size\": 5}]";
 
 #define COLUMNS 8
@@ -160,9 +163,9 @@ TEST(encodes)
 	CHECK_NEAR(out[1], (log1p(0) - log1p(300)) / (log1p(400) - log1p(100)), 1e-6);
 	/* shoe: 36 36 37 37 38, mode 36 imputed: 36 36 36 37 37 38, thirds 36, 37 */
 	CHECK(out[2] == 0 && out[3] == 1 && out[4] == 0);
-	CHECK(out[5] == 0);							/* hour 0: below 6 */
-	CHECK(out[6] == 1 && out[7] == 0);			/* M, then F */
-	CHECK(out[8] == 1);							/* none, x, y: all twice */
+	CHECK(out[5] == 0);                                 /* hour 0: below 6 */
+	CHECK(out[6] == 1 && out[7] == 0);                  /* M, then F */
+	CHECK(out[8] == 1);                                 /* none, x, y: all twice */
 	CHECK(out[9] == 1 && out[10] == 1 && out[11] == 0); /* b 3, a 2, c 1 */
 	CHECK(out[12] + out[13] + out[14] + out[15] + out[16] == 1);
 	CHECK(rs_encoder_encode(&ctx, e, rows + 3 * COLUMNS, out, &skip) == RS_OK && !skip);
@@ -468,9 +471,9 @@ TEST(positions)
 	RsContext ctx = rs_context_malloc();
 	RsEncoder *e;
 	RsEncoderPosition p;
-	static const char *const columns[] = {"age",	"pay",	  "shoe",	"shoe",	  "shoe",	"hour",
-										  "gender", "gender", "city",	"genres", "genres", "genres",
-										  "zip",	"zip",	  "zip",	"zip",	  "zip"};
+	static const char *const columns[] = {"age",    "pay",    "shoe", "shoe",   "shoe",   "hour",
+										  "gender", "gender", "city", "genres", "genres", "genres",
+										  "zip",    "zip",    "zip",  "zip",    "zip"};
 
 	fill_rows();
 	CHECK(fit(&ctx, everything, rows, ROWS, &e) == RS_OK);

@@ -1,0 +1,103 @@
+-- clean(): rows of text into a typed table, what is refused kept with the reason
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+CREATE SCHEMA clean_test;
+SET search_path = clean_test, public;
+CREATE TABLE raw (id text, age text, gender text, city text, joined text, balance text, extra text);
+INSERT INTO raw VALUES
+	('1', '25', ' M ', 'Paris, France', '2020-01-31', '1.5', 'a'),
+	('2', '', 'F', '', '2020-02-30', '2', 'b'),
+	('3', 'thirty', 'f', 'NA', NULL, '12.345', 'c'),
+	(NULL, '200', 'Q', 'Rome', 'yesterday', '99999', 'd'),
+	('5', '-1', NULL, 'Rome', '2020-01-01', 'NaN', 'e'),
+	('99999999999999999999', ' 40 ', 'm', 'Oslo', '2021-12-31', '', 'f');
+CREATE TABLE users (
+	id bigint PRIMARY KEY, age integer, gender varchar(1), town text NOT NULL, joined date, balance numeric(5,2),
+	seen timestamptz DEFAULT '2026-01-01 00:00+00', twice integer GENERATED ALWAYS AS (age * 2) STORED);
+CREATE TABLE refused (LIKE recsys.reject);
+SELECT rows_read, rows_written, rows_rejected, jsonb_pretty(reasons) AS reasons FROM recsys.clean('raw', 'users', '{
+	"age": {"min": 0, "max": 120},
+	"gender": {"trim": true, "lower": true, "allowed": ["m", "f"]},
+	"town": {"from": "city", "null_values": ["", "NA"], "default": "unknown"},
+	"joined": {"min": "2020-01-01"}}', 'refused');
+SELECT * FROM users ORDER BY id;
+SELECT row_number, column_name, value, reason, source_row ->> 'extra' AS extra, rejected_at IS NULL AS undated
+FROM refused ORDER BY row_number, column_name;
+-- every row is in one of the two, and what is kept of a row is the whole row
+SELECT count(*) AS lost FROM raw r WHERE NOT EXISTS (SELECT FROM users u WHERE u.id::text = r.id)
+	AND NOT EXISTS (SELECT FROM refused f WHERE f.source_row = to_jsonb(r));
+-- oracle: the same in plain SQL
+SELECT r.id FROM raw r WHERE r.id ~ '^\d{1,18}$' AND (r.age = '' OR (trim(r.age) ~ '^\d+$' AND trim(r.age)::int BETWEEN 0 AND 120))
+	AND coalesce(lower(trim(r.gender)) IN ('m', 'f'), true) AND coalesce(r.joined ~ '^\d{4}-\d\d-\d\d$' AND r.joined <> '2020-02-30', true)
+	AND r.balance::numeric <> 'NaN' AND r.balance::numeric < 1000
+EXCEPT SELECT id::text FROM users;
+
+-- without a table for rejects, the first one is an error and nothing is written
+TRUNCATE users;
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "default": "x"}}');
+SELECT count(*) FROM users;
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "default": "x"}, "gender": {"required": true}}');
+-- no rows, no rules
+CREATE TABLE nothing (LIKE raw);
+SELECT * FROM recsys.clean('nothing', 'raw');
+SELECT * FROM recsys.clean('raw', 'nothing', '{"age": {"null_values": []}}');
+SELECT count(*) FROM (TABLE raw EXCEPT TABLE nothing) x;
+
+-- other types: domains, arrays, json, booleans, enums, timestamps
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE DOMAIN percent AS integer CHECK (VALUE BETWEEN 0 AND 100);
+CREATE TABLE loose (d text, a text, j text, b text, m text, t text, f real, c text);
+INSERT INTO loose VALUES
+	('50', '{1,2}', '{"a": 1}', 'yes', 'ok', '2020-01-01 10:00:00.5', 1.5, 'ab'),
+	('101', '{1,x}', '{a}', 'maybe', 'glad', '2020-01-01 25:00:00', 2.5, 'abc'),
+	('0', '{}', 'null', 'f', 'sad', '20200101T101112', 'NaN', 'a  ');
+CREATE TABLE strict (d percent, a integer[], j jsonb, b boolean, m mood, t timestamp, f double precision, c char(2));
+TRUNCATE refused;
+SELECT * FROM recsys.clean('loose', 'strict', '{"f": {"max": 100}}', 'refused');
+TABLE strict;
+SELECT row_number, column_name, value, reason FROM refused ORDER BY row_number, column_name;
+SELECT * FROM recsys.clean('loose', 'strict', '{"m": {"allowed": ["glad"]}}', 'refused');
+
+-- refusals
+SELECT * FROM recsys.clean(NULL, 'users');
+SELECT * FROM recsys.clean('raw', 'users', '[]');
+SELECT * FROM recsys.clean('raw', 'users', '{"nope": {}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"twice": {}}');
+SELECT * FROM recsys.clean('raw', 'users');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "nowhere"}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "minimum": 1}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": 1}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "trim": 1}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "allowed": [[]]}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city"}}', 'raw');
+SELECT * FROM recsys.clean('refused', 'users', '{}', 'refused');
+CREATE TABLE one (x integer);
+SELECT * FROM recsys.clean('raw', 'one');
+-- the target's own constraints end the call, nothing is written
+CREATE TABLE checked (id bigint CHECK (id < 3));
+SELECT * FROM recsys.clean('raw', 'checked', '{}', 'refused');
+SELECT count(*) FROM checked;
+
+-- names that would break out of quotes, and columns named like what we use inside
+CREATE TABLE "t; DROP TABLE raw; --" ("a""b'c" text, s text, t text, v text, f text, n text, "x(y)" text, "$1" text);
+INSERT INTO "t; DROP TABLE raw; --" VALUES ('1', '2', '3', '4', '5', '6', '7', '8'), ('x''); DROP TABLE raw; --', '2', '3', '4', '5', '6', '7', '8');
+CREATE TABLE "T'2" ("a""b'c" integer, s integer, t integer, v integer, f integer, n integer, "x(y)" integer, "$1" integer);
+SELECT * FROM recsys.clean('"t; DROP TABLE raw; --"', '"T''2"', '{"a\"b''c": {"allowed": ["1", "2", 3], "max": 10}, "n": {"default": "0", "null_values": ["''); DROP TABLE raw; --"]}}', 'refused');
+TABLE "T'2";
+SELECT column_name, value, source_row FROM refused WHERE column_name LIKE 'a"%';
+SELECT count(*) FROM raw;
+
+-- runs as the caller, with the caller's rights
+CREATE ROLE regress_recsys_cleaner;
+GRANT USAGE ON SCHEMA clean_test TO regress_recsys_cleaner;
+GRANT SELECT ON raw TO regress_recsys_cleaner;
+SET ROLE regress_recsys_cleaner;
+SELECT * FROM recsys.clean('raw', 'nothing');
+RESET ROLE;
+GRANT INSERT ON nothing TO regress_recsys_cleaner;
+SET ROLE regress_recsys_cleaner;
+SELECT * FROM recsys.clean('raw', 'nothing');
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA clean_test CASCADE;
+DROP ROLE regress_recsys_cleaner;
