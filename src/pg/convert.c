@@ -269,7 +269,7 @@ convert_bytes(RspgColumn *column, const void *bytes, size_t length, Datum *resul
 	}
 	if (!rsk_utf8_valid(bytes, length, &bad))
 		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-						errmsg("not valid UTF-8 at byte %zu", bad),
+						errmsg("not valid UTF-8 at byte %zu", bad + 1),
 						errhint("A column of type bytea takes any bytes.")));
 	text = pnstrdup(bytes, length);
 	if (GetDatabaseEncoding() != PG_UTF8)

@@ -5,7 +5,6 @@
 #include "pg/batch.h"
 
 #include "access/xact.h"
-#include "executor/spi.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -73,9 +72,6 @@ rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		/* of the SPI connection outside, which the rollback leaves alone */
-		SPI_unregister_relation("batch");
-		SPI_unregister_relation("events");
 		if (!rspg_message_fault(error, converting))
 			ReThrowError(error);
 	}

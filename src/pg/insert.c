@@ -104,7 +104,14 @@ rspg_insert_free(RspgInsert *insert)
 	ListCell *cell;
 
 	foreach (cell, insert->statements)
-		SPI_freeplan(((Statement *) lfirst(cell))->plan);
+	{
+		Statement *statement = lfirst(cell);
+
+		SPI_freeplan(statement->plan);
+		pfree(statement->absent);
+		pfree(statement);
+	}
+	list_free(insert->statements);
 	insert->statements = NIL;
 }
 
@@ -194,9 +201,8 @@ rspg_insert_check(RspgInsert *insert)
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 
 	insert->relation.reldata = store;
-	SPI_register_relation(&insert->relation);
 	SPI_execute(psprintf("EXPLAIN %s", statement_text(insert, absent)), false, 0);
-	SPI_unregister_relation("batch");
+	insert->relation.reldata = NULL;
 	tuplestore_end(store);
 }
 
@@ -325,13 +331,11 @@ rspg_rows_flush(RspgRows *rows)
 	if (tuplestore_tuple_count(rows->store) == 0)
 		return 0;
 	insert->relation.reldata = rows->store;
-	SPI_register_relation(&insert->relation);
 	statement = find_statement(insert, rows->absent);
 	result = SPI_execute_plan(statement->plan, NULL, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not insert: %s", SPI_result_code_string(result));
 	written = SPI_processed;
-	SPI_unregister_relation("batch");
 	insert->relation.reldata = NULL;
 	tuplestore_end(rows->store);
 	rows->store = tuplestore_begin_heap(false, false,

@@ -24,8 +24,8 @@ typedef struct RspgInsert
 	Node **defaults;    /* of the columns, or NULL */
 	Oid *domains;       /* the column's type where it is a domain, else InvalidOid */
 	TupleDesc desc;
-	EphemeralNamedRelationData relation;
-	const char *target; /* qualified and quoted */
+	EphemeralNamedRelationData relation; /* to be registered with SPI */
+	const char *target;                  /* qualified and quoted */
 	const RspgStreamOptions *options;
 	bool *is_key;     /* column of upsert_key */
 	List *statements; /* for each set of columns that messages had */
@@ -43,7 +43,7 @@ extern void rspg_insert_no_key(const RspgInsert *insert, int i) pg_attribute_nor
 extern void rspg_insert_free(RspgInsert *insert);
 
 /* What EXPLAIN says of the whole INSERT: an error for a missing privilege, or a
- * key that no unique index has.  SPI is connected. */
+ * key that no unique index has.  SPI is connected and knows "batch". */
 extern void rspg_insert_check(RspgInsert *insert);
 
 /* Rows of the batch relation, gathered. */

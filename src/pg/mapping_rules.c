@@ -82,7 +82,7 @@ rspg_mapping_rule(RspgMapping *mapping, const RspgStream *stream, RspgColumn *co
 static int
 find_word(const RspgColumn *column, const char *what, JsonbValue *value, const char *const *words)
 {
-	char *found = "another type";
+	char *found = "not a string";
 	int i;
 
 	if (value->type == jbvString)
@@ -95,7 +95,7 @@ find_word(const RspgColumn *column, const char *what, JsonbValue *value, const c
 			return RSPG_FROM_HEADER - RSPG_FROM_KEY;
 		found = psprintf("\"%s\"", found);
 	}
-	bad_rule(column, psprintf("unknown %s %s", what, found),
+	bad_rule(column, psprintf("unknown %s: %s", what, found),
 			 psprintf("It is one of %s.", list_words(words)));
 	return 0; /* not reached */
 }

@@ -269,6 +269,8 @@ retry(FunctionCallInfo fcinfo)
 	Letters letters = {0};
 	Counts counts = {0, 0};
 
+	/* what the caller's transaction deferred so far is not a message's fault */
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
 	letters.context =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
 	while (fetch_letters(portal, &stream->options, &letters) > 0)

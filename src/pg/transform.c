@@ -151,7 +151,6 @@ run(RspgTransform *transform, const Datum *events, int n, int room)
 		tuplestore_putvalues(store, transform->desc, row, nulls);
 	}
 	transform->events.reldata = store;
-	SPI_register_relation(&transform->events);
 	if (transform->plan == NULL)
 	{
 		transform->plan = SPI_prepare(transform->sql, 0, NULL);
@@ -163,7 +162,7 @@ run(RspgTransform *transform, const Datum *events, int n, int room)
 	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false, NULL, NULL);
 	if (SPI_execute_plan_extended(transform->plan, &options) < 0)
 		elog(ERROR, "could not run the transform: %s", SPI_result_code_string(SPI_result));
-	SPI_unregister_relation("events");
+	transform->events.reldata = NULL;
 	tuplestore_end(store);
 	return rows;
 }

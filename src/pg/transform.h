@@ -11,13 +11,13 @@ typedef struct RspgTransform
 {
 	Oid function;
 	int n_columns;
-	AttrNumber *attnums; /* of the target, for each column of the result */
-	Oid *types;          /* of the result's columns */
-	char *sql;           /* events to rows */
-	bool *takes_default; /* where NULL cannot be meant: NOT NULL with a default */
-	TupleDesc desc;      /* of events: event jsonb, n bigint */
-	TupleDesc result;    /* of rows: the columns, n */
-	EphemeralNamedRelationData events;
+	AttrNumber *attnums;               /* of the target, for each column of the result */
+	Oid *types;                        /* of the result's columns */
+	char *sql;                         /* events to rows */
+	bool *takes_default;               /* where NULL cannot be meant: NOT NULL with a default */
+	TupleDesc desc;                    /* of events: event jsonb, n bigint */
+	TupleDesc result;                  /* of rows: the columns, n */
+	EphemeralNamedRelationData events; /* to be registered with SPI */
 	SPIPlanPtr plan;
 } RspgTransform;
 
@@ -25,7 +25,7 @@ typedef struct RspgTransform
 extern RspgTransform *rspg_transform_create(Relation target, const RspgStream *stream);
 
 /* Run it over events[n] at once and write its rows; *skipped: events without one.
- * SPI is connected.  Returns the rows written. */
+ * SPI knows "batch" and "events".  Returns the rows written. */
 extern int64 rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *events,
 								  int n, int64 *skipped);
 

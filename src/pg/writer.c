@@ -29,6 +29,7 @@ typedef struct Range
 	int64 skipped;
 } Range;
 
+static void connect_spi(RspgWriter *writer);
 static void read_shape(RspgWriter *writer);
 static void make_shape(RspgWriter *writer, Relation target);
 static void make_mapping(RspgWriter *writer, Relation target);
@@ -50,8 +51,8 @@ rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 	writer->batch_context =
 		AllocSetContextCreate(context, "recsys writer batch", ALLOCSET_DEFAULT_SIZES);
 	rsk_paths_init(&writer->no_paths, &writer->root);
-	SPI_connect();
 	read_shape(writer);
+	connect_spi(writer);
 	rspg_insert_check(writer->insert);
 	SPI_finish();
 	return writer;
@@ -65,6 +66,22 @@ rspg_writer_free(RspgWriter *writer)
 	if (writer->transform != NULL)
 		rspg_transform_free(writer->transform);
 	MemoryContextDelete(writer->context);
+}
+
+/*
+ * An SPI connection of our own: relations registered with it live as long as it
+ * does, in the current context.
+ */
+static void
+connect_spi(RspgWriter *writer)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	SPI_connect();
+	MemoryContextSwitchTo(old);
+	SPI_register_relation(&writer->insert->relation);
+	if (writer->transform != NULL)
+		SPI_register_relation(&writer->transform->events);
 }
 
 /* Does the target look as it did when the shape was made? */
@@ -201,6 +218,7 @@ rspg_batch_write(RspgWriter *writer, const RskMessage *messages, int n, RspgBatc
 	batch->values = MemoryContextAllocHuge(CurrentMemoryContext, cells * sizeof(Datum));
 	batch->cells = MemoryContextAllocHuge(CurrentMemoryContext, cells);
 	batch->pending = palloc(Max(n, 1) * sizeof(int));
+	connect_spi(writer);
 	rspg_batch_convert(batch);
 	for (int i = 0; i < n; i++)
 		if (batch->states[i] == RSPG_MESSAGE_PENDING)
@@ -208,6 +226,7 @@ rspg_batch_write(RspgWriter *writer, const RskMessage *messages, int n, RspgBatc
 	if (batch->n_pending > 0)
 		write_range(batch, 0, batch->n_pending);
 	fill_result(batch);
+	SPI_finish();
 	MemoryContextSwitchTo(old);
 	return batch;
 }
