@@ -163,6 +163,7 @@ extern RsStatus rs_mlp_measure(RsContext *ctx, RsMlp *net, const RsMlpExample *e
 
 /* --- mlp_sample.c --- */
 extern void rs_mlp_draw(RsMlp *net);
+extern void rs_mlp_list_targets(RsMlp *net);
 extern void rs_mlp_gather(void *arg, uint64_t begin, uint64_t end, int thread);
 extern void rs_mlp_undraw(RsMlp *net);
 

@@ -273,7 +273,7 @@ next_step(RsMlp *net)
 	net->adam.second = (float) (1 - second);
 	net->adam.rate =
 		(float) (net->set.learning_rate * sqrt(1 - pow(second, t)) / (1 - pow(first, t)));
-	net->adam.epsilon = 1e-7f; /* as in Keras */
+	net->adam.epsilon = 1e-8f;
 	net->decay = (float) (net->set.learning_rate * net->set.weight_decay);
 }
 

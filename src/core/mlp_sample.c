@@ -46,7 +46,7 @@ draw_one(const RsMlp *net, uint64_t at)
 	return net->sample.by_rank[place < n ? (uint32_t) place : n - 1];
 }
 
-/* Candidates for this batch, then its other targets, each with its examples. */
+/* Candidates for this batch, then its other targets. */
 void
 rs_mlp_draw(RsMlp *net)
 {
@@ -64,6 +64,15 @@ rs_mlp_draw(RsMlp *net)
 		sample->candidate[n++] = item;
 	}
 	sample->tries = (double) tries;
+	rs_mlp_list_targets(net);
+}
+
+/* The targets that are no candidates, each with its examples in order. */
+void
+rs_mlp_list_targets(RsMlp *net)
+{
+	RsMlpSample *sample = &net->sample;
+
 	sample->extra = 0;
 	for (uint32_t row = net->n; row-- > 0;)
 	{

@@ -15,7 +15,7 @@ UNIT_CORE    := $(sort $(wildcard $(UNIT_SRC)/src/core/*.c))
 UNIT_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/unit/test_*.c))))
 UNIT_HEADERS := $(wildcard $(UNIT_SRC)/src/core/*.h $(UNIT_SRC)/test/unit/*.h)
 UNIT_WARN    := -std=gnu11 -Wall -Wextra -Wdeclaration-after-statement
-UNIT_CFLAGS   = $(UNIT_WARN) -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)/src -I$(UNIT_SRC)/test/unit
+UNIT_CFLAGS   = $(UNIT_WARN) -DUNIT_TOP='"$(UNIT_SRC)"' -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)/src -I$(UNIT_SRC)/test/unit
 UNIT_LIBS    := -lm -ldl -lpthread
 UNIT_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 UNIT_FLAGS_tsan := -O1 -fsanitize=thread -DRS_NO_IFUNC
