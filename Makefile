@@ -45,7 +45,7 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test lint format format-check \
-	bench bench-quality dist help
+	bench bench-quality bench-features demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -56,6 +56,12 @@ packages:
 demo:
 	@$(tools)/packages.sh demo
 	@$(srcdir)/deploy/demo/demo.sh
+
+## demo-features: from a dirty file of users to a network's top 10
+##	KEEP=1 keeps the server; USERS=FILE.csv.gz EVENTS=FILE.csv.gz take real ones
+demo-features:
+	@$(tools)/packages.sh demo
+	@$(srcdir)/deploy/demo/features.sh
 
 ## test: every suite: build without a warning, lint, unit, regress, isolation, TAP, docs
 test:
@@ -106,6 +112,12 @@ bench:
 bench-quality:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/quality.sh
+	@$(srcdir)/test/bench/features_quality.sh
+
+## bench-features: encoders and the network beside Keras, scikit-learn and Spark
+bench-features:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/features.sh
 
 ## dist: the source archive, named by the version
 dist:
