@@ -75,6 +75,8 @@ recsys_stream_main(Datum argument)
 	previous_log_hook = emit_log_hook;
 	emit_log_hook = note_fatal;
 	BackgroundWorkerInitializeConnectionByOid(w->launch.database, w->launch.owner, 0);
+	w->writer_context =
+		AllocSetContextCreate(TopMemoryContext, "recsys writers", ALLOCSET_SMALL_SIZES);
 	w->batch_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys batch", ALLOCSET_DEFAULT_SIZES);
 	run();
@@ -298,6 +300,7 @@ recover(void)
 	if (w->writer != NULL)
 		rspg_writer_free(w->writer);
 	w->writer = NULL;
+	MemoryContextReset(w->writer_context); /* one that failed while it was made */
 	w->retry_ms = w->retry_ms == 0 ? RETRY_MIN_MS : Min(w->retry_ms * 2, RETRY_MAX_MS);
 	w->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), w->retry_ms);
 	RESUME_INTERRUPTS();

@@ -43,6 +43,7 @@ typedef struct RspgWorker
 	bool unchecked;     /* the row may have changed since */
 	Oid table;          /* recsys.stream: another one after a new CREATE EXTENSION */
 	RspgWriter *writer; /* NULL = to be made */
+	MemoryContext writer_context;
 
 	/* the broker's side */
 	RskConsumer *consumer;

@@ -73,7 +73,7 @@ rspg_worker_write(void)
 	if (w->n_messages > 0)
 	{
 		if (w->writer == NULL)
-			w->writer = rspg_writer_create(TopMemoryContext, w->stream);
+			w->writer = rspg_writer_create(w->writer_context, w->stream);
 		rspg_writer_write(w->writer, w->messages, w->n_messages, &result);
 	}
 	move_offsets(&result);

@@ -109,6 +109,29 @@ ok(wait_until(10, sub { !-d "/proc/$pid" }), 'the first one ends when it wakes u
 send_events(100);
 all_once('woken up again');
 
+# somebody else writes the batch while ours is in flight: the compare-and-set on
+# the offsets takes ours back
+as_shop($node, 'UPDATE shop.slow SET seconds = 1');
+$pid = worker_pid('events');
+my $log = -s $node->logfile;
+send_events(10);
+wait_until(5, sub { sql($node, "SELECT query FROM pg_stat_activity WHERE pid = $pid") =~ /^writing/ });
+usleep(100_000);
+as_shop($node, q{
+	BEGIN;
+	ALTER TABLE shop.slow RENAME TO slower; -- this insert shall not wait
+	CREATE TABLE shop.slow (seconds float8);
+	INSERT INTO shop.events (partition_no, seq) SELECT p, n FROM generate_series(0, 1) p,
+		generate_series((SELECT max(seq) + 1 FROM shop.events), (SELECT max(seq) + 10 FROM shop.events)) n;
+	UPDATE recsys.stream_offset SET next_offset = next_offset + 10;
+	COMMIT});
+all_once('written by somebody else');
+ok(wait_until(5, sub { substr(server_log($node), $log) =~ /offset of partition \d is not \d+ any more/ }),
+	'the worker noticed');
+send_events(10);
+all_once('and goes on behind it');
+as_shop($node, 'INSERT INTO shop.slow VALUES (0)');
+
 # cancelled: the same messages again
 as_shop($node, 'UPDATE shop.slow SET seconds = 1');
 $pid = worker_pid('events');
@@ -187,6 +210,41 @@ is(sql($node, 'SELECT max(seq) FROM shop.events'), $sent, 'nothing is written me
 sql($node, 'ALTER ROLE shop LOGIN');
 $sent += 10;
 all_once('owner may again');
+
+# triggers run as the owner, whatever they try, at once or at the commit
+sql($node, q{
+	CREATE ROLE mallory LOGIN;
+	GRANT USAGE, CREATE ON SCHEMA shop TO mallory;
+	GRANT TRIGGER ON shop.events TO mallory});
+as_shop($node, 'CREATE TABLE shop.seen (what text, who text, session text, error text); GRANT INSERT ON shop.seen TO public');
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION shop.evil() RETURNS trigger LANGUAGE plpgsql AS $$
+	DECLARE
+		command text;
+	BEGIN
+		FOREACH command IN ARRAY ARRAY['ALTER ROLE mallory SUPERUSER', 'RESET SESSION AUTHORIZATION', 'RESET ROLE',
+			'SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', 'COPY (SELECT 1) TO PROGRAM $c$true$c$', 'SELECT 1']
+		LOOP
+			BEGIN
+				EXECUTE command;
+				INSERT INTO shop.seen VALUES (command, current_user, session_user);
+			EXCEPTION WHEN OTHERS THEN
+				INSERT INTO shop.seen VALUES (command, current_user, session_user, SQLSTATE);
+			END;
+		END LOOP;
+		RETURN NULL;
+	END$$;
+	CREATE TRIGGER evil AFTER INSERT ON shop.events EXECUTE FUNCTION shop.evil();
+	CREATE CONSTRAINT TRIGGER evil_later AFTER INSERT ON shop.events DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION shop.evil()}, extra_params => [ '-U', 'mallory' ]);
+send_events(1);
+all_once('a malicious trigger');
+is( sql($node, q{SELECT what, who, session, coalesce(error, '') FROM shop.seen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4}),
+	"ALTER ROLE mallory SUPERUSER|shop|shop|42501\nCOPY (SELECT 1) TO PROGRAM \$c\$true\$c\$|shop|shop|42501\n"
+		. "RESET ROLE|shop|shop|\nRESET SESSION AUTHORIZATION|shop|shop|\nSELECT 1|shop|shop|\n"
+		. "SET ROLE postgres|shop|shop|42501\nSET SESSION AUTHORIZATION postgres|shop|shop|42501",
+	'gained nothing');
+as_shop($node, 'DROP TRIGGER evil ON shop.events; DROP TRIGGER evil_later ON shop.events');
 
 # too few worker slots
 $node->append_conf('postgresql.conf', "max_worker_processes = 4\n");
