@@ -34,6 +34,7 @@
 	X(fatal_error)                                                                                 \
 	X(poll_set_consumer)                                                                           \
 	X(assign)                                                                                      \
+	X(assignment)                                                                                  \
 	X(queue_get_consumer)                                                                          \
 	X(queue_io_event_enable)                                                                       \
 	X(queue_destroy)                                                                               \

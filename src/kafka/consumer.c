@@ -201,6 +201,29 @@ set_expected(RskConsumer *consumer, const RskPosition *positions, int n)
 	return true;
 }
 
+/*
+ * Change the assignment and wait until the partitions of the one before are
+ * stopped; librdkafka's main thread does that at once, without a broker.  When
+ * it is told of another change in between, it stops them twice and then aborts
+ * the process by an assertion (all versions up to 2.15 at least; mended by
+ * confluentinc/librdkafka#5574).  Its orders are carried out in turn: the first
+ * answer means that the stops are, the second that their answers are too.
+ */
+static rd_kafka_resp_err_t
+change_assignment(RskConsumer *consumer, const rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_resp_err_t result = rsk_api.assign(consumer->kafka, list);
+
+	for (int i = 0; i < 2; i++)
+	{
+		rd_kafka_topic_partition_list_t *ignored;
+
+		if (rsk_api.assignment(consumer->kafka, &ignored) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rsk_api.topic_partition_list_destroy(ignored);
+	}
+	return result;
+}
+
 bool
 rsk_consumer_assign(RskConsumer *consumer, const RskPosition *positions, int n, char *error,
 					size_t error_size)
@@ -228,7 +251,7 @@ rsk_consumer_assign(RskConsumer *consumer, const RskPosition *positions, int n, 
 	for (int i = 0; i < n; i++)
 		rsk_api.topic_partition_list_add(list, consumer->topic, positions[i].partition)->offset =
 			positions[i].next;
-	result = rsk_api.assign(consumer->kafka, list);
+	result = change_assignment(consumer, list);
 	if (list != NULL)
 		rsk_api.topic_partition_list_destroy(list);
 	if (result == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -261,7 +284,7 @@ close_kafka(void *arg)
 	RskConsumer *consumer = arg;
 
 	rsk_lookup_stop(consumer->lookup);
-	rsk_api.assign(consumer->kafka, NULL);
+	change_assignment(consumer, NULL);
 	rsk_api.queue_io_event_enable(consumer->queue, -1, NULL, 0);
 	rsk_api.queue_destroy(consumer->queue);
 	/* No leaving of a group, which would wait for a broker */

@@ -195,6 +195,37 @@ TEST(assigns_again)
 	mock_stop(&mock);
 }
 
+/*
+ * One assignment right after another: librdkafka aborts the process when it is
+ * told of the second before the partitions of the first are stopped.
+ */
+TEST(assigns_at_once)
+{
+	Mock mock;
+	Reader reader;
+	double begin;
+
+	mock_start(&mock, 1, TOPIC, 8);
+	for (int p = 0; p < 8; p++)
+		mock_count(&mock, TOPIC, p, 0, 1000);
+	start_reader(&reader, &mock, 8, 0);
+	begin = mock_seconds();
+	for (int i = 0; i < 3000; i++)
+	{
+		assign_all(&reader, 1 + i % 8, i % 900);
+		if (i % 3 == 0)
+			read_once(&reader, 0);
+	}
+	printf("a change of the assignment takes %.3f ms\n", (mock_seconds() - begin) / 3000 * 1000);
+	assign_all(&reader, 8, 0);
+	reader.messages = 0;
+	CHECK(read_messages(&reader, 8000, 20));
+	CHECK(reader.messages == 8000);
+	CHECK(!reader.wrong);
+	CHECK(rsk_consumer_close(reader.consumer));
+	mock_stop(&mock);
+}
+
 TEST(refuses_positions)
 {
 	Mock mock;
@@ -212,4 +243,4 @@ TEST(refuses_positions)
 }
 
 UNIT_MAIN(reads_all, bounds_bytes, wakes_for_the_rest, keys_tombstones_headers, assigns_again,
-		  refuses_positions)
+		  assigns_at_once, refuses_positions)
