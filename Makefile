@@ -45,14 +45,15 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test lint format format-check \
-	bench bench-quality bench-features demo-features dist help
+	bench bench-quality bench-features bench-stream torture demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
 	$(tools)/packages.sh test
 
 ## demo: install, build and show a shop's recommender on a throw-away server
-##	KEEP=1 keeps the server until Enter; EVENTS=FILE.csv.gz takes real events
+##	KEEP=1 keeps the server until Enter; EVENTS=FILE.csv.gz takes real events;
+##	BROKERS=host:port TOPIC=name takes a Kafka cluster instead of an embedded broker
 demo:
 	@$(tools)/packages.sh demo
 	@$(srcdir)/deploy/demo/demo.sh
@@ -118,6 +119,15 @@ bench-quality:
 bench-features:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/features.sh
+
+## bench-stream: rows a second beside COPY and Kafka Connect, produce to visible, idle CPU
+bench-stream:
+	@$(tools)/packages.sh kafka
+	@$(srcdir)/test/bench/stream.sh
+
+## torture: ROUNDS of chaos for streams, on a real broker where it can be had (100)
+torture:
+	@ROUNDS=$(or $(ROUNDS),100) PROVE_TESTS=test/t/031_chaos.pl $(tools)/run.sh tap
 
 ## dist: the source archive, named by the version
 dist:

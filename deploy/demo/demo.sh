@@ -1,18 +1,23 @@
 #!/bin/bash
 #
 # demo.sh
-#		A shop's recommender on a throw-away server, from nothing to answers.
+#		A shop's recommender on a throw-away server, from nothing to answers: its
+#		events come by a Kafka topic, and each changes the next answer.
 #
+#	BROKERS=host:port,…	a Kafka cluster instead of an embedded broker
+#	TOPIC=name			another topic than user-behavior-topic
 #	KEEP=1				wait for Enter at the end, so that one can look around
 #	EVENTS=FILE.csv.gz	real events instead of the generated shop, in the form
 #						user_id,item_id,event_type,rating,ts (blank where not
-#						available, ts in unix seconds)
+#						available, ts in unix seconds); these are loaded from the
+#						file, only what happens later comes by the topic
 #
 # Called by make demo, which installs the packages first.
 #
 set -euo pipefail
 . "$(dirname "$0")/../../test/tools/server.sh"
 . "$(dirname "$0")/steps.sh"
+. "$(dirname "$0")/topic.sh"
 demo=$top/deploy/demo
 events=${EVENTS:-}
 
@@ -24,14 +29,37 @@ fi
 step "Build, and make a private copy of the server with recsys in it"
 scratch_make
 stage_make
+make -C "$top" -s --no-print-directory kafka-tools
 
-step "Start a throw-away server"
-server_start "shared_preload_libraries = 'recsys'" "shared_buffers = 256MB"
-createdb shop
+step "Start a throw-away server and a broker"
+server_start "shared_preload_libraries = 'recsys'" "shared_buffers = 256MB" \
+	"track_commit_timestamp = on" # for the milliseconds of the click
+createuser shop
+createdb -O shop shop
+psql -X -q -v ON_ERROR_STOP=1 -e shop <<-SQL
+	CREATE EXTENSION recsys;
+	GRANT INSERT ON recsys.stream TO shop;
+	GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO shop;
+SQL
+# All that follows as role shop: it owns tables and stream, and a superuser may not
+export PGUSER=shop
+topic_open "$top/build/kafka"
 
 if [ -z "$events" ]; then
 	step "Open a shop: users, items and two months of events"
 	sql -f "$demo/shop.sql"
+	sql -c "ALTER TABLE events RENAME TO played; CREATE TABLE events (LIKE played, sent timestamptz); CREATE INDEX ON events (user_id)"
+
+	step "Play the events onto the topic, and let a stream bring them into the table"
+	topic_stream
+	topic_play played
+	topic_clicks_open
+	topic_wait "SELECT sum(rows) >= (SELECT count(*) FROM played) AND sum(rejected) = 1 FROM recsys.stream_status"
+	show <<-'SQL'
+		SELECT partition, state, next_offset, lag, rows, rejected, updated::time(3) FROM recsys.stream_status ORDER BY partition;
+		SELECT partition, message_offset, convert_from(key, 'UTF8') AS key, sqlstate, error FROM recsys.dead_letters;
+	SQL
+	sql -c "VACUUM ANALYZE events"
 	show <<-'SQL'
 		SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM items) AS items,
 			count(*) AS events, min(ts)::date AS first, max(ts)::date AS last FROM events;
@@ -46,6 +74,9 @@ else
 	sql -f "$demo/events.sql"
 	unpacked "$events" | sql -c '\copy raw FROM pstdin WITH (FORMAT csv, HEADER)'
 	sql -f "$demo/events_typed.sql"
+	sql -c "ALTER TABLE events ADD COLUMN sent timestamptz"
+	topic_stream
+	topic_clicks_open
 	show <<-'SQL'
 		SELECT count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items, count(*) AS events,
 			min(ts)::date AS first, max(ts)::date AS last FROM events;
@@ -81,9 +112,8 @@ if [ "$(value "SELECT count(*) < 0.001 * count(DISTINCT user_id) * count(DISTINC
 	als_options='{"unobserved_weight": 0.01}'
 fi
 
-step "Create the extension and train"
+step "Train"
 show <<SQL
-CREATE EXTENSION recsys;
 SELECT recsys.create_model('shop', 'events', 'als', '$als_options', event_column => 'event_type',
 	event_weights => '$weights');
 SELECT recsys.train('shop') AS version;
@@ -134,10 +164,12 @@ clicked=$(value "SELECT item_id FROM events WHERE item_id NOT IN (SELECT item_id
 	GROUP BY item_id HAVING count(*) > 20 ORDER BY hashtextextended(item_id::text, 5) LIMIT 1")
 echo "User $me now looks at: $(value "SELECT item FROM label WHERE item_id = '$clicked'")"
 type=$(value "SELECT event_type FROM events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
-show <<SQL
-INSERT INTO events (user_id, item_id, event_type, ts)
-VALUES ('$me', '$clicked', '$type', $([ "$has_time" = t ] && echo "(SELECT max(ts) + interval '1 minute' FROM events)" || echo NULL));
-SQL
+click=$(value "SELECT json_strip_nulls(json_build_object('user_id', user_id, 'item_id', item_id, 'event_type', '$type',
+	'ts', CASE WHEN '$has_time' = 't' THEN (SELECT max(ts) + interval '1 minute' FROM events) END))
+	FROM (SELECT '$me'::$id AS user_id, '$clicked'::$id AS item_id) c")
+echo "Sent to $topic: $click"
+topic_send "$click"
+echo "Visible in the table $sent_to_visible_ms ms after it was sent."
 keep_lists after
 for model in shop ${models#als}; do
 	[ "$model" = shop ] || model=next
@@ -157,10 +189,13 @@ echo "Visitor $visitor without any event:"
 show <<SQL
 SELECT rank, item, source FROM recsys.recommend('$visitor'::$id, 3, 'shop') JOIN label USING (item_id) ORDER BY rank;
 SQL
-sql -c "INSERT INTO events (user_id, item_id, event_type, ts)
-	SELECT '$visitor', item_id, '$type', last FROM (
-		SELECT item_id, max(ts) AS last FROM events WHERE user_id = '$me' AND item_id <> '$clicked'
-		GROUP BY item_id ORDER BY last DESC NULLS LAST, item_id LIMIT 3) seen"
+value "SELECT json_strip_nulls(json_build_object('user_id', '$visitor'::$id, 'item_id', item_id, 'event_type', '$type', 'ts', last))
+	FROM (SELECT item_id, max(ts) AS last FROM events WHERE user_id = '$me' AND item_id <> '$clicked'
+		GROUP BY item_id ORDER BY last DESC NULLS LAST, item_id LIMIT 3) seen" >"$scratch/clicks"
+while read -r click; do
+	topic_send "$click"
+	echo "Sent and visible after $sent_to_visible_ms ms: $click"
+done <"$scratch/clicks"
 echo "The same visitor after three clicks:"
 value "SELECT '  ' || item FROM events JOIN label USING (item_id) WHERE user_id = '$visitor'"
 show <<SQL
@@ -197,6 +232,6 @@ sql -P footer=off -P "title=$(value "SELECT count(*) FROM asked") users, each as
 	FROM quality ORDER BY ndcg;
 SQL
 
-steps_end demo "TABLE recsys.models;  TABLE recsys.model_versions;" \
+steps_end demo "TABLE recsys.models;  TABLE recsys.model_versions;  SELECT * FROM recsys.stream_status;" \
 	"SELECT * FROM recsys.similar_items('$clicked'::$id, 5, 'shop') JOIN label USING (item_id);" \
 	"SELECT * FROM recsys.recommend_for_items('{$clicked}'::$id[], 5, 'shop') JOIN label USING (item_id);"

@@ -32,7 +32,7 @@ unpacked() {
 # steps_end MAKE-TARGET LINE…: the seconds of all steps, and what to type to look
 # around; waits for Enter where KEEP=1
 steps_end() {
-	local target=$1 look="psql -h $scratch -p $PGPORT -U postgres shop"
+	local target=$1 look="psql -h $scratch -p $PGPORT -U $PGUSER shop"
 	shift
 	step_end
 	step_name=

@@ -162,6 +162,12 @@ take_error(const RskEvent *event)
 		ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
 		proc_exit(1);
 	}
+	/* When topic or partition are there again, they may be others: begin as at the
+	 * start, which compares the last message */
+	if (w->positioned && (strcmp(event->code, "UNKNOWN_TOPIC_OR_PART") == 0 ||
+						  strcmp(event->code, "_UNKNOWN_PARTITION") == 0 ||
+						  strcmp(event->code, "_UNKNOWN_TOPIC") == 0))
+		rspg_worker_restart();
 	if (strcmp(event->code, "_ALL_BROKERS_DOWN") == 0)
 	{
 		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);

@@ -99,6 +99,9 @@ rspg_worker_take_answer(void)
 	w->lookup_open = false;
 	if (!answer.ok)
 	{
+		/* When it is there again, it may be another one: begin as at the start */
+		if (answer.no_topic && w->positioned)
+			rspg_worker_restart();
 		rspg_stream_set_error(w->slot, answer.no_topic ? "42704" : "08000", answer.error);
 		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
 		ask_again(RETRY_MS);
