@@ -48,7 +48,6 @@ static TimestampTz failed_rescan_at = 0;
 static void start(void);
 static void at_exit(int code, Datum argument);
 static void list_databases(void);
-static bool allowed(const char *name);
 static bool database_allowed(Oid database);
 static void feed_scans(void);
 static long tend_databases(TimestampTz now);
@@ -157,7 +156,8 @@ list_databases(void)
 		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
 		MemoryContext old;
 
-		if (!row->datallowconn || row->datistemplate || !allowed(NameStr(row->datname)))
+		if (!row->datallowconn || row->datistemplate ||
+			!rspg_stream_database_allowed(NameStr(row->datname)))
 		{
 			want_nothing(row->oid);
 			continue;
@@ -171,11 +171,8 @@ list_databases(void)
 	CommitTransactionCommand();
 }
 
-/*
- * Is the database one of recsys.databases?
- */
-static bool
-allowed(const char *name)
+bool
+rspg_stream_database_allowed(const char *name)
 {
 	char *list = pstrdup(recsys_databases);
 	List *names;
@@ -213,7 +210,7 @@ database_allowed(Oid database)
 	{
 		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
 
-		result = row->datallowconn && allowed(NameStr(row->datname));
+		result = row->datallowconn && rspg_stream_database_allowed(NameStr(row->datname));
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);

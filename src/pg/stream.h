@@ -170,6 +170,11 @@ extern void rspg_stream_wake_at_commit(void);
 /* Is the launcher there (shared_preload_libraries)? */
 extern bool rspg_stream_preloaded(void);
 
+/* --- launcher.c --- */
+
+/* Preloaded: is the database one of recsys.databases? */
+extern bool rspg_stream_database_allowed(const char *name);
+
 /*
  * recsys.stream_state_rows(): what workers say of themselves, a row a partition
  * (partition NULL where a worker has none yet):

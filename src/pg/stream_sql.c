@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
@@ -44,7 +45,7 @@ static void check_name(const char *name);
 static void check_target(Oid target, Oid owner);
 static Datum with_start_in_utc(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
-static void warn_unless_preloaded(void);
+static void warn_unless_followed(void);
 
 PG_FUNCTION_INFO_V1(recsys_create_stream);
 PG_FUNCTION_INFO_V1(recsys_alter_stream);
@@ -111,7 +112,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_stream_wake_at_commit();
-	warn_unless_preloaded();
+	warn_unless_followed();
 	PG_RETURN_VOID();
 }
 
@@ -336,12 +337,23 @@ with_start_in_utc(Datum options)
 							   DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
+/* The row is right, and yet no worker will come. */
 static void
-warn_unless_preloaded(void)
+warn_unless_followed(void)
 {
+	const char *database;
+
 	if (!rspg_stream_preloaded())
+	{
 		ereport(WARNING,
 				(errmsg("no worker will read the stream"),
 				 errdetail("The server was started without the library of recsys."),
 				 errhint("Add recsys to shared_preload_libraries and restart the server.")));
+		return;
+	}
+	database = get_database_name(MyDatabaseId);
+	if (!rspg_stream_database_allowed(database))
+		ereport(WARNING, (errmsg("no worker will read the stream"),
+						  errdetail("Database \"%s\" is not one of recsys.databases.", database),
+						  errhint("A superuser adds it and reloads the configuration.")));
 }

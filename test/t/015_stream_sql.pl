@@ -74,6 +74,15 @@ send_events('more', 0, 100, 102);
 is(settled_rows($node, 'SELECT count(*), max(n) FROM shop.others', '8|102'), '8|102', 'another topic');
 is(settled_rows($node, 'SELECT partition, next_offset, lag FROM recsys.stream_status', '0|3|0'), '0|3|0', 'with offsets of its own');
 
+# a database that the launcher leaves out
+sql($node, 'CREATE DATABASE aside');
+$node->safe_psql('aside', 'CREATE EXTENSION recsys; GRANT INSERT ON recsys.stream TO shop; CREATE TABLE t (n int); GRANT INSERT ON t TO shop');
+my ($ret, $out, $err) = $node->psql('aside', "SELECT recsys.create_stream('aside', 'kafka', 't', 't')", extra_params => [ '-U', 'shop' ]);
+like($err, qr/WARNING:  no worker will read the stream\nDETAIL:  Database "aside" is not one of recsys\.databases/, 'a warning where no worker will come');
+is($node->safe_psql('aside', 'SELECT state FROM recsys.streams'), 'not running', 'and a state that says so');
+($ret, $out, $err) = $node->psql('postgres', "BEGIN; SELECT recsys.create_stream('quiet', 'kafka', 't', 'shop.others'); ROLLBACK", extra_params => [ '-U', 'shop' ]);
+is($err, '', 'none elsewhere');
+
 # what the server no longer allows is not read, and says so; then it goes on
 sql($node, "LOAD 'recsys'; ALTER SYSTEM SET recsys.allowed_brokers = 'elsewhere'; SELECT pg_reload_conf()");
 sql($node, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type ~ 'recsys' AND usename = 'shop'});
