@@ -73,19 +73,17 @@ unpacked "$users" | awk 'NR == 1 || !/^[0-9]+,[0-9]+,[FMX],/ && shown++ < 8 { pr
 step "Read the file as it stands, then clean it"
 load raw_users "$users"
 show <<'SQL'
-CREATE TABLE checked AS
-SELECT user_id, trim(age) AS age, upper(trim(gender)) AS gender, nullif(trim(occupation), '') AS occupation, CASE
-		WHEN recsys.try_cast(user_id, NULL::bigint) IS NULL THEN 'no user_id'
-		WHEN row_number() OVER (PARTITION BY user_id) > 1 THEN 'user_id is there twice'
-		WHEN recsys.try_cast(age, 0::real) IS NULL AND trim(age) <> '' THEN 'age is not a number'
-		WHEN NOT recsys.try_cast(age, 0::real) BETWEEN 5 AND 110 THEN 'age is out of range'
-		WHEN trim(gender) !~* '^[FMX]$' THEN 'gender is not F, M or X' END AS reason
-FROM raw_users;
-SELECT coalesce(reason, 'kept') AS reason, count(*), min(concat_ws(' | ', user_id, age, gender, occupation)) AS example
-FROM checked GROUP BY checked.reason ORDER BY checked.reason NULLS FIRST;
-CREATE TABLE users AS
-SELECT user_id::bigint, recsys.try_cast(age, NULL::real) AS age, gender, occupation FROM checked WHERE reason IS NULL;
-ALTER TABLE users ADD PRIMARY KEY (user_id);
+CREATE VIEW read_users AS SELECT DISTINCT user_id, age, gender, occupation FROM raw_users;
+SELECT count(*) AS lines, (SELECT count(*) FROM read_users) AS without_repeated_lines FROM raw_users;
+
+CREATE TABLE users (user_id bigint PRIMARY KEY, age real, gender text, occupation text);
+CREATE TABLE users_rejects (LIKE recsys.reject);
+SELECT rows_read, rows_written, rows_rejected FROM recsys.clean('read_users', 'users', '{
+	"age": {"trim": true, "null_values": ["", "unknown"], "min": 5, "max": 110},
+	"gender": {"trim": true, "lower": true, "required": true, "allowed": ["f", "m", "x"]},
+	"occupation": {"trim": true}}', 'users_rejects');
+SELECT column_name, reason, count(*), (array_agg(source_row ORDER BY row_number))[1] AS for_example
+FROM users_rejects GROUP BY column_name, reason ORDER BY column_name, reason;
 SQL
 
 step "Fit the encoders, and look at what a user becomes"
@@ -148,11 +146,11 @@ SQL
 }
 # shellcheck disable=SC2046
 if [ -z "${USERS:-}" ]; then
-	ask '{"age": 17, "gender": "M", "occupation": "student"}'
-	ask '{"age": 44, "gender": "F", "occupation": "nurse"}'
+	ask '{"age": 17, "gender": "m", "occupation": "student"}'
+	ask '{"age": 44, "gender": "f", "occupation": "nurse"}'
 else
-	ask "{\"age\": 25, \"gender\": \"M\", \"occupation\": $(value "SELECT to_json(min(occupation)) FROM users")}"
-	ask "{\"age\": 56, \"gender\": \"F\", \"occupation\": $(value "SELECT to_json(max(occupation)) FROM users")}"
+	ask "{\"age\": 25, \"gender\": \"m\", \"occupation\": $(value "SELECT to_json(min(occupation)) FROM users")}"
+	ask "{\"age\": 56, \"gender\": \"f\", \"occupation\": $(value "SELECT to_json(max(occupation)) FROM users")}"
 fi
 
 step "Take the model out, as a file that any safetensors reader opens"
