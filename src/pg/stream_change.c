@@ -54,6 +54,7 @@ rspg_stream_lock(const char *name)
 	if (!has_privs_of_role(GetUserId(), row.owner))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("must be owner of stream \"%s\"", name)));
+	PreventCommandIfReadOnly("the change of a stream"); /* a standby knows no such lock */
 	rspg_stream_queue(row.id, ExclusiveLock);
 	value = Int64GetDatum(row.id);
 	(void) rspg_execute(&lock, &value, NULL, false);

@@ -51,10 +51,25 @@ $primary->wait_for_catchup($replica);
 is($reader->do($one), $primary->safe_psql('postgres', $one), 'an event is replicated into the answer');
 unlike($reader->do($one), qr/popularity/, 'which is no longer a stranger\'s');
 
+# streams are seen, not run, and not changed
+$primary->safe_psql(
+	'postgres', q{
+	CREATE ROLE shop LOGIN;
+	GRANT INSERT ON recsys.stream TO shop;
+	GRANT INSERT ON events TO shop;
+	SET client_min_messages = error;
+	SET ROLE shop;
+	SELECT recsys.create_stream('shop', 'kafka', 'topic', 'events');
+	SELECT recsys.seek_stream('shop', '{"0": 5}');});
+$primary->wait_for_catchup($replica);
+is($reader->do('SELECT stream, partition, state, next_offset FROM recsys.stream_status'), 'shop|0|not running|5', 'the status of a stream');
+
 # what writes is refused, training a value is not
 foreach my $sql (
 	q{recsys.train('als')}, q{recsys.deploy('als', 1)}, q{recsys.drop_model('als')},
-	q{recsys.create_model('x', 'events')}, q{recsys.save_model('als', recsys.load_model('als'))})
+	q{recsys.create_model('x', 'events')}, q{recsys.save_model('als', recsys.load_model('als'))},
+	q{recsys.pause_stream('shop')}, q{recsys.resume_stream('shop')}, q{recsys.seek_stream('shop', 'latest')},
+	q{recsys.drop_stream('shop')}, q{recsys.alter_stream('shop', topic => 't')})
 {
 	like($reader->do("SELECT $sql"), qr/^ERROR:  25006/, "$sql is refused: read-only");
 }
