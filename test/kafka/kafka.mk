@@ -18,9 +18,21 @@ $(KAFKA_BUILD)/asan/test_%: $(UNIT_SRC)/test/kafka/test_%.c $(KAFKA_SRC:$(UNIT_S
 	$(UNIT_CC) $(KAFKA_CFLAGS) $(UNIT_FLAGS_asan) $(filter %.c %.o,$^) $(UNIT_LIBS) -lrdkafka -o $@
 .PRECIOUS: $(KAFKA_BUILD)/asan/%.o
 
+# They wait more than they compute, so all run at a time.  Each prints figures and
+# its closing line, after a failure all it said.
 .PHONY: kafka-unit kafka-tools
-kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%) | $(KAFKA_BUILD)/proxy
-	$(call unit-run,$^)
+kafka-unit: $(KAFKA_TESTS:%=$(KAFKA_BUILD)/asan/%) | $(KAFKA_BUILD)/proxy $(KAFKA_BUILD)/reader
+	@for t in $^; do ($$t >$$t.out 2>&1; echo $$? >$$t.status) & done; wait; \
+	failed=0; \
+	for t in $^; do \
+		sed '$$d' $$t.out; \
+		line=`tail -n 1 $$t.out`; \
+		case "`cat $$t.status` $$line" in \
+			"0 "*" passed, 0 failed") echo "$$(basename $$t): $$line" ;; \
+			*) echo "$$(basename $$t): $$line (status `cat $$t.status`)"; failed=1 ;; \
+		esac; \
+	done; \
+	[ $$failed -eq 0 ] && echo "kafka-unit: all passed"
 
 kafka-tools: $(KAFKA_TOOLS:%=$(KAFKA_BUILD)/%)
 $(KAFKA_BUILD)/reader: $(UNIT_SRC)/test/kafka/reader.c $(KAFKA_SRC) $(KAFKA_HEADERS)
