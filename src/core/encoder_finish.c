@@ -12,8 +12,9 @@
 #include "core/encoder_fit.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "core/sortnumbers.h"
 
 static RsStatus
 nothing_to_fit(RsContext *ctx, const RsColumn *c)
@@ -21,15 +22,6 @@ nothing_to_fit(RsContext *ctx, const RsColumn *c)
 	rs_fail(ctx, RS_ERR_EMPTY, "column \"%s\" has no value to fit on", c->name);
 	rs_hint(ctx, "Leave the column out, or impute a constant.");
 	return RS_ERR_EMPTY;
-}
-
-static int
-compare_numbers(const void *a, const void *b)
-{
-	double x = *(const double *) a;
-	double y = *(const double *) b;
-
-	return x < y ? -1 : x > y;
 }
 
 /* Sorted values, and times more of the same one which has its place at `at`. */
@@ -196,8 +188,8 @@ finish_number(RsContext *ctx, RsColumn *c, RsColumnFit *f)
 	if (f->present == 0 && ((c->imputed && f->impute != RS_IMPUTE_CONSTANT) ||
 							(needs && (!c->imputed || f->missing == 0))))
 		return nothing_to_fit(ctx, c);
-	if (f->keeps && f->present > 0)
-		qsort(f->values, f->present, sizeof(double), compare_numbers);
+	if (f->keeps && rs_sort_numbers(ctx, f->values, f->present) != RS_OK)
+		return ctx->status;
 	if (f->impute == RS_IMPUTE_MEAN)
 		c->impute_number = rs_exact_mean(f->raw, f->present);
 	else if (f->impute == RS_IMPUTE_MEDIAN)

@@ -5,8 +5,9 @@
  */
 #include "core/vocabulary.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "core/insort.h"
 
 #define FIRST_ROOM 16
 #define FIRST_TEXT 256
@@ -200,21 +201,32 @@ typedef struct Ranked
 	RsText text;
 } Ranked;
 
-static int
-compare_alphabetical(const void *a, const void *b)
+static bool
+less_alphabetical(const void *array, uint64_t a, uint64_t b)
 {
-	return rs_text_compare(((const Ranked *) a)->text, ((const Ranked *) b)->text);
+	const Ranked *ranked = array;
+
+	return rs_text_compare(ranked[a].text, ranked[b].text) < 0;
 }
 
-static int
-compare_ranked(const void *a, const void *b)
+static bool
+less_ranked(const void *array, uint64_t a, uint64_t b)
 {
-	const Ranked *x = a;
-	const Ranked *y = b;
+	const Ranked *ranked = array;
 
-	if (x->count != y->count)
-		return x->count > y->count ? -1 : 1;
-	return rs_text_compare(x->text, y->text);
+	if (ranked[a].count != ranked[b].count)
+		return ranked[a].count > ranked[b].count;
+	return less_alphabetical(array, a, b);
+}
+
+static void
+swap_ranked(void *array, uint64_t a, uint64_t b)
+{
+	Ranked *ranked = array;
+	Ranked held = ranked[a];
+
+	ranked[a] = ranked[b];
+	ranked[b] = held;
 }
 
 RsStatus
@@ -235,7 +247,10 @@ rs_vocabulary_sort(RsContext *ctx, RsVocabulary *v, bool alphabetical, uint64_t 
 		ranked[n].count = v->count[i];
 		ranked[n++].text = rs_vocabulary_text(v, i);
 	}
-	qsort(ranked, n, sizeof(Ranked), alphabetical ? compare_alphabetical : compare_ranked);
+	if (alphabetical)
+		status = rs_sort_in_place(ctx, ranked, n, less_alphabetical, swap_ranked);
+	else
+		status = rs_sort_in_place(ctx, ranked, n, less_ranked, swap_ranked);
 	for (uint32_t i = 0; i < n && status == RS_OK; i++)
 		status = rs_vocabulary_add(ctx, &sorted, ranked[i].text, ranked[i].count, &code);
 	rs_free(ctx, ranked);

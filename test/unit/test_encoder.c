@@ -5,9 +5,6 @@
  */
 #include "encoders.h"
 
-#include "core/encoder_state.h"
-#include "core/exactsum.h"
-
 /* Everything at once: each step and each encoding. */
 static const char *const everything =
 	"[{\"column\": \"age\", \"impute\": \"mean\", \"scale\": \"standard\"},"
@@ -50,97 +47,6 @@ fill_rows(void)
 		row[6] = text(genres[i]);
 		row[7] = text(zips[i]);
 	}
-}
-
-TEST(sums_are_exact)
-{
-	uint64_t state = 7;
-	double values[1000];
-	RsExactSum forth = {0}, back = {0}, squares = {0};
-	double sum = 0;
-
-	for (int i = 0; i < 1000; i++)
-		values[i] = ldexp(unit_uniform(&state) - 0.5, (int) (unit_random(&state) % 120) - 60);
-	for (int i = 0; i < 1000; i++)
-	{
-		rs_exact_add(&forth, values[i], 1);
-		rs_exact_add(&back, values[999 - i], 1);
-	}
-	CHECK(rs_exact_mean(&forth, 1) == rs_exact_mean(&back, 1));
-	/* what rounding loses: 1e300 + 1 - 1e300 = 1 */
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 1e300, 1);
-	rs_exact_add(&forth, 1, 1);
-	rs_exact_add(&forth, -1e300, 1);
-	CHECK(rs_exact_mean(&forth, 1) == 1);
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 0x1p-1074, 3);
-	CHECK(rs_exact_mean(&forth, 1) == 3 * 0x1p-1074);
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 1.7e308, 1000);
-	CHECK_NEAR(rs_exact_mean(&forth, 1000) / 1.7e308, 1, 1e-15);
-	/* a deviation that a mean of 1e9 hides from doubles */
-	memset(&forth, 0, sizeof(forth));
-	for (int i = 0; i < 10; i++)
-	{
-		double x = 1e9 + i * 0x1p-10;
-
-		rs_exact_add(&forth, x, 1);
-		rs_exact_add_square(&squares, x, 1);
-		sum += (i - 4.5) * (i - 4.5) * 0x1p-20;
-	}
-	CHECK_NEAR(rs_exact_squared_deviations(&forth, &squares, 10), sum, 1e-18);
-	memset(&forth, 0, sizeof(forth));
-	memset(&squares, 0, sizeof(squares));
-	rs_exact_add_square(&squares, 3, 1u << 30);
-	rs_exact_add(&forth, 0, 1);
-	CHECK(rs_exact_squared_deviations(&forth, &squares, 1) == 9.0 * (1u << 30));
-}
-
-TEST(text_order)
-{
-	/* U+FFFD, U+1F600: by bytes the first is less, in UTF-16 it is greater */
-	RsText bmp = {"\xef\xbf\xbd", 3}, emoji = {"\xf0\x9f\x98\x80", 4}, a = {"a", 1}, ab = {"ab", 2};
-	RsText accent = {"\xc3\xa9", 2}, empty = {"", 0};
-
-	CHECK(rs_text_compare(emoji, bmp) < 0 && rs_text_compare(bmp, emoji) > 0);
-	CHECK(rs_text_compare(a, ab) < 0 && rs_text_compare(ab, a) > 0);
-	CHECK(rs_text_compare(a, accent) < 0 && rs_text_compare(accent, emoji) < 0);
-	CHECK(rs_text_compare(empty, a) < 0 && rs_text_compare(a, a) == 0);
-}
-
-TEST(murmur)
-{
-	/* published test vectors of MurmurHash3_x86_32 */
-	CHECK(rs_murmur3("", 0, 0) == 0);
-	CHECK(rs_murmur3("", 0, 1) == 0x514e28b7);
-	CHECK(rs_murmur3("test", 4, 0) == 0xba6bd213);
-	CHECK(rs_murmur3("Hello, world!", 13, 0) == 0xc0363e43);
-	CHECK(rs_murmur3("The quick brown fox jumps over the lazy dog", 43, 0) == 0x2e4ff723);
-}
-
-TEST(vocabulary)
-{
-	RsContext ctx = rs_context_malloc();
-	RsVocabulary v = {0};
-	char word[32];
-	uint32_t code;
-
-	for (int i = 0; i < 20000; i++)
-	{
-		RsText t = {word, (uint32_t) snprintf(word, sizeof(word), "%d", i % 5000)};
-
-		CHECK(rs_vocabulary_add(&ctx, &v, t, 1 + i % 5000 / 2500, &code) == RS_OK);
-		CHECK(code == (uint32_t) (i % 5000));
-	}
-	CHECK(v.n == 5000 && rs_vocabulary_find(&v, "4999", 4) == 4999);
-	CHECK(rs_vocabulary_find(&v, "5000", 4) == -1 && rs_vocabulary_find(&v, "", 0) == -1);
-	CHECK(rs_vocabulary_sort(&ctx, &v, false, 0) == RS_OK);
-	CHECK(v.n == 5000 && v.count[0] == 8 && v.count[4999] == 4);
-	CHECK(rs_vocabulary_find(&v, "2500", 4) == 0 && rs_vocabulary_find(&v, "0", 1) == 2500);
-	CHECK(rs_vocabulary_sort(&ctx, &v, true, 8) == RS_OK && v.n == 2500);
-	rs_vocabulary_free(&ctx, &v);
-	CHECK(ctx.memory_used == 0);
 }
 
 /* Every position of the encoder of `everything`, worked out by hand. */
@@ -466,6 +372,177 @@ TEST(degenerate)
 	CHECK(ctx.memory_used == 0);
 }
 
+/* What Spark 3.5 and SQL answer, in numbers. */
+TEST(known_answers)
+{
+	RsContext ctx = rs_context_malloc();
+	RsValue ten[10], words[5] = {text("b"), text("c"), text("b"), text("c"), text("a")};
+	RsValue a = text("a"), missing = null();
+	RsEncoder *e;
+	static float out[262144];
+	char *bytes;
+	bool skip;
+
+	for (int i = 0; i < 10; i++)
+		ten[i] = number(10 - i);
+	CHECK(fit(&ctx, "{\"x\": {\"bucketize\": 4}}", ten, 10, &e) == RS_OK);
+	bytes = encoder_text(&ctx, e);
+	CHECK(strstr(bytes, "\"splits\": [\"-infinity\", 3, 5, 8, \"infinity\"]") != NULL);
+	free(bytes);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"x\": {\"bucketize\": 4, \"interpolate\": true}}", ten, 10, &e) == RS_OK);
+	bytes = encoder_text(&ctx, e);
+	CHECK(strstr(bytes, "\"splits\": [\"-infinity\", 3.25, 5.5, 7.75, \"infinity\"]") != NULL);
+	free(bytes);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"x\": {\"impute\": \"median\"}}", ten, 10, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, &missing, out, &skip) == RS_OK && out[0] == 5);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"city\": {\"encode\": \"hash\", \"size\": 262144}}", &a, 1, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, &a, out, &skip) == RS_OK && out[7260] == 1);
+	rs_encoder_free(&ctx, e);
+	/* of b and c, as frequent, the first by alphabet */
+	CHECK(fit(&ctx, "{\"x\": {\"impute\": \"most_frequent\", \"encode\": \"one_hot\"}}", words + 1,
+			  4, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, &missing, out, &skip) == RS_OK && out[0] == 1);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"x\": {\"impute\": \"most_frequent\", \"encode\": \"hash\", \"size\": 3}}",
+			  words + 1, 4, &e) == RS_OK);
+	bytes = encoder_text(&ctx, e);
+	CHECK(strstr(bytes, "\"impute\": \"c\"") != NULL);
+	free(bytes);
+	rs_encoder_free(&ctx, e);
+	words[4] = text("b");
+	words[3] = text("a");
+	CHECK(fit(&ctx, "{\"x\": {\"impute\": \"most_frequent\", \"encode\": \"index\"}}", words + 1, 2,
+			  &e) == RS_OK);
+	bytes = encoder_text(&ctx, e);
+	CHECK(strstr(bytes, "\"impute\": \"b\"") != NULL);
+	free(bytes);
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+}
+
+TEST(lists)
+{
+	static const RsText ab[] = {{"a", 1}, {"b", 1}}, with_null[] = {{"b", 1}, {NULL, 0}},
+						strange[] = {{"q", 1}};
+	RsValue rows_of_lists[3] = {{.kind = RS_VALUE_LIST, .list = ab, .n = 2},
+								{.kind = RS_VALUE_LIST, .list = with_null, .n = 2},
+								{.kind = RS_VALUE_LIST, .list = strange, .n = 0}};
+	RsValue unseen = {.kind = RS_VALUE_LIST, .list = strange, .n = 1};
+	static const char *const policies[] = {"error", "keep", "ignore", "skip"};
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e;
+	float out[8];
+	bool skip;
+	char spec[200];
+
+	for (int i = 0; i < 4; i++)
+	{
+		snprintf(spec, sizeof(spec), "{\"x\": {\"encode\": \"multi_hot\", \"unseen\": \"%s\"}}",
+				 policies[i]);
+		CHECK(fit(&ctx, spec, rows_of_lists, 3, &e) == RS_OK);
+		CHECK(rs_encoder_width(e) == (i == 1 ? 3 : 2));
+		CHECK(rs_encoder_encode(&ctx, e, rows_of_lists, out, &skip) == RS_OK && !skip);
+		CHECK(out[0] == 1 && out[1] == 1);
+		CHECK(rs_encoder_encode(&ctx, e, rows_of_lists + 2, out, &skip) == RS_OK && !skip);
+		CHECK(out[0] == 0 && out[1] == 0);
+		for (int j = 0; j < 2; j++)
+		{
+			RsStatus status =
+				rs_encoder_encode(&ctx, e, j == 0 ? &unseen : rows_of_lists + 1, out, &skip);
+
+			CHECK(status == (i == 0 ? RS_ERR_PARAM : RS_OK));
+			CHECK(i == 0 || skip == (i == 3));
+			CHECK(i != 1 || out[2] == 1);
+		}
+		rs_encoder_free(&ctx, e);
+	}
+	CHECK(fit(&ctx, "{\"x\": {\"encode\": \"hash\", \"size\": 2}}", rows_of_lists, 3, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, rows_of_lists, out, &skip) == RS_OK && out[0] + out[1] > 0);
+	rs_encoder_free(&ctx, e);
+	/* an imputed text is cut like any other */
+	unseen = null();
+	CHECK(fit(&ctx,
+			  "{\"x\": {\"encode\": \"multi_hot\", \"separator\": \",\", \"impute\": \"constant\","
+			  " \"value\": \"u,,v\"}}",
+			  &unseen, 1, &e) == RS_OK);
+	CHECK(rs_encoder_width(e) == 2);
+	CHECK(rs_encoder_encode(&ctx, e, &unseen, out, &skip) == RS_OK && out[0] == 1 && out[1] == 1);
+	rs_encoder_free(&ctx, e);
+	CHECK(ctx.memory_used == 0);
+}
+
+static bool
+refuse_text(void *opaque, const void *bytes, size_t length)
+{
+	(void) opaque, (void) bytes, (void) length;
+	return false;
+}
+
+/* Too many columns, positions, too long a text; a sink that says stop. */
+TEST(limits)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEncoder *e;
+	RsEncoderFit *fitting;
+	RsValue values[20];
+	char *spec = malloc(100000);
+	char *long_text = malloc(10001);
+	float out[32];
+	bool skip;
+	size_t used = 0;
+	RsEncoderPosition p;
+
+	for (int i = 0; i <= RS_MAX_ENCODER_COLUMNS; i++)
+		used += (size_t) sprintf(spec + used, "%c\"c%d\": {}", i == 0 ? '{' : ',', i);
+	strcpy(spec + used, "}");
+	CHECK(rs_encoder_fit_create(&ctx, spec, strlen(spec), &fitting) == RS_ERR_PARAM);
+	CHECK(strstr(ctx.message, "1600") != NULL);
+	values[0] = values[1] = null();
+	CHECK(fit(&ctx,
+			  "{\"a\": {\"encode\": \"hash\", \"size\": 600000}, \"b\": {\"encode\": \"hash\", "
+			  "\"size\": "
+			  "600000}}",
+			  values, 1, &e) == RS_ERR_LIMIT);
+	used = 0;
+	for (int i = 0; i < 20; i++)
+	{
+		used += (size_t) sprintf(spec + used,
+								 "%c{\"column\": \"c%d\", \"scale\": \"%s\", \"center\": false}",
+								 i == 0 ? '[' : ',', i, i % 2 == 0 ? "standard" : "robust");
+		values[i] = number(i);
+	}
+	strcpy(spec + used, "]");
+	CHECK(fit(&ctx, spec, values, 1, &e) == RS_OK && rs_encoder_width(e) == 20);
+	CHECK(rs_encoder_encode(&ctx, e, values, out, &skip) == RS_OK && out[19] == 0);
+	CHECK(rs_encoder_write(&ctx, e, refuse_text, NULL) == RS_ERR_CANCELED);
+	rs_encoder_position(e, 1, &p);
+	CHECK_STR(p.step, "robust");
+	rs_encoder_free(&ctx, e);
+	memset(long_text, 'x', 10000);
+	long_text[10000] = '\0';
+	values[0] = text(long_text);
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"hash\", \"size\": 3}}", values, 1, &e) == RS_OK);
+	CHECK(rs_encoder_encode(&ctx, e, values, out, &skip) == RS_OK && out[0] + out[1] + out[2] == 1);
+	rs_encoder_free(&ctx, e);
+	CHECK(fit(&ctx, "{\"a\": {\"encode\": \"index\"}}", values, 1, &e) == RS_OK);
+	for (int i = 0; i < 100; i++) /* two bytes each: a message must not cut one */
+		memcpy(long_text + 2 * i + 1, "\xc3\xa9", 2);
+	CHECK(rs_encoder_encode(&ctx, e, values, out, &skip) == RS_ERR_PARAM);
+	CHECK(strstr(ctx.message, "\xc3\xa9\"") != NULL);
+	rs_encoder_free(&ctx, e);
+	values[0] = number(1e308);
+	values[1] = number(-1e308);
+	CHECK(fit(&ctx, "{\"a\": {\"scale\": \"min_max\"}}", values, 2, &e) == RS_ERR_PARAM);
+	CHECK(fit(&ctx, "{\"a\": {\"impute\": \"constant\", \"value\": -5, \"log\": true}}", values, 1,
+			  &e) == RS_ERR_PARAM);
+	free(spec);
+	free(long_text);
+	CHECK(ctx.memory_used == 0);
+}
+
 TEST(positions)
 {
 	RsContext ctx = rs_context_malloc();
@@ -541,6 +618,5 @@ TEST(memory_bound)
 	CHECK(ctx.memory_used == 0);
 }
 
-UNIT_MAIN(sums_are_exact, text_order, murmur, vocabulary, encodes, order_and_bytes, specs_refused,
-		  bytes_damaged, bytes_refused, values_refused, degenerate, positions, allocations_fail,
-		  memory_bound)
+UNIT_MAIN(encodes, order_and_bytes, specs_refused, bytes_damaged, bytes_refused, values_refused,
+		  degenerate, known_answers, lists, limits, positions, allocations_fail, memory_bound)
