@@ -92,7 +92,7 @@ isolation:
 tap:
 	@PROVE_TESTS="$(PROVE_TESTS)" $(tools)/run.sh tap
 
-## docs-test: run every SQL block of README and tutorial, compare the output shown
+## docs-test: run every SQL block of README, tutorial and features, compare the output shown
 docs-test:
 	@$(tools)/run.sh docs
 

@@ -90,7 +90,7 @@ suite_tap() {
 }
 
 suite_docs() {
-	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md
+	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md docs/features.md
 }
 
 server_start "fsync = off" "max_prepared_transactions = 10"
