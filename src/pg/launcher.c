@@ -505,12 +505,13 @@ rspg_launch_ended(RspgStreamSlot *slot, bool healthy)
 	slot->launch = 0;
 	slot->pid = 0;
 	slot->latch = NULL;
-	if (healthy || TimestampDifferenceExceeds(slot->launched_at, now, RSPG_RESTART_MAX_MS))
+	if (TimestampDifferenceExceeds(slot->launched_at, now, RSPG_RESTART_MAX_MS) ||
+		(healthy && lived))
 		slot->failures = 0;
 	for (int i = 0; i < slot->failures && wait < RSPG_RESTART_MAX_MS; i++)
 		wait *= 2;
-	if (healthy && lived)
-		wait = 0;
+	if (healthy)
+		wait = lived ? 0 : Min(wait, LIVED_MS);
 	slot->failures++;
 	slot->restart_at = TimestampTzPlusMilliseconds(now, Min(wait, RSPG_RESTART_MAX_MS));
 	if (slot->state != RSPG_WORKER_FAILED)

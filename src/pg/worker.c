@@ -75,6 +75,8 @@ recsys_stream_main(Datum argument)
 	previous_log_hook = emit_log_hook;
 	emit_log_hook = note_fatal;
 	BackgroundWorkerInitializeConnectionByOid(w->launch.database, w->launch.owner, 0);
+	/* as the owner itself, though the owner may have a role set */
+	SetConfigOption("role", "none", PGC_USERSET, PGC_S_SESSION);
 	w->writer_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys writers", ALLOCSET_SMALL_SIZES);
 	w->batch_context =
@@ -332,8 +334,24 @@ step(void)
 	deadline = Min(sign_of_life(now), Max(w->lookup_at, now));
 	if (batch_due(now, &deadline))
 		rspg_worker_write();
+	else if (w->retry_ms != 0 && w->n_messages == 0)
+		rspg_worker_recovered();
 	else if (!heard)
 		wait_for(now, deadline, w->n_messages < w->capacity);
+}
+
+/*
+ * What failed has succeeded.
+ */
+void
+rspg_worker_recovered(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	w->retry_ms = 0;
+	w->retry_at = 0;
+	rspg_stream_set_state(w->slot,
+						  w->positioned ? RSPG_WORKER_RUNNING : RSPG_WORKER_WAITING_FOR_BROKER);
 }
 
 /*

@@ -79,6 +79,9 @@ extern void rspg_worker_commit(void);
 /* The oid of recsys.stream, in a transaction. */
 extern Oid rspg_worker_table(void);
 
+/* Trouble is over. */
+extern void rspg_worker_recovered(void);
+
 /* End, to be started anew at once: the row or the offsets are not what they were. */
 extern void rspg_worker_restart(void) pg_attribute_noreturn();
 

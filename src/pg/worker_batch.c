@@ -93,21 +93,22 @@ move_offsets(const RspgBatchResult *result)
 {
 	RspgWorker *w = &rspg_worker;
 	int64 rest = result->rows;
+	int last = 0;
 
+	for (int i = 0; i < w->n_partitions; i++)
+		if (w->partitions[i].messages > 0)
+			last = i;
 	for (int i = 0; i < w->n_partitions; i++)
 	{
 		RspgPartition *partition = &w->partitions[i];
 		int64 rejected = 0;
 		int64 rows;
-		bool last = true;
 
 		if (partition->reached == partition->next)
 			continue;
 		if (result->rejected > 0 && partition->messages > 0)
 			rejected = count_rejected(partition);
-		for (int j = i + 1; j < w->n_partitions; j++)
-			last &= w->partitions[j].messages == 0;
-		rows = last ? rest : Min(partition->messages - rejected, rest);
+		rows = i == last ? rest : Min(partition->messages - rejected, rest);
 		if (partition->messages == 0)
 			rows = 0;
 		rest -= rows;
@@ -195,14 +196,12 @@ batch_done(const RspgBatchResult *result)
 	w->n_messages = 0;
 	w->n_bytes = 0;
 	w->ends_at = 0;
-	w->retry_ms = 0;
-	w->retry_at = 0;
 	for (int i = 0; i < w->n_partitions; i++)
 	{
 		w->partitions[i].next = w->partitions[i].reached;
 		w->partitions[i].messages = 0;
 	}
-	rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
+	rspg_worker_recovered();
 	snprintf(activity, sizeof(activity), "idle: lag %lld", (long long) rspg_worker_show_lag());
 	pgstat_report_activity(STATE_IDLE, activity);
 	if (n == 0)

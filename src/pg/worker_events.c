@@ -96,6 +96,7 @@ take_event(const RskEvent *event)
 {
 	RspgWorker *w = &rspg_worker;
 	RspgPartition *partition = rspg_worker_partition(event->partition);
+	char text[128];
 
 	switch (event->kind)
 	{
@@ -112,9 +113,10 @@ take_event(const RskEvent *event)
 			if (partition == NULL)
 				break;
 			/* what the broker has is asked for at the start, and decided there */
-			ereport(LOG, (errmsg("recsys stream \"%s\": partition %d has no offset %lld any more",
-								 w->stream->name, event->partition, (long long) event->offset)));
-			rspg_stream_set_error(w->slot, "XX000", "offset lost");
+			snprintf(text, sizeof(text), "partition %d has no offset %lld any more",
+					 event->partition, (long long) event->offset);
+			ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
+			rspg_stream_set_error(w->slot, "P0002", text);
 			proc_exit(1);
 		case RSK_EVENT_ERROR:
 			take_error(event);

@@ -113,7 +113,7 @@ rspg_worker_take_answer(void)
 		watch();
 	if (w->positioned)
 	{
-		if (w->retry_at == 0 || w->retry_ms == 0)
+		if (w->retry_ms == 0)
 			rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
 		(void) rspg_worker_show_lag();
 	}

@@ -134,6 +134,42 @@ all_once('and goes on behind it');
 as_shop($node, 'UPDATE shop.slow SET seconds = 0');
 wait_until(5, sub { worker_pid('events') ne '' });
 
+# killed before the first row, among the rows, and behind the offsets but before
+# the commit; the server restarts each time
+as_shop($node, q{
+	CREATE FUNCTION shop.wait_later() RETURNS trigger LANGUAGE plpgsql AS
+		$$BEGIN PERFORM pg_sleep(30) WHERE current_setting('application_name') = 'recsys'; RETURN NULL; END$$});
+my %parked = (
+	'the first row' => [ 'SELECT 1', 'LOCK TABLE shop.events' ],
+	'among the rows' => [ 'CREATE TRIGGER park AFTER INSERT ON shop.events EXECUTE FUNCTION shop.wait_later()' ],
+	'before the commit' => [
+		'CREATE CONSTRAINT TRIGGER park AFTER INSERT ON shop.events DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION shop.wait_later()'
+	]);
+as_shop($node, q{SELECT recsys.alter_stream('events',
+	options => '{"statement_timeout_ms": 20000, "lock_timeout_ms": 20000}')});
+for my $where (sort keys %parked)
+{
+	my ($prepare, $hold) = @{ $parked{$where} };
+	as_shop($node, $prepare);
+	my $holder = session($node);
+	$holder->do("BEGIN; $hold") if $hold;
+	wait_until(5, sub { worker_pid('events') ne '' });
+	send_events(20);
+	ok( wait_until(10, sub {
+			sql($node, q{SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'recsys stream events'
+				AND query LIKE 'writing %'}) =~ /^(PgSleep|relation)$/;
+		}), "$where: the worker is there");
+	kill 'KILL', worker_pid('events');
+	ok(wait_until(30, sub { eval { sql($node, 'DROP TRIGGER IF EXISTS park ON shop.events'); 1 } }), 'and is killed');
+	$holder->quit;
+	all_once("killed $where");
+}
+as_shop($node, q{SELECT recsys.alter_stream('events',
+	options => '{"statement_timeout_ms": 3000, "lock_timeout_ms": 300}')});
+send_events(10);
+all_once('and no more');
+
 # cancelled: the same messages again
 as_shop($node, 'UPDATE shop.slow SET seconds = 1');
 $pid = worker_pid('events');
@@ -183,6 +219,18 @@ comes_to('events', qr/waiting for broker/, 'starts without a broker');
 $broker->command('up');
 send_events(10);
 all_once('broker down and up');
+
+# the same offsets mean nothing in another cluster
+my $other = start_broker(topics => ['events:2']);
+produce($other->bootstrap, 'events', count => 4000, partitions => 2);
+sql($node, sprintf q{UPDATE recsys.stream SET brokers = '%s', generation = generation + 1}, $other->bootstrap);
+as_shop($node, q{SELECT recsys.pause_stream('events'); SELECT recsys.resume_stream('events')});
+comes_to('events', qr/stopped\|the brokers belong to Kafka cluster ".*", but offsets are those of/, 'another cluster: it stops');
+sql($node, sprintf q{UPDATE recsys.stream SET brokers = '%s', generation = generation + 1}, $broker->bootstrap);
+as_shop($node, q{SELECT recsys.resume_stream('events')});
+send_events(10);
+all_once('the right cluster again');
+$other->stop;
 
 # retention: the mock keeps 5 MiB of a partition
 as_shop($node, "CREATE TABLE shop.short $columns");
