@@ -14,11 +14,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #define STACK_BYTES ((size_t) 2 * 1024 * 1024)
-#define SPINS 4000             /* looks at the round number before sleeping */
-#define POLL_NANOSECONDS 50000 /* sleep of the main thread waiting for the others */
+#define SPINS 500       /* looks at the round number before sleeping: some 30 µs */
+#define POLL_YIELDS 256 /* times that the main thread steps aside between two polls */
 
 typedef struct Member
 {
@@ -164,20 +163,19 @@ rs_team_start(RsContext *ctx)
 	return team;
 }
 
-/* Until all pieces are done: awake at first, then in short sleeps. */
+/* Until all pieces are done: awake at first, then leaving the CPU to the others,
+ * for where there are more threads than CPUs, theirs may be the one we are on. */
 static RsStatus
 wait_finished(RsContext *ctx, RsTeam *team, RsStatus status)
 {
-	const struct timespec nap = {0, POLL_NANOSECONDS};
-	int spins = 0;
-
-	while (atomic_load_explicit(&team->finished, memory_order_acquire) < team->count)
+	for (uint64_t turns = 0;
+		 atomic_load_explicit(&team->finished, memory_order_acquire) < team->count; turns++)
 	{
-		if (++spins < SPINS)
+		if (turns < SPINS)
 			pause_cpu();
 		else
-			nanosleep(&nap, NULL);
-		if (spins % SPINS == 0 && status == RS_OK)
+			sched_yield();
+		if (turns % POLL_YIELDS == 0 && status == RS_OK)
 			status = rs_check_interrupt(ctx);
 		if (status != RS_OK)
 			atomic_store_explicit(&team->canceled, true, memory_order_relaxed);

@@ -2,7 +2,7 @@
  * quality.c
  *		Quality of the algorithms on public splits, over the core alone.
  *
- *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] FOLDER ALGORITHM
+ *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o no|yes] FOLDER ALGORITHM
  *				[OPTION=VALUE …]
  *
  * Trains on the split of quality_data.c, ranks all items but those of the
@@ -28,10 +28,26 @@ now(void)
 }
 
 static void
+give_features(RsContext *ctx, const Split *split, RsProblem *problem)
+{
+	RsFeatures *features = rs_features_create(ctx, split->n_features);
+
+	if (features == NULL)
+		die(ctx);
+	for (uint32_t user = 0; user < split->n_users; user++)
+		if (rs_features_append(ctx, features,
+							   split->features + (size_t) user * split->n_features) != RS_OK)
+			die(ctx);
+	problem->features = features;
+}
+
+static bool ordered; /* -o: histories in training have earlier events alone */
+
+static void
 train(RsContext *ctx, const Split *split, const RsAlgorithm *algorithm, const RsOptions *options,
 	  const RsIds *ids, RsModel *model)
 {
-	RsEvents *events = rs_events_create(ctx, algorithm->ordered);
+	RsEvents *events = rs_events_create(ctx, algorithm->ordered || ordered);
 	uint32_t most = split->n_users > split->n_items ? split->n_users : split->n_items;
 	uint32_t *rank = malloc(most * sizeof(uint32_t));
 	RsProblem problem;
@@ -48,11 +64,28 @@ train(RsContext *ctx, const Split *split, const RsAlgorithm *algorithm, const Rs
 			die(ctx);
 	}
 	if (rs_problem_build(ctx, events, rank, split->n_users, rank, split->n_items, &problem) !=
-			RS_OK ||
-		rs_train(ctx, algorithm, options, &problem, ids, model) != RS_OK)
+		RS_OK)
 		die(ctx);
+	if (split->features != NULL)
+		give_features(ctx, split, &problem);
+	problem.feature_row = rank;
+	if (rs_train(ctx, algorithm, options, &problem, ids, model) != RS_OK)
+		die(ctx);
+	rs_features_free(ctx, (RsFeatures *) problem.features);
 	rs_problem_free(ctx, &problem);
 	free(rank);
+}
+
+/* hidden=128,64, or hidden= for none. */
+static RsStatus
+set_list(RsContext *ctx, RsOptions *options, const char *name, char *value)
+{
+	double numbers[RS_MAX_LIST];
+	int n = 0;
+
+	for (; *value != '\0' && n < RS_MAX_LIST; value += *value == ',')
+		numbers[n++] = strtod(value, &value);
+	return rs_options_set_list(ctx, options, name, numbers, n);
 }
 
 static void
@@ -72,6 +105,8 @@ set_option(RsContext *ctx, RsOptions *options, char *text)
 	number = strtod(value, &end);
 	if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
 		status = rs_options_set(ctx, options, text, RS_OPTION_BOOL, *value == 't', NULL);
+	else if (strcmp(text, "hidden") == 0)
+		status = set_list(ctx, options, text, value);
 	else if (*end != '\0')
 		status = rs_options_set(ctx, options, text, RS_OPTION_ENUM, 0, value);
 	else
@@ -141,6 +176,7 @@ main(int argc, char **argv)
 	const RsAlgorithm *algorithm;
 	const char *weights = "one";
 	bool whole = false;
+	bool features = false;
 	RsOptions options;
 	Split split;
 	int at;
@@ -155,17 +191,22 @@ main(int argc, char **argv)
 			weights = argv[at + 1];
 		else if (argv[at][1] == 'h')
 			whole = strcmp(argv[at + 1], "yes") == 0;
+		else if (argv[at][1] == 'f')
+			features = strcmp(argv[at + 1], "yes") == 0;
+		else if (argv[at][1] == 'o')
+			ordered = strcmp(argv[at + 1], "yes") == 0;
 	}
 	if (at + 1 >= argc || (algorithm = rs_algorithm_find(argv[at + 1])) == NULL)
 	{
-		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] FOLDER "
+		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o "
+						"no|yes] FOLDER "
 						"ALGORITHM [OPTION=VALUE ...]\n");
 		return 2;
 	}
 	rs_options_default(&options, algorithm->options);
 	for (i = at + 2; i < argc; i++)
 		set_option(&ctx, &options, argv[i]);
-	if (!split_load(&split, argv[at], weights))
+	if (!split_load(&split, argv[at], weights, features))
 		return 1;
 	if (whole)
 		split_fit_history(&split);

@@ -215,6 +215,45 @@ read_candidates(Loader *loader)
 	return user == loader->users.n;
 }
 
+/* age (in fives), gender and occupation of each user, one-hot: a position is a
+ * column and one of its values, in the order of their first appearance. */
+static bool
+read_features(Loader *loader)
+{
+	static char line[65536];
+	Split *split = loader->split;
+	FILE *file = open_csv(loader, "users.csv.gz", line, sizeof(line));
+	uint32_t(*position)[3] = calloc((size_t) loader->users.n, sizeof(*position));
+	Dictionary values = {0};
+	char *field[5];
+	uint32_t user;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL && cut(line, field, 5) >= 4)
+	{
+		char key[3][32];
+
+		user = dictionary_code(&loader->users, field[0]);
+		if (user >= split->n_users)
+			continue;
+		snprintf(key[0], sizeof(key[0]), "age %d", atoi(field[1]) / 5);
+		snprintf(key[1], sizeof(key[1]), "gender %.20s", field[2]);
+		snprintf(key[2], sizeof(key[2]), "occupation %.20s", field[3]);
+		for (int i = 0; i < 3; i++)
+			position[user][i] = dictionary_code(&values, key[i]) + 1;
+	}
+	split->n_features = values.n;
+	split->features = calloc((size_t) split->n_users * (values.n + 1), sizeof(float));
+	for (user = 0; user < split->n_users; user++)
+		for (int i = 0; i < 3; i++)
+			if (position[user][i] > 0)
+				split->features[user * values.n + position[user][i] - 1] = 1;
+	if (file != NULL)
+		pclose(file);
+	free(position);
+	dictionary_free(&values);
+	return split->n_features > 0;
+}
+
 static int
 by_user_and_time(const void *a, const void *b)
 {
@@ -285,7 +324,7 @@ choose_targets(Split *split, const char *name)
 }
 
 bool
-split_load(Split *split, const char *folder, const char *weights)
+split_load(Split *split, const char *folder, const char *weights, bool features)
 {
 	const char *name = strrchr(folder, '/') != NULL ? strrchr(folder, '/') + 1 : folder;
 	Loader loader = {.split = split, .folder = folder, .weights = weights};
@@ -302,6 +341,8 @@ split_load(Split *split, const char *folder, const char *weights)
 		good = read_candidates(&loader);
 	split->n_users = loader.users.n;
 	split->n_items = loader.items.n;
+	if (good && features)
+		good = read_features(&loader);
 	dictionary_free(&loader.users);
 	dictionary_free(&loader.items);
 	if (!good)
@@ -328,6 +369,7 @@ split_fit_history(Split *split)
 void
 split_free(Split *split)
 {
+	free(split->features);
 	free(split->row);
 	free(split->user_start);
 	free(split->candidate_start);

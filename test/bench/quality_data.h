@@ -35,11 +35,14 @@ typedef struct Split
 	uint64_t *user_start;      /* [n_users + 1] into row */
 	uint64_t *candidate_start; /* [n_users + 1], or NULL: all items are ranked */
 	uint32_t *candidate;
+	uint32_t n_features; /* 0: none are known */
+	float *features;     /* [n_users][n_features] */
 } Split;
 
 /* Load a data set from its folder; its last part names the protocol.  False,
- * with a word on stderr, where there is none.  weights: "one", "log" or "sum". */
-extern bool split_load(Split *split, const char *folder, const char *weights);
+ * with a word on stderr, where there is none.  weights: "one", "log" or "sum"; features:
+ * of the users, too. */
+extern bool split_load(Split *split, const char *folder, const char *weights, bool features);
 
 /* Train on what is in the history only, too. */
 extern void split_fit_history(Split *split);

@@ -22,6 +22,8 @@ typedef struct Job
 	int step;
 	const Split *split;
 	const RsModel *model;
+	const float *factors; /* NULL for a score model */
+	size_t dim;
 	Sums sums;
 } Job;
 
@@ -31,6 +33,9 @@ typedef struct Ranker
 	RsContext ctx;
 	const RsModel *model;
 	const float *popularity;
+	const float *factors;
+	size_t dim;
+	const Split *split;
 	uint32_t *item;
 	float *weight;
 	float *query;
@@ -48,12 +53,18 @@ die(const RsContext *ctx)
 
 /* Scores of all items for the history of a user. */
 static void
-score_items(Ranker *ranker, uint32_t n_history)
+score_items(Ranker *ranker, uint32_t user, uint32_t n_history)
 {
 	RsHistory history = {.n = n_history, .item = ranker->item, .weight = ranker->weight};
+	const Split *split = ranker->split;
 	const RsModel *model = ranker->model;
 	uint32_t n = model->ids.n;
 
+	if (split->features != NULL)
+	{
+		history.features = split->features + (size_t) user * split->n_features;
+		history.n_features = split->n_features;
+	}
 	if (model->algorithm->kind == RS_QUERY_SCORES)
 	{
 		memset(ranker->score, 0, n * sizeof(float));
@@ -62,13 +73,10 @@ score_items(Ranker *ranker, uint32_t n_history)
 	}
 	else
 	{
-		const RsTensor *factors = rs_model_tensor(model, "item_factors");
-		size_t dim = factors->shape[1];
-
-		memset(ranker->query, 0, dim * sizeof(float));
+		memset(ranker->query, 0, ranker->dim * sizeof(float));
 		if (model->algorithm->query(&ranker->ctx, model, &history, ranker->query) != RS_OK)
 			die(&ranker->ctx);
-		rs_dot_rows(ranker->query, factors->data, n, dim, ranker->score);
+		rs_dot_rows(ranker->query, ranker->factors, n, ranker->dim, ranker->score);
 	}
 }
 
@@ -172,7 +180,7 @@ rank_user(Ranker *ranker, const Split *split, uint32_t user, Sums *sums)
 	}
 	if (n_targets > 0 && n_history > 0)
 	{
-		score_items(ranker, n_history);
+		score_items(ranker, user, n_history);
 		if (split->candidate_start != NULL)
 			n_best =
 				best_items(ranker, split->candidate + split->candidate_start[user],
@@ -197,6 +205,9 @@ run_job(void *arg)
 	for (user = 0; user < split->n_users; user++)
 		if (split->user_start[user + 1] - split->user_start[user] > longest)
 			longest = (uint32_t) (split->user_start[user + 1] - split->user_start[user]);
+	ranker.factors = job->factors;
+	ranker.dim = job->dim;
+	ranker.split = split;
 	ranker.popularity = rs_model_tensor(job->model, "item_popularity")->data;
 	ranker.item = malloc(longest * sizeof(uint32_t));
 	ranker.weight = malloc(longest * sizeof(float));
@@ -218,13 +229,22 @@ run_job(void *arg)
 Sums
 evaluate(const Split *split, const RsModel *model, int threads)
 {
+	RsContext ctx = rs_context_malloc();
+	const RsTensor *factors = rs_model_tensor(model, "item_factors");
+	float *own = NULL;
+	uint32_t dim = factors != NULL ? (uint32_t) factors->shape[1] : 0;
 	Job job[64];
 	Sums sums = {0};
 	int i;
 
+	if (model->algorithm->factors != NULL &&
+		(own = model->algorithm->factors(&ctx, model, &dim)) == NULL)
+		die(&ctx);
+
 	for (i = 0; i < threads; i++)
 	{
-		job[i] = (Job){.first = i, .step = threads, .split = split, .model = model};
+		job[i] = (Job){.first = i, .step = threads, .split = split, .model = model, .dim = dim};
+		job[i].factors = own != NULL ? own : factors != NULL ? factors->data : NULL;
 		pthread_create(&job[i].thread, NULL, run_job, &job[i]);
 	}
 	for (i = 0; i < threads; i++)
@@ -236,5 +256,6 @@ evaluate(const Split *split, const RsModel *model, int threads)
 		sums.ndcg20 += job[i].sums.ndcg20;
 		sums.users += job[i].sums.users;
 	}
+	rs_free(&ctx, own);
 	return sums;
 }
