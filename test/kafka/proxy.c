@@ -179,7 +179,7 @@ heed_frame(Link *link, bool is_answer, unsigned char *frame, size_t length)
 		rewrite_ports(frame, length);
 	else if (api == API_FETCH && length > 200 && n_corrupt > 0)
 	{
-		frame[length - 20] ^= 0x55; /* within the last message */
+		frame[length / 2] ^= 0x55; /* not at the end, which may be cut off and asked for again */
 		n_corrupt--;
 	}
 }

@@ -18,7 +18,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time);
 
-our @EXPORT = qw(start_broker start_proxy produce);
+our @EXPORT = qw(start_broker start_proxy produce read_topic);
 
 my %programs;
 
@@ -30,7 +30,12 @@ sub program
 	{
 		my $program = PostgreSQL::Test::Utils::tempdir() . "/$name";
 		system_or_bail('gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-Itest/kafka',
-			"test/kafka/$name.c", '-lrdkafka', '-o', $program);
+			"test/kafka/$name.c",
+			$name eq 'reader'
+			? ('-Isrc', (map { "src/kafka/$_.c" } qw(api configure consumer lookup poll settings)),
+				'-ldl', '-lpthread')
+			: '-lrdkafka',
+			'-o', $program);
 		$program;
 	};
 }
@@ -156,6 +161,20 @@ sub produce
 		$out =~ /^produced (\d+) messages, (\d+) bytes, (\d+) ms$/m
 		or die "producer: $out$err";
 	return %made;
+}
+
+# What our consumer reads of a topic, up to its end: the lines of reader.c, and its
+# exit status.  with: its options, X => {name => value}
+sub read_topic
+{
+	my ($brokers, $topic, %with) = @_;
+	my $settings = delete $with{X} // {};
+	my @arguments = ((map { ("--$_", $with{$_}) } sort keys %with),
+		(map { ('-X', "$_=$settings->{$_}") } sort keys %$settings));
+	my ($out, $err);
+	IPC::Run::run([ program('reader'), '--brokers', $brokers, '--topic', $topic, @arguments ],
+		'<', \'', '>', \$out, '2>', \$err);
+	return wantarray ? ("$out$err", $? >> 8) : "$out$err";
 }
 
 1;

@@ -18,6 +18,9 @@ for part in test expected docs deploy; do
 	[ ! -d "$top/$part" ] || cp -r "$top/$part" "$scratch/"
 done
 cp "$top/README.md" "$scratch/"
+# KafkaTest.pm builds test/kafka/reader.c from these
+mkdir -p "$scratch/src/kafka"
+cp "$top"/src/kafka/*.[ch] "$scratch/src/kafka/"
 [ -z "$server_user" ] || chown -R "$server_user" "$scratch"/{README.md,test,expected,docs,deploy}
 
 failed=()
