@@ -41,7 +41,9 @@ static void fill_result(RspgBatch *batch);
 RspgWriter *
 rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "recsys writer", ALLOCSET_DEFAULT_SIZES);
+	/* the caller's, and so freed on error, until all is well */
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys writer", ALLOCSET_DEFAULT_SIZES);
 	RspgWriter *writer = MemoryContextAllocZero(context, sizeof(RspgWriter));
 
 	writer->context = context;
@@ -55,6 +57,7 @@ rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 	connect_spi(writer);
 	rspg_insert_check(writer->insert);
 	SPI_finish();
+	MemoryContextSetParent(context, parent);
 	return writer;
 }
 
