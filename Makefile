@@ -45,7 +45,7 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test lint format format-check \
-	bench bench-quality bench-features bench-stream torture demo-features dist help
+	bench bench-quality bench-features bench-stream bench-writer torture demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -128,6 +128,11 @@ bench-stream:
 ## torture: ROUNDS of chaos for streams, on a real broker where it can be had (100)
 torture:
 	@ROUNDS=$(or $(ROUNDS),100) PROVE_TESTS=test/t/031_chaos.pl $(tools)/run.sh tap
+
+## bench-writer: rows per second of the streams' writer beside COPY (ROWS, BATCHES, ROUNDS)
+bench-writer:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/stream_writer.sh
 
 ## dist: the source archive, named by the version
 dist:

@@ -14,8 +14,9 @@
 struct RspgWriter
 {
 	MemoryContext context;
-	MemoryContext shape_context; /* what follows from the target's columns */
-	MemoryContext batch_context; /* reset before each batch */
+	MemoryContext shape_context;   /* what follows from the target's columns */
+	MemoryContext batch_context;   /* reset before each batch */
+	MemoryContext attempt_context; /* reset after each attempt to write */
 	const RspgStream *stream;
 	TupleDesc target_desc; /* as they were; NULL = not read yet */
 	char *target_name;

@@ -12,6 +12,7 @@
 #include "common/jsonapi.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/datetime.h"
 #include "utils/lsyscache.h"
 
 #define EPOCH_OFFSET (((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
@@ -87,6 +88,79 @@ rspg_time_of_epoch(RspgTimeFormat format, const char *text)
 	ereport(ERROR, (errcode(ERRCODE_INVALID_DATETIME_FORMAT),
 					errmsg("expected %s since 1970, found \"%s\"", unit, text)));
 	return 0; /* not reached */
+}
+
+/* n digits at text as a number, or -1. */
+static int
+read_digits(const char *text, int n)
+{
+	int number = 0;
+
+	for (; n > 0; n--, text++)
+	{
+		if (*text < '0' || *text > '9')
+			return -1;
+		number = number * 10 + (*text - '0');
+	}
+	return number;
+}
+
+/* Seconds east of UTC of Z, ±hh, ±hhmm or ±hh:mm that ends at end. */
+static bool
+read_zone(const char *at, const char *end, int *zone)
+{
+	int hours;
+	int minutes = 0;
+
+	*zone = 0;
+	if (end - at == 1 && *at == 'Z')
+		return true;
+	if (end - at < 3 || (*at != '+' && *at != '-'))
+		return false;
+	hours = read_digits(at + 1, 2);
+	if (end - at == 5)
+		minutes = read_digits(at + 3, 2);
+	else if (end - at == 6 && at[3] == ':')
+		minutes = read_digits(at + 4, 2);
+	else if (end - at != 3)
+		return false;
+	if (hours < 0 || hours > 14 || minutes < 0 || minutes > 59)
+		return false;
+	*zone = (hours * 60 + minutes) * SECS_PER_MINUTE * (*at == '-' ? -1 : 1);
+	return true;
+}
+
+bool
+rspg_time_parse_iso(const char *text, size_t length, TimestampTz *time)
+{
+	const char *end = text + length;
+	const char *at = text + 19;
+	int fraction = 0;
+	int scale = 1000000;
+	int year, month, day, hour, minute, second, zone;
+
+	if (length < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') ||
+		text[13] != ':' || text[16] != ':')
+		return false;
+	year = read_digits(text, 4);
+	month = read_digits(text + 5, 2);
+	day = read_digits(text + 8, 2);
+	hour = read_digits(text + 11, 2);
+	minute = read_digits(text + 14, 2);
+	second = read_digits(text + 17, 2);
+	if (year < 1 || month < 1 || month > 12 || day < 1 || day > day_tab[isleap(year)][month - 1] ||
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+		return false;
+	if (*at == '.')
+		for (at++; at < end && *at >= '0' && *at <= '9' && scale > 1; at++)
+			fraction += (*at - '0') * (scale /= 10);
+	if (at[-1] == '.' || !read_zone(at, end, &zone))
+		return false;
+	*time = (date2j(year, month, day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY +
+			((hour * MINS_PER_HOUR + minute) * (int64) SECS_PER_MINUTE + second - zone) *
+				USECS_PER_SEC +
+			fraction;
+	return true;
 }
 
 void

@@ -19,6 +19,12 @@ extern TimestampTz rspg_time_of_epoch(RspgTimeFormat format, const char *text);
 /* Error unless it starts as ISO 8601 does: 'now' and the like are no data. */
 extern void rspg_time_check_iso(const char *text);
 
+/*
+ * The usual form, 2026-01-31T12:34:56[.123456] with Z or an offset, without the
+ * input function; false for any other, also where it would be an error.
+ */
+extern bool rspg_time_parse_iso(const char *text, size_t length, TimestampTz *time);
+
 /* As the column's type, with its precision and its domain's checks. */
 extern Datum rspg_time_datum(RspgColumn *column, TimestampTz time);
 

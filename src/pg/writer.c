@@ -19,6 +19,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+/* What contexts keep when they are reset: most batches fit, and need not be given
+ * fresh pages by the kernel. */
+#define KEPT_BYTES (2 * 1024 * 1024)
+
 /* A range of the pending messages, and what writing it gave */
 typedef struct Range
 {
@@ -51,7 +55,11 @@ rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 	writer->shape_context =
 		AllocSetContextCreate(context, "recsys writer columns", ALLOCSET_SMALL_SIZES);
 	writer->batch_context =
-		AllocSetContextCreate(context, "recsys writer batch", ALLOCSET_DEFAULT_SIZES);
+		AllocSetContextCreate(context, "recsys writer batch", KEPT_BYTES, ALLOCSET_DEFAULT_INITSIZE,
+							  ALLOCSET_DEFAULT_MAXSIZE);
+	writer->attempt_context =
+		AllocSetContextCreate(context, "recsys writer attempt", KEPT_BYTES,
+							  ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
 	rsk_paths_init(&writer->no_paths, &writer->root);
 	read_shape(writer);
 	connect_spi(writer);
@@ -208,6 +216,7 @@ rspg_batch_write(RspgWriter *writer, const RskMessage *messages, int n, RspgBatc
 
 	memset(result, 0, sizeof(*result));
 	MemoryContextReset(writer->batch_context);
+	MemoryContextReset(writer->attempt_context);
 	read_shape(writer);
 	old = MemoryContextSwitchTo(writer->batch_context);
 	batch = palloc0(sizeof(RspgBatch));
@@ -248,14 +257,12 @@ static void
 write_range(RspgBatch *batch, int from, int to)
 {
 	MemoryContext batch_context = CurrentMemoryContext;
-	MemoryContext attempt_context;
+	MemoryContext attempt_context = batch->writer->attempt_context;
 	Range range = {batch, from, to, 0, 0};
 	ErrorData *error;
 	int middle;
 
 	CHECK_FOR_INTERRUPTS();
-	attempt_context =
-		AllocSetContextCreate(batch_context, "recsys writer attempt", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(attempt_context);
 	error = rspg_attempt(attempt_range, &range, false);
 	MemoryContextSwitchTo(batch_context);
@@ -266,7 +273,7 @@ write_range(RspgBatch *batch, int from, int to)
 	}
 	else if (to - from == 1)
 		rspg_batch_reject_error(batch, batch->pending[from], error, NULL);
-	MemoryContextDelete(attempt_context);
+	MemoryContextReset(attempt_context);
 	if (error == NULL || to - from == 1)
 		return;
 	middle = from + (to - from) / 2;

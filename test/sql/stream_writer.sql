@@ -22,8 +22,9 @@ CREATE PROCEDURE put_bytes(stream text, payload bytea, key bytea DEFAULT NULL, h
 CREATE PROCEDURE put(stream text, VARIADIC payloads text[]) LANGUAGE plpgsql AS $$
 	BEGIN FOR i IN 1 .. cardinality(payloads) LOOP CALL put_bytes(stream, convert_to(payloads[i], 'UTF8')); END LOOP; END $$;
 CREATE TABLE payloads (n int GENERATED ALWAYS AS IDENTITY, payload text);
-CREATE PROCEDURE put_payloads(stream text) LANGUAGE plpgsql AS $$
-	DECLARE p text; BEGIN FOR p IN SELECT payload FROM payloads ORDER BY n LOOP CALL put_bytes(stream, convert_to(p, 'UTF8')); END LOOP; END $$;
+CREATE PROCEDURE put_payloads(stream text) LANGUAGE sql AS $$
+	INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, payload, sqlstate, error)
+		SELECT s.id, 0, row_number() OVER (ORDER BY n) - 1, convert_to(payload, 'UTF8'), '00000', 'by hand' FROM payloads, recsys.stream s WHERE s.name = $1 $$;
 CREATE VIEW rejects AS SELECT message_offset AS message, sqlstate, error FROM recsys.dead_letters ORDER BY stream, partition, message_offset;
 
 -- by name: the topic's conventions; what jsonb_to_recordset makes of the same
@@ -52,6 +53,30 @@ SELECT (SELECT count(*) FROM written) AS rows, (SELECT count(*) FROM (TABLE writ
 -- json keeps the bytes, numbers their digits
 SELECT raw FROM events WHERE raw IS NOT NULL;
 SELECT user_id, price, event_type, tags FROM events WHERE event_type ~ 'quote|key' OR price > 1;
+
+-- times, numbers and text that are read without their input functions: the same values, the same refusals
+CREATE TABLE fast (n int, t timestamptz, b bigint, i int, s text);
+CREATE FUNCTION cast_or_null(type text, value text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN
+	EXECUTE format('SELECT (%L::%s)::text', value, type) INTO r; RETURN r; EXCEPTION WHEN OTHERS THEN RETURN NULL; END $$;
+CREATE TABLE texts (n int GENERATED ALWAYS AS IDENTITY, col text, type text, literal text, json text);
+INSERT INTO texts (col, type, literal, json) SELECT 't', 'timestamptz', l, to_json(l) FROM (
+	SELECT day || sep || clock || fraction || zone AS l FROM
+		unnest(ARRAY['2026-01-31', '2024-02-29', '2023-02-29', '1900-02-29', '2000-02-29', '2026-04-31', '2026-13-01', '2026-01-00', '0001-01-01', '0000-01-01', '9999-12-31', '2026-1-01']) day,
+		unnest(ARRAY['T', ' ', '_']) sep,
+		unnest(ARRAY['00:00:00', '23:59:59', '24:00:00', '23:60:00', '23:59:60', '12:3:00']) clock,
+		unnest(ARRAY['', '.1', '.123456', '.1234567', '.']) fraction,
+		unnest(ARRAY['Z', '+00', '-00:30', '+05:45', '-0800', '+15:59', '+16', '+05:60', '', ' UTC']) zone) l;
+INSERT INTO texts (col, type, literal, json) SELECT c, t, v, v FROM (VALUES ('b', 'bigint'), ('i', 'int')) c (c, t),
+	unnest(ARRAY['0', '7', '-7', '999999999', '2147483647', '2147483648', '-2147483648', '999999999999999999', '1000000000000000000', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '1.0', '1e3', '-0']) v;
+INSERT INTO texts (col, type, literal, json) SELECT 's', 'text', v, to_json(v) FROM unnest(ARRAY['', 'a', E'\t"\\/', 'é😀', repeat('long ', 1000)]) v;
+TRUNCATE payloads;
+INSERT INTO payloads (payload) SELECT format('{"n": %s, "%s": %s}', n, col, json) FROM texts ORDER BY n;
+CALL stream('s', 'fast', options => '{"max_rejects": 0}');
+CALL put_payloads('s');
+SELECT retried = written + rejected AS counted, written > 1000 AS many_written, rejected > 1000 AS many_rejected FROM recsys.retry_dead_letters('s');
+WITH expected AS (SELECT n, col, cast_or_null(type, literal) AS value FROM texts),
+	found AS (SELECT n, COALESCE(t::text, b::text, i::text, s) AS value FROM fast)
+SELECT e.col, count(*) AS texts, count(*) FILTER (WHERE e.value IS DISTINCT FROM f.value) AS differ FROM expected e LEFT JOIN found f USING (n) GROUP BY 1 ORDER BY 1;
 
 -- every kind of bad message, and none of its neighbours
 TRUNCATE events;
