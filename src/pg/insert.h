@@ -37,7 +37,7 @@ extern RspgInsert *rspg_insert_create(Relation target, const RspgStream *stream,
 									  const AttrNumber *attnums, const Oid *types, int n);
 
 /* Raise: a message has no value for column i of upsert_key. */
-extern void rspg_insert_no_key(const RspgInsert *insert, int i) pg_attribute_noreturn();
+extern _Noreturn void rspg_insert_no_key(const RspgInsert *insert, int i);
 
 /* Plans of INSERTs are kept until then. */
 extern void rspg_insert_free(RspgInsert *insert);

@@ -31,8 +31,8 @@ list_words(const char *const *words)
 }
 
 /* Error: a rule of the column is not right. */
-static void
-pg_attribute_noreturn() bad_rule(const RspgColumn *column, const char *what, const char *hint)
+static _Noreturn void
+bad_rule(const RspgColumn *column, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -48,7 +48,7 @@ static void last_exit(int code, Datum argument);
 static void close_consumer(int code, Datum argument);
 static void detach(int code, Datum argument);
 static void configure_session(void);
-static void run(void) pg_attribute_noreturn();
+static _Noreturn void run(void);
 static void step(void);
 static void recover(void);
 static void obey(void);

@@ -83,11 +83,11 @@ extern Oid rspg_worker_table(void);
 extern void rspg_worker_recovered(void);
 
 /* End, to be started anew at once: the row or the offsets are not what they were. */
-extern void rspg_worker_restart(void) pg_attribute_noreturn();
+extern _Noreturn void rspg_worker_restart(void);
 
 /* The stream stops, with a reason that a person must look at.  No return. */
-extern void rspg_worker_stop(int sqlstate, const char *format, ...) pg_attribute_printf(2, 3)
-	pg_attribute_noreturn();
+extern _Noreturn void rspg_worker_stop(int sqlstate, const char *format, ...)
+	pg_attribute_printf(2, 3);
 
 /* --- worker_topic.c --- */
 

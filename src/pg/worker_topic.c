@@ -36,7 +36,7 @@ static RskLookupAnswer answer; /* too large for the stack */
 static void ask_again(int ms);
 static void position(void);
 static void check_cluster(void);
-static void stop_for_cluster(void) pg_attribute_noreturn();
+static _Noreturn void stop_for_cluster(void);
 static bool resolve(const char *start, bool seek);
 static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
