@@ -455,12 +455,14 @@ CREATE FUNCTION recsys.try_cast(value text, type anyelement, typmod integer) RET
 COMMENT ON FUNCTION recsys.try_cast(text, anyelement, integer) IS 'the same within a length or precision, as pg_attribute.atttypmod has it';
 
 -- support for clean: the rules of one column, checked
-CREATE FUNCTION recsys.clean_rule(column_name text, rule jsonb) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recsys.clean_rule(column_name text, type_name text, rule jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	key text;
 	kind text;
 	wanted text;
+	value text;
+	failed boolean;
 BEGIN
 	IF jsonb_typeof(rule) <> 'object' THEN
 		RAISE EXCEPTION 'rules of column "%" must be a JSON object', column_name USING ERRCODE = '22023';
@@ -487,9 +489,17 @@ BEGIN
 				USING ERRCODE = '22023';
 		END IF;
 	END LOOP;
+	FOR key, value IN SELECT r.key, r.value FROM jsonb_each_text(rule) r WHERE r.key IN ('min', 'max', 'default')
+		UNION ALL SELECT 'allowed', e FROM jsonb_array_elements_text(rule -> 'allowed') e
+	LOOP
+		EXECUTE format('SELECT recsys.try_cast(%L, NULL::%s) IS NOT DISTINCT FROM NULL', value, type_name) INTO failed;
+		IF failed THEN
+			RAISE EXCEPTION 'rule "%" of column "%": "%" is not of type %', key, column_name, value, type_name USING ERRCODE = '22023';
+		END IF;
+	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION recsys.clean_rule(text, jsonb) IS 'support for clean: an error unless these are rules';
+COMMENT ON FUNCTION recsys.clean_rule(text, text, jsonb) IS 'support for clean: an error unless these are rules';
 
 -- support for clean: the text of a column after trim, lower, null_values and
 -- default; then what is wrong with it, null where nothing is.  `source` is a
@@ -589,7 +599,7 @@ BEGIN
 		WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
 		ORDER BY a.attnum
 	LOOP
-		PERFORM recsys.clean_rule(c.name, c.rule);
+		PERFORM recsys.clean_rule(c.name, c.plain_type, c.rule);
 		IF c.source_name IS NULL THEN
 			IF rules ? c.name OR (c.not_null AND NOT c.has_default) THEN
 				RAISE EXCEPTION 'column "%" is not in %', coalesce(c.rule ->> 'from', c.name), source USING ERRCODE = '42703',

@@ -4,14 +4,13 @@
  *
  * Numbers and booleans are told good from bad here; for other types their input
  * function decides, and what it raises is caught by a subtransaction, or from
- * PostgreSQL 16 on, for built-in types, by a soft error.
+ * PostgreSQL 16 on, for common types, by a soft error.
  */
 #include "rspg.h"
 
 #include <errno.h>
 #include <math.h>
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -224,6 +223,37 @@ is_about_value(int sqlerrcode)
 		   category != MAKE_SQLSTATE('X', 'X', '0', '0', '0');
 }
 
+#if PG_VERSION_NUM >= 160000
+/* Types whose input function raises nothing; of others some still do, regtype for one. */
+static bool
+fails_softly(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMETZOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case INTERVALOID:
+		case UUIDOID:
+		case JSONOID:
+		case JSONBOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			return true;
+		default:
+			return false;
+	}
+}
+#endif
+
 /* The input function in a subtransaction; false where it raised. */
 static bool
 try_input(Input *input, char *text, int32 typmod, Datum *result)
@@ -240,9 +270,9 @@ try_input(Input *input, char *text, int32 typmod, Datum *result)
 		return true;
 	}
 #if PG_VERSION_NUM >= 160000
-	if (input->type < FirstNormalObjectId)
+	if (fails_softly(input->type))
 	{
-		ErrorSaveContext escontext = {T_ErrorSaveContext};
+		ErrorSaveContext escontext = {.type = T_ErrorSaveContext};
 
 		return InputFunctionCallSafe(&input->function, text, input->ioparam, typmod,
 									 (Node *) &escontext, result);

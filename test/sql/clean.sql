@@ -69,6 +69,9 @@ SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "minimum":
 SELECT * FROM recsys.clean('raw', 'users', '{"town": 1}');
 SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "trim": 1}}');
 SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city", "allowed": [[]]}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city"}, "age": {"min": "zero"}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city"}, "age": {"allowed": [1, 2, "x"]}}');
+SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city"}, "joined": {"default": "never"}}');
 SELECT * FROM recsys.clean('raw', 'users', '{"town": {"from": "city"}}', 'raw');
 SELECT * FROM recsys.clean('refused', 'users', '{}', 'refused');
 CREATE TABLE one (x integer);

@@ -38,6 +38,12 @@ $node->safe_psql(
 	SELECT recsys.deploy('als', 1);
 	SELECT recsys.save_model('saved', recsys.train_popularity(user_id, 'item ' || item_id)) FROM events;
 	SELECT recsys.drop_model('dropped');
+	CREATE TABLE encoders AS SELECT recsys.fit_encoder(x, '{"age": {"impute": "mean", "scale": "standard"}, "c": {"encode": "one_hot"}}') AS e,
+		recsys.string_indexer(c) AS labels FROM (SELECT i / 3.0 AS age, chr(9) || chr(34) || chr(92) || chr(233) || i % 7 AS c FROM generate_series(1, 100) i) x;
+	CREATE TABLE encoded (age float8, vector real[] GENERATED ALWAYS AS (
+		recsys.encode('{"recsys_encoder": 1, "rows": 1, "columns": [{"column": "age", "log": true}]}'::recsys.encoder, ROW(age))) STORED);
+	CREATE INDEX ON encoded (recsys.vector_assembler(age, 1));
+	INSERT INTO encoded SELECT i FROM generate_series(0, 5) i;
 	SET ROLE merchant;
 	SELECT recsys.create_model('merchant''s', 'events', 'item_knn');
 	SELECT recsys.train('merchant''s');
@@ -70,7 +76,9 @@ my $state = q{
 	SELECT model_id, version, seq, crc, length(bytes), md5(bytes) FROM recsys.model_chunk ORDER BY 1, 2, 3;
 	SELECT m, u, r.* FROM unnest(ARRAY['als', 'next', 'merchant''s']) m, generate_series(1, 40) u,
 		recsys.recommend(u::bigint, 10, m) r ORDER BY m, u, r.rank;
-	SELECT * FROM recsys.recommend_for_items(ARRAY['item 3'], 5, 'saved');};
+	SELECT * FROM recsys.recommend_for_items(ARRAY['item 3'], 5, 'saved');
+	SELECT e, labels, recsys.encode(e, '{"age": 1, "c": "\t\"\u005cé3"}'::jsonb) FROM encoders;
+	SELECT * FROM encoded ORDER BY age;};
 my $stream_state = q{
 	SELECT s.*, q.last_value FROM recsys.stream s, recsys.stream_id_seq q ORDER BY id;
 	SELECT * FROM recsys.stream_offset ORDER BY 1, 2;
