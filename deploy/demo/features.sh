@@ -62,7 +62,8 @@ else
 	SQL
 	if [ -n "$items" ]; then
 		load books "$items"
-		sql -c "ALTER TABLE books ALTER item_id TYPE bigint USING item_id::bigint, ADD genre text"
+		sql -c "ALTER TABLE books ALTER item_id TYPE bigint USING item_id::bigint"
+		sql -c "ALTER TABLE books RENAME genres TO genre" 2>/dev/null || sql -c "ALTER TABLE books ADD genre text"
 	else
 		sql -c "CREATE TABLE books AS SELECT DISTINCT item_id, item_id::text AS title, NULL AS genre FROM events"
 	fi
@@ -79,7 +80,7 @@ SELECT count(*) AS lines, (SELECT count(*) FROM read_users) AS without_repeated_
 CREATE TABLE users (user_id bigint PRIMARY KEY, age real, gender text, occupation text);
 CREATE TABLE users_rejects (LIKE recsys.reject);
 SELECT rows_read, rows_written, rows_rejected FROM recsys.clean('read_users', 'users', '{
-	"age": {"trim": true, "null_values": ["", "unknown"], "min": 5, "max": 110},
+	"age": {"trim": true, "null_values": ["", "unknown"], "min": 0, "max": 110},
 	"gender": {"trim": true, "lower": true, "required": true, "allowed": ["f", "m", "x"]},
 	"occupation": {"trim": true}}', 'users_rejects');
 SELECT column_name, reason, count(*), (array_agg(source_row ORDER BY row_number))[1] AS for_example
@@ -109,8 +110,11 @@ WHERE NOT EXISTS (SELECT FROM asked a WHERE a.user_id = e.user_id AND a.item_id 
 CREATE INDEX ON kept (user_id);
 VACUUM ANALYZE kept;
 SQL
-show <<'SQL'
-SELECT recsys.create_model('reader', 'kept', 'mlp', '{"hidden": [128], "epochs": 10}', users => 'users',
+# Exact softmax scores every item for every event: too many of both, and a sample does
+network=$(value "SELECT CASE WHEN count(*) * count(DISTINCT item_id) > 1e9 THEN '{\"hidden\": [128], \"epochs\": 4, \"samples\": 512}'
+	ELSE '{\"hidden\": [128], \"epochs\": 10}' END FROM kept")
+show <<SQL
+SELECT recsys.create_model('reader', 'kept', 'mlp', '$network', users => 'users',
 	features => '{
 	"age": {"impute": "median", "scale": "standard"},
 	"gender": {"encode": "one_hot"},
