@@ -345,7 +345,7 @@ append_json_bytes(StringInfo out, const char *bytes, size_t length)
 	}
 	room = pg_b64_enc_len(length);
 	text = palloc(room + 1);
-	n = pg_b64_encode(bytes, length, text, room);
+	n = pg_b64_encode((const void *) bytes, length, text, room); /* uint8 since 18 */
 	text[n] = '\0';
 	appendStringInfo(out, "{\"base64\": \"%s\"}", text);
 }

@@ -62,7 +62,7 @@ header_bytes(JsonbValue *value, size_t *length)
 	if (base64 == NULL || base64->type != jbvString)
 		return NULL;
 	bytes = palloc(pg_b64_dec_len(base64->val.string.len) + 1);
-	n = pg_b64_decode(base64->val.string.val, base64->val.string.len, bytes,
+	n = pg_b64_decode(base64->val.string.val, base64->val.string.len, (void *) bytes,
 					  pg_b64_dec_len(base64->val.string.len));
 	if (n < 0)
 		return NULL;

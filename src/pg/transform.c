@@ -28,7 +28,11 @@ static Oid
 find_function(const char *name)
 {
 	Oid types[1] = {JSONBOID};
+#if PG_VERSION_NUM >= 160000
+	List *names = stringToQualifiedNameList(name, NULL);
+#else
 	List *names = stringToQualifiedNameList(name);
+#endif
 	Oid function = LookupFuncName(names, 1, types, true);
 
 	if (!OidIsValid(function) || get_func_prokind(function) != PROKIND_FUNCTION)
