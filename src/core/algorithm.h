@@ -34,8 +34,9 @@ typedef enum RsQueryKind
 struct RsAlgorithm
 {
 	const char *name;
-	bool ordered;  /* wants events in time order */
-	bool features; /* learns from features of the users too */
+	bool ordered;   /* wants events in time order */
+	bool may_order; /* takes them so where they have a time */
+	bool features;  /* learns from features of the users too */
 	RsQueryKind kind;
 	const RsOption *options; /* ends with a NULL name */
 

@@ -10,8 +10,9 @@
  * the query, output.weight with output.bias appended are the items' factors, so
  * the exact top k answers as for every model of factors.
  *
- * The history of an event in training is everything else that the user did; of a
- * query, all of it.  Items of a weight that is not positive are left out of it.
+ * The history of an event in training is everything else that the user did, or,
+ * where events have a time, the last of what was before it; of a query, all of
+ * it.  Items of a weight that is not positive are left out of it.
  */
 #include "core/algorithm.h"
 #include "core/encoder.h"
@@ -389,6 +390,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 const RsAlgorithm rs_mlp = {
 	.name = "mlp",
 	.ordered = false,
+	.may_order = true,
 	.features = true,
 	.kind = RS_QUERY_FACTORS,
 	.options = options,

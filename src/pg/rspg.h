@@ -77,10 +77,11 @@ typedef struct RspgTrainStats
 } RspgTrainStats;
 
 /* Everything lives in a child of parent and is freed by its reset, also on
- * error.  user_type any hashable type; item_type one of bigint, uuid, text. */
+ * error.  user_type any hashable type; item_type one of bigint, uuid, text;
+ * ordered: events have a time. */
 extern RspgTrainer *rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm,
 										const RsOptions *options, Oid user_type, Oid item_type,
-										const char *label);
+										bool ordered, const char *label);
 
 /* NULLs are counted and skipped; a weight that is not finite is an error. */
 extern void rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item,

@@ -135,7 +135,8 @@ start(FunctionCallInfo fcinfo, MemoryContext aggcontext, int options_arg)
 	rspg_options_from_jsonb(algorithm, state->options, &options);
 	if (user_type == UNKNOWNOID || !OidIsValid(user_type))
 		user_type = TEXTOID;
-	state->trainer = rspg_trainer_create(aggcontext, algorithm, &options, user_type, item_type, "");
+	state->trainer = rspg_trainer_create(aggcontext, algorithm, &options, user_type, item_type,
+										 algorithm->ordered, "");
 	MemoryContextSwitchTo(old);
 	return state;
 }

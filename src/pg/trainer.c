@@ -28,7 +28,7 @@ static RspgTrainer *shown = NULL;
 
 RspgTrainer *
 rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const RsOptions *options,
-					Oid user_type, Oid item_type, const char *label)
+					Oid user_type, Oid item_type, bool ordered, const char *label)
 {
 	MemoryContext mcxt = AllocSetContextCreate(parent, "recsys training", ALLOCSET_DEFAULT_SIZES);
 	RspgTrainer *trainer = MemoryContextAllocZero(mcxt, sizeof(RspgTrainer));
@@ -36,6 +36,7 @@ rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const Rs
 	trainer->mcxt = mcxt;
 	trainer->algorithm = algorithm;
 	trainer->options = *options;
+	trainer->ordered = ordered;
 	trainer->user_type = user_type;
 	trainer->item_type = item_type;
 	INSTR_TIME_SET_CURRENT(trainer->started);
@@ -44,7 +45,7 @@ rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const Rs
 	trainer->ctx.memory_limit = (size_t) recsys_train_memory * 1024;
 	trainer->users = rspg_dictionary_create(mcxt, user_type, "user id");
 	trainer->items = rspg_dictionary_create(mcxt, item_type, "item id");
-	trainer->events = rs_events_create(&trainer->ctx, algorithm->ordered);
+	trainer->events = rs_events_create(&trainer->ctx, ordered);
 	if (trainer->events == NULL)
 		rspg_check(&trainer->ctx, trainer->ctx.status);
 	trainer->at_reset.func = at_reset;
@@ -82,7 +83,7 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 		stats->rows_null_item++;
 	else if (weight_is_null)
 		stats->rows_null_weight++;
-	else if (time_is_null && trainer->algorithm->ordered)
+	else if (time_is_null && trainer->ordered)
 		stats->rows_null_time++;
 	else
 	{

@@ -17,6 +17,7 @@ struct RspgTrainer
 	RsContext ctx;
 	const RsAlgorithm *algorithm;
 	RsOptions options;
+	bool ordered; /* events have a time */
 	Oid user_type;
 	Oid item_type;
 	RspgDictionary *users;

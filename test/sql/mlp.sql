@@ -116,6 +116,18 @@ SELECT count(*) FROM recsys.recommend_for_features('{"age": 30}'::jsonb, 4, 'bot
 SELECT bool_and(item_id >= 50) FROM recsys.recommend_for_items('{64,67,52}'::bigint[], 3, 'past');
 SELECT bool_and(item_id < 50) FROM recsys.recommend(2::bigint, 5, 'past');
 SELECT min(source) FROM recsys.recommend(999::bigint, 5, 'both');
+-- where events have a time, only what was before an event is its history: the
+-- first item of a pair tells the second, and nothing tells the first
+CREATE TABLE timed AS SELECT u AS user_id, u % 5 * 2 + n AS item_id, now() + n * interval '1 day' AS ts
+	FROM generate_series(1, 200) u, generate_series(0, 1) n;
+CREATE INDEX ON timed (user_id);
+SELECT recsys.create_model(m, 'timed', 'mlp', '{"epochs": 60, "history": 8, "learning_rate": 0.02}',
+	time_column => CASE m WHEN 'before' THEN 'ts' END) FROM unnest(ARRAY['before', 'all']) m;
+SELECT recsys.train('before'), recsys.train('all');
+SELECT item_id FROM recsys.recommend_for_items('{4}'::bigint[], 1, 'before');
+SELECT item_id FROM recsys.recommend_for_items('{5}'::bigint[], 1, 'all');
+SELECT b.loss > 0.7, a.loss < 0.5 FROM recsys.models a, recsys.models b WHERE b.model = 'before' AND a.model = 'all';
+SELECT recsys.drop_model('before'), recsys.drop_model('all');
 -- two rows of one user
 CREATE TABLE twice AS SELECT * FROM users UNION ALL SELECT * FROM users WHERE user_id = 3;
 SELECT recsys.create_model('twice', 'events', 'mlp', users => 'twice', features => '{"age": {"impute": "mean"}}');
