@@ -33,7 +33,8 @@ static const RskSetting fixed[] = {
 	{"enable.partition.eof", "true"},
 	{"allow.auto.create.topics", "false"},
 	{"check.crcs", "true"},
-	{"queued.min.messages", "1000000"}, /* above it 2.0's fetcher sleeps for a second */
+	{"max.poll.interval.ms", "86400000"}, /* a transaction may wait long for a lock */
+	{"queued.min.messages", "1000000"},   /* above it 2.0's fetcher sleeps for a second */
 	{"socket.nagle.disable", "true"},
 	{"log.queue", "true"},
 	{"log.connection.close", "false"},

@@ -221,6 +221,7 @@ resolve(const char *start, bool seek)
 		ask_again(w->lookup_open ? TOPIC_MS : RETRY_MS);
 		return false;
 	}
+	/* All or none: a partition that others were stored without is taken for a new one */
 	for (int i = 0; i < answer.n_partitions; i++)
 	{
 		if (!start_offset(start, &answer.partitions[i], &offset))
@@ -228,6 +229,10 @@ resolve(const char *start, bool seek)
 			ask_again(RETRY_MS);
 			return false;
 		}
+	}
+	for (int i = 0; i < answer.n_partitions; i++)
+	{
+		(void) start_offset(start, &answer.partitions[i], &offset);
 		values[1] = Int32GetDatum(answer.partitions[i].partition);
 		values[2] = Int64GetDatum(offset);
 		(void) rspg_execute(&store, values, NULL, false);
