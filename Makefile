@@ -127,7 +127,7 @@ bench-stream:
 
 ## torture: ROUNDS of chaos for streams, on a real broker where it can be had (100)
 torture:
-	@ROUNDS=$(or $(ROUNDS),100) PROVE_TESTS=test/t/031_chaos.pl $(tools)/run.sh tap
+	@ROUNDS=$(or $(ROUNDS),100) PROVE_TESTS="-v test/t/031_chaos.pl" $(tools)/run.sh tap
 
 ## bench-writer: rows per second of the streams' writer beside COPY (ROWS, BATCHES, ROUNDS)
 bench-writer:

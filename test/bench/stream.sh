@@ -7,8 +7,8 @@
 #
 # EVENTS=n (1,000,000), RUNS=n (5), RATE=n events a second for the latency
 # (1,000), SECONDS_EACH=n of latency and of idling (30), PARTS="speed batches
-# latency idle" to leave some out.  A real broker where it can be had, else
-# librdkafka's mock, which keeps 5 MiB of a partition: then 120,000 events.
+# latency idle peer" to leave some out.  Needs a real broker (packages.sh kafka).
+# The peer is Kafka Connect with Debezium's JDBC sink, fetched by Maven.
 #
 set -euo pipefail
 . "$(dirname "$0")/../tools/server.sh"
@@ -17,7 +17,7 @@ events=${EVENTS:-1000000}
 runs=${RUNS:-5}
 rate=${RATE:-1000}
 seconds_each=${SECONDS_EACH:-30}
-parts=${PARTS:-speed batches latency idle}
+parts=${PARTS:-speed batches latency idle peer}
 partitions=4
 real=$top/test/kafka/real
 
@@ -31,6 +31,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
 # Runs before the server stops
 broker_stop() {
+	[ -z "${connect_pid:-}" ] || kill "$connect_pid" 2>/dev/null || true
 	[ -z "${broker_dir:-}" ] || "$real/real_broker.sh" stop "$broker_dir"
 }
 bench_end() {
@@ -54,9 +55,12 @@ broker_dir=$scratch/broker
 . "$broker_dir/env"
 gcc -O2 "$real/real.c" -lrdkafka -o "$scratch/real"
 gcc -O2 "$top/test/bench/paced_events.c" -lrdkafka -o "$scratch/paced"
-server_start "shared_preload_libraries = 'recsys'" "recsys.databases = 'postgres'" \
+# The peer comes by TCP
+port=$(perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+server_start "port = $port" "listen_addresses = '127.0.0.1'" "shared_preload_libraries = 'recsys'" \
 	"shared_buffers = 1GB" "max_wal_size = 8GB" "autovacuum = off" "track_commit_timestamp = on" \
 	"max_worker_processes = 20"
+export PGPORT=$port
 sql <<-SQL
 	CREATE EXTENSION recsys;
 	CREATE ROLE shop LOGIN;
@@ -233,6 +237,69 @@ part_idle() {
 	echo "An idle worker: $(awk -v a="$before" -v b="$after" -v hz="$(getconf CLK_TCK)" -v s="$seconds_each" \
 		'BEGIN { printf "%.2f %% of a core", 100 * (b - a) / hz / s }'), $(awk '/RssAnon/ { print int($2 / 1024) }' "/proc/$pid/status") MB of its own"
 	as_shop -c "SELECT recsys.drop_stream('idle')" >/dev/null
+}
+
+# Kafka Connect needs a schema in each message
+part_peer() {
+	local jars=${XDG_CACHE_HOME:-$HOME/.cache}/recsys-tests/connect events_peer=$((events / 2)) schema
+	if [ ! -f "$jars/complete" ]; then
+		mkdir -p "$jars"
+		mvn -B -q -f "$top/test/bench/connect/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars" \
+			</dev/null >"$scratch/mvn.log" 2>&1 && touch "$jars/complete" || {
+			echo "skipped: Kafka Connect could not be fetched: $(grep -m 1 ERROR "$scratch/mvn.log")"
+			return
+		}
+	fi
+	"$scratch/real" "$PLAINTEXT" create peer $partitions
+	schema='{"type":"struct","fields":[{"field":"user_id","type":"int64"},{"field":"item_id","type":"int64"},{"field":"event_type","type":"string"},{"field":"ts","type":"string","name":"io.debezium.time.ZonedTimestamp"},{"field":"weight","type":"float"}]}'
+	local p
+	for p in $(seq 0 $((partitions - 1))); do
+		sql -c "SELECT '{\"schema\":$schema,\"payload\":' || json_build_object('user_id', user_id, 'item_id', item_id, 'event_type', event_type,
+			'ts', to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), 'weight', weight) || '}'
+			FROM source WHERE i % $partitions = $p AND i < $events_peer ORDER BY i" |
+			"$scratch/real" "$PLAINTEXT" produce peer "$p" >/dev/null
+	done
+	new_table postgres
+	cat >"$scratch/worker.properties" <<-END
+		bootstrap.servers=$PLAINTEXT
+		key.converter=org.apache.kafka.connect.storage.StringConverter
+		value.converter=org.apache.kafka.connect.json.JsonConverter
+		offset.storage.file.filename=$scratch/connect.offsets
+		offset.flush.interval.ms=5000
+		consumer.max.poll.records=5000
+		listeners=HTTP://127.0.0.1:0
+	END
+	cat >"$scratch/sink.properties" <<-END
+		name=peer
+		connector.class=io.debezium.connector.jdbc.JdbcSinkConnector
+		tasks.max=1
+		topics=peer
+		connection.url=jdbc:postgresql://127.0.0.1:$PGPORT/postgres?reWriteBatchedInserts=true
+		connection.username=postgres
+		connection.password=none
+		insert.mode=insert
+		primary.key.mode=none
+		schema.evolution=none
+		collection.name.format=events
+		batch.size=5000
+		consumer.override.auto.offset.reset=earliest
+	END
+	java -Xmx1g -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" \
+		org.apache.kafka.connect.cli.ConnectStandalone "$scratch/worker.properties" "$scratch/sink.properties" >"$scratch/connect.log" 2>&1 &
+	connect_pid=$!
+	local seconds=0
+	until [ "$(sql -c "SELECT count(*) FROM events")" = $events_peer ]; do
+		sleep 1
+		seconds=$((seconds + 1))
+		if [ $seconds -gt 120 ] || ! kill -0 "$connect_pid" 2>/dev/null; then
+			echo "skipped: Kafka Connect does not write; the end of its log:"
+			tail -n 5 "$scratch/connect.log"
+			return
+		fi
+	done
+	echo "Kafka Connect 3.9.1 with Debezium's JDBC sink 3.0.7, batches of 5,000, one task, $events_peer events with the schema that it needs: $(thousands "$(rows_a_second)") rows/s, $(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$connect_pid/status") MB"
+	kill "$connect_pid"
+	connect_pid=
 }
 
 machine

@@ -5,15 +5,20 @@ package Numbers;
 use strict;
 use warnings;
 
-use IPC::Run ();
+use parent -norequire, 'KafkaTest';
+use IPC::Open2 ();
 use KafkaTest ();
+
+# How long all that was produced may take to be delivered, brokers being down
+my $patience = 120;
 
 sub start
 {
-	my ($class, $brokers, $topic, $partitions, $rate, $poison) = @_;
-	my $self = bless { in => '', out => '', err => '' }, $class;
-	$self->{run} = IPC::Run::start([ KafkaTest::program('numbers'), $brokers, $topic, $partitions, $rate, $poison ],
-		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, IPC::Run::timeout(3600));
+	my ($class, @arguments) = @_;
+	my $self = bless { name => 'numbers', read => '' }, $class;
+	$self->{pid} =
+		IPC::Open2::open2($self->{out}, $self->{in}, KafkaTest::program('numbers'), @arguments);
+	$self->{in}->autoflush(1);
 	return $self;
 }
 
@@ -21,21 +26,8 @@ sub start
 sub say
 {
 	my ($self, $command) = @_;
-	$self->{out} = '';
-	$self->{in} .= "$command\n";
-	until ($self->{out} =~ /\n/)
-	{
-		die "numbers: $self->{err}" unless $self->{run}->pumpable;
-		$self->{run}->pump;
-	}
-	return split ' ', $self->{out};
-}
-
-sub end
-{
-	my ($self) = @_;
-	eval { $self->{run}->finish };
-	return;
+	print { $self->{in} } "$command\n";
+	return split ' ', $self->read_line($patience);
 }
 
 1;

@@ -33,7 +33,7 @@ suite() {
 	shift 2
 	echo "--- $name"
 	if as_server "$@" >"$log" 2>&1; then
-		sed -n '/^ok \|^test .* ok \|\.\. ok$/p' "$log"
+		sed -n '/^ok \|^test .* ok \|\.\. ok$\|^# [0-9]* rounds on .* lost/p' "$log"
 		closing "$log"
 	else
 		failed+=("$name")

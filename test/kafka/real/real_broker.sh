@@ -20,7 +20,8 @@
 #	SASL_USER SASL_PASSWORD
 #
 # The broker has low limits where waiting would cost time: it looks for old
-# segments and dirty ones several times a second.
+# segments and dirty ones several times a second, and soon forgets one that was
+# killed.
 #
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -123,6 +124,8 @@ properties() { # DIR SECRET PORT…
 		transaction.state.log.replication.factor=1
 		transaction.state.log.min.isr=1
 		group.initial.rebalance.delay.ms=0
+		broker.session.timeout.ms=1000
+		broker.heartbeat.interval.ms=200
 		log.retention.check.interval.ms=300
 		log.initial.task.delay.ms=100
 		log.segment.delete.delay.ms=100
