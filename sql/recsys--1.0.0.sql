@@ -568,6 +568,12 @@ DECLARE
 	fault_names text := '';
 	checks text := '';
 	cells text := '';
+	row_alias text := 's';
+	attributes integer[] := '{}';	-- of the target, in the order of v1, v2, ...
+	k record;
+	uniques text := '';
+	unique_names text := '';
+	unique_cells text := '';
 	query text;
 	bad jsonb;
 BEGIN
@@ -589,8 +595,11 @@ BEGIN
 		RAISE EXCEPTION '% is not a table of rejects', rejects USING ERRCODE = '42703',
 			HINT = format('Make one with CREATE TABLE %s (LIKE recsys.reject).', 'users_rejects');
 	END IF;
+	WHILE EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = source AND a.attname = row_alias) LOOP
+		row_alias := row_alias || 's';	-- so that it means the row
+	END LOOP;
 	FOR c IN
-		SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypmod AS typmod,
+		SELECT a.attnum::integer AS attribute, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypmod AS typmod,
 			format_type(a.atttypid, NULL) AS plain_type,
 			a.attnotnull AS not_null, a.atthasdef OR a.attidentity <> '' AS has_default, s.attname::text AS source_name,
 			coalesce(rules -> a.attname::text, '{}') AS rule
@@ -608,30 +617,48 @@ BEGIN
 			CONTINUE;	-- the target's own default
 		END IF;
 		i := i + 1;
+		attributes := attributes || c.attribute;
 		names := names || format(', %I', c.name);
-		texts := texts || format(', %s AS t%s', recsys.clean_text(format('s.%I::text', c.source_name), c.rule), i);
+		texts := texts || format(', %s AS t%s', recsys.clean_text(format('%I.%I::text', row_alias, c.source_name), c.rule), i);
 		casts := casts || format(', recsys.try_cast(t.t%s, NULL::%s, %s) AS v%s', i, c.plain_type, c.typmod, i);
 		faults := faults || format(', %s AS f%s', recsys.clean_fault('t.t' || i, 'v.v' || i, c.type_name,
 			c.not_null OR coalesce((c.rule ->> 'required')::boolean, false), c.rule), i);
 		fault_names := fault_names || format(', f.f%s', i);
-		cells := cells || format(', (%L, s.%I::text, f.f%s)', c.name, c.source_name, i);
+		cells := cells || format(', (%L, %I.%I::text, f.f%s)', c.name, row_alias, c.source_name, i);
 		checks := checks || format(', v.v%s', i);
 	END LOOP;
 	IF i = 0 THEN
 		RAISE EXCEPTION '% and % have no column in common', source, target USING ERRCODE = '42703';
 	END IF;
+	-- what else the target's unique indexes would refuse: repetitions in the
+	-- source, and what the caller can see in the target
+	i := 0;
+	FOR k IN
+		SELECT string_agg(a.attname, ', ' ORDER BY o) AS names, string_agg('v' || array_position(attributes, a.attnum::integer), ', ' ORDER BY o) AS vs,
+			string_agg(format('x.%I = j.v%s', a.attname, array_position(attributes, a.attnum::integer)), ' AND ' ORDER BY o) AS same
+		FROM pg_index x, unnest(x.indkey::int2[]) WITH ORDINALITY u(attnum, o) LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attnum = u.attnum
+		WHERE x.indrelid = target AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND o <= x.indnkeyatts
+		GROUP BY x.indexrelid HAVING bool_and(u.attnum::integer = ANY (attributes)) ORDER BY x.indexrelid
+	LOOP
+		i := i + 1;
+		uniques := uniques || format(', CASE WHEN num_nulls(%1$s) = 0 THEN CASE
+			WHEN row_number() OVER (PARTITION BY faults IS NULL, %1$s ORDER BY n) > 1 THEN ''duplicate''%2$s END END AS u%3$s', k.vs,
+			CASE WHEN has_table_privilege(target, 'SELECT') THEN
+				format(' WHEN EXISTS (SELECT FROM %s x WHERE %s) THEN ''already in the table''', target, k.same) END, i);
+		unique_names := unique_names || ', u' || i;
+		unique_cells := unique_cells || format(', (%L, concat_ws('', '', %s), u%s)', k.names, k.vs, i);
+	END LOOP;
 	-- one pass over the source; OFFSET 0 keeps each expression from being run twice
 	query := format($query$
-		WITH judged AS MATERIALIZED (
-			SELECT row_number() OVER () AS n, %1$s,
-				CASE WHEN num_nonnulls(%2$s) > 0 THEN to_jsonb(s.*) END AS source_row,
+		WITH typed AS MATERIALIZED (
+			SELECT row_number() OVER () AS n, %1$s, %12$I AS source_row,
 				CASE WHEN num_nonnulls(%2$s) > 0 THEN ARRAY(SELECT jsonb_build_array(x.name, x.value, x.fault)
 					FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL) END AS faults
-			FROM %4$s s
+			FROM %4$s %12$I
 				CROSS JOIN LATERAL (SELECT %5$s OFFSET 0) t
 				CROSS JOIN LATERAL (SELECT %6$s OFFSET 0) v
 				CROSS JOIN LATERAL (SELECT %7$s OFFSET 0) f
-		), written AS (
+		)%13$s, written AS (
 			INSERT INTO %8$s (%9$s) SELECT %10$s FROM judged v WHERE v.faults IS NULL RETURNING 1
 		), refused AS (
 			SELECT j.n, e ->> 0 AS name, e ->> 1 AS value, e ->> 2 AS fault, j.source_row
@@ -641,12 +668,18 @@ BEGIN
 			(SELECT count(*) FROM judged WHERE faults IS NOT NULL),
 			(SELECT coalesce(jsonb_object_agg(r.reason, r.n), '{}') FROM (
 				SELECT name || ': ' || fault AS reason, count(*) AS n FROM refused GROUP BY 1) r),
-			(SELECT to_jsonb(r) - 'source_row' FROM refused r ORDER BY r.n LIMIT 1)$query$,
+			(SELECT to_jsonb(r) FROM (SELECT n, name, value, fault FROM refused ORDER BY n LIMIT 1) r)$query$,
 		substr(checks, 3), substr(fault_names, 3), substr(cells, 3), source, substr(texts, 3), substr(casts, 3), substr(faults, 3),
 		target, substr(names, 3), substr(checks, 3),
 		CASE WHEN rejects IS NOT NULL THEN format($query$, kept AS (
 			INSERT INTO %s (row_number, column_name, value, reason, source_row, rejected_at)
-			SELECT n, name, value, fault, source_row, now() FROM refused)$query$, rejects) ELSE '' END);
+			SELECT n, name, value, fault, to_jsonb(source_row), now() FROM refused)$query$, rejects) ELSE '' END,
+		row_alias,
+		CASE WHEN uniques = '' THEN ', judged AS (TABLE typed)' ELSE format($query$, judged AS MATERIALIZED (
+			SELECT n, %1$s, source_row, CASE WHEN faults IS NULL AND num_nonnulls(%2$s) > 0
+				THEN ARRAY(SELECT jsonb_build_array(x.name, x.value, x.fault) FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL)
+				ELSE faults END AS faults
+			FROM (SELECT j.*%4$s FROM typed j) j)$query$, replace(substr(checks, 3), 'v.', ''), substr(unique_names, 3), substr(unique_cells, 3), uniques) END);
 	EXECUTE query INTO rows_read, rows_written, rows_rejected, reasons, bad;
 	IF rejects IS NULL AND rows_rejected > 0 THEN
 		RAISE EXCEPTION 'row %, column "%": value % is %', bad ->> 'n', bad ->> 'name',

@@ -81,6 +81,18 @@ CREATE TABLE checked (id bigint CHECK (id < 3));
 SELECT * FROM recsys.clean('raw', 'checked', '{}', 'refused');
 SELECT count(*) FROM checked;
 
+-- what unique indexes would refuse: repeated in the source, and there already
+CREATE TABLE pairs (a text, b text, c text);
+INSERT INTO pairs VALUES ('1', 'x', '1'), ('1', 'x', '2'), ('1', 'y', '3'), (NULL, 'x', '4'), (NULL, 'x', '5'), ('bad', 'z', '6'), ('7', 'q', '6'), ('8', 'q', '1');
+CREATE TABLE unique_pairs (a integer, b text, c integer UNIQUE, UNIQUE (a, b) INCLUDE (c));
+CREATE UNIQUE INDEX ON unique_pairs (upper(b)) WHERE false;
+INSERT INTO unique_pairs VALUES (1, 'y', 100);
+SELECT * FROM recsys.clean('pairs', 'unique_pairs', '{}', 'refused');
+SELECT * FROM unique_pairs ORDER BY c;
+SELECT row_number, column_name, value, reason, source_row FROM refused WHERE source_row ? 'b' AND source_row ? 'c' AND NOT source_row ? 'd' ORDER BY 1, 2;
+SELECT * FROM recsys.clean('pairs', 'unique_pairs', '{}', 'refused');
+SELECT count(*) FROM unique_pairs;
+
 -- names that would break out of quotes, and columns named like what we use inside
 CREATE TABLE "t; DROP TABLE raw; --" ("a""b'c" text, s text, t text, v text, f text, n text, "x(y)" text, "$1" text);
 INSERT INTO "t; DROP TABLE raw; --" VALUES ('1', '2', '3', '4', '5', '6', '7', '8'), ('x''); DROP TABLE raw; --', '2', '3', '4', '5', '6', '7', '8');
