@@ -15,7 +15,7 @@ use Time::HiRes qw(time usleep);
 
 my $events = '(user_id bigint, item_id bigint, event_type text, ts timestamptz, weight real,
 	partition_no integer, seq bigint)';
-my $broker = start_broker(topics => ['events:4']);
+my $broker = start_broker(topics => [ 'events:4', 'timed', 'poison' ]);
 my $node = stream_server('main', "restart_after_crash = on\n");
 as_shop($node, "CREATE TABLE shop.events $events");
 my $sent = 0; # of each partition
@@ -50,6 +50,14 @@ sub seconds_of
 	my $begin = time;
 	$code->();
 	return time - $begin;
+}
+
+sub says_stopped
+{
+	my ($stream, $pattern) = @_;
+	return wait_until(20, sub {
+		return sql($node, "SELECT state, error, sqlstate FROM recsys.stream_status WHERE stream = '$stream'") =~ $pattern;
+	});
 }
 
 my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
@@ -97,9 +105,8 @@ for my $round (1 .. 3)
 {
 	send_events(4000);
 	usleep(50_000 * $round);
-	($worker) = worker_pids();
-	kill 'KILL', $worker if $worker;
-	wait_until(30, sub { eval { $node->safe_psql('postgres', 'SELECT 1') } });
+	wait_until(10, sub { ($worker) = worker_pids() });
+	ok(kill_hard($node, $worker), "killed, round $round");
 }
 all_once('kill -9', 60);
 like(substr(server_log($node), $log), qr/recsys stream events.*terminated by signal 9/, 'it was killed');
@@ -139,6 +146,46 @@ cmp_ok($took, '<', 5, "DROP DATABASE ($took s)");
 is(scalar(worker_pids()), 3, 'its workers are gone');
 send_events(100);
 all_once('other databases came and went');
+
+# recsys.databases at a reload
+$node->append_conf('postgresql.conf', "recsys.databases = 'template1, nowhere'\n");
+$node->reload;
+ok(wait_until(2, sub { !worker_pids() }), 'a database that is left out has no workers');
+$node->append_conf('postgresql.conf', "recsys.databases = 'nowhere, postgres'\n");
+$node->reload;
+ok(wait_until(5, sub { worker_pids() == 3 }), 'and has them again');
+send_events(100);
+all_once('left out and back');
+
+# batches are closed by time, too
+as_shop($node, 'CREATE TABLE shop.timed (n integer)');
+create_stream($node, 'timed', $broker->bootstrap, batch_ms => 3000);
+wait_until(10, sub { states($node, 'timed') eq 'running' });
+for my $n (1, 2)
+{
+	produce($broker->bootstrap, 'timed', lines => [qq({"n": $n})]);
+	usleep(100_000);
+}
+is(settled_rows($node, 'SELECT count(*), count(DISTINCT xmin::text) FROM shop.timed', '2|1'), '2|1',
+	'batch_ms: two messages in one transaction');
+as_shop($node, q{SELECT recsys.drop_stream('timed')});
+ok(wait_until(2, sub { worker_pids() == 3 }), 'drop ends its worker');
+
+# too many bad messages in a row: what came before is kept, and the stream stops
+as_shop($node, 'CREATE TABLE shop.poison (n integer)');
+produce($broker->bootstrap, 'poison', lines => [ '{"n": 1}', 'x', 'y', '{"n": 2}', ('z') x 3 ]);
+create_stream($node, 'poison', $broker->bootstrap, max_rejects => 3);
+ok(says_stopped('poison', qr/^stopped\|3 messages in a row were rejected; .*\|22000$/), 'three bad messages in a row stop a stream');
+is(sql($node, 'SELECT string_agg(n::text, $$,$$ ORDER BY n) FROM shop.poison'), '1,2', 'the good ones are there');
+is( sql($node, q{SELECT count(*), string_agg(convert_from(payload, 'UTF8'), '' ORDER BY message_offset)
+		FROM recsys.dead_letters WHERE stream = 'poison'}),
+	'5|xyzzz', 'the bad ones are dead letters');
+is(sql($node, q{SELECT next_offset, rows, rejected FROM recsys.stream_status WHERE stream = 'poison'}), '7|2|5',
+	'and counted');
+produce($broker->bootstrap, 'poison', lines => [ 'z', '{"n": 3}' ]);
+as_shop($node, q{SELECT recsys.resume_stream('poison')});
+is(settled_rows($node, 'SELECT max(n) FROM shop.poison', 3), 3, 'resumed, it goes on behind them');
+as_shop($node, q{SELECT recsys.drop_stream('poison')});
 
 # the extension goes, or does not
 $session->quit;

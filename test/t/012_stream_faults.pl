@@ -160,8 +160,8 @@ for my $where (sort keys %parked)
 			sql($node, q{SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'recsys stream events'
 				AND query LIKE 'writing %'}) =~ /^(PgSleep|relation)$/;
 		}), "$where: the worker is there");
-	kill 'KILL', worker_pid('events');
-	ok(wait_until(30, sub { eval { sql($node, 'DROP TRIGGER IF EXISTS park ON shop.events'); 1 } }), 'and is killed');
+	ok(kill_hard($node, worker_pid('events')), 'and is killed');
+	sql($node, 'DROP TRIGGER IF EXISTS park ON shop.events');
 	$holder->quit;
 	all_once("killed $where");
 }

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RecsysTest;
 
-our @EXPORT = qw(stream_server sql as_shop create_stream status states caught_up says settled_rows);
+our @EXPORT = qw(stream_server sql as_shop create_stream status states caught_up says settled_rows kill_hard);
 
 # A server whose role shop may create streams and owns schema shop
 sub stream_server
@@ -97,6 +97,15 @@ sub settled_rows
 	my $got;
 	wait_until($seconds // 30, sub { ($got = sql($node, $query)) eq $expected });
 	return $got;
+}
+
+# kill -9 of a process of the server, and the restart of all of it
+sub kill_hard
+{
+	my ($node, $pid) = @_;
+	my $mark = -s $node->logfile;
+	kill 'KILL', $pid;
+	return wait_until(60, sub { substr(server_log($node), $mark) =~ /ready to accept connections/ });
 }
 
 1;
