@@ -45,7 +45,6 @@ static emit_log_hook_type previous_log_hook = NULL;
 static void attach(void);
 static void note_fatal(ErrorData *error);
 static void last_exit(int code, Datum argument);
-static void close_consumer(int code, Datum argument);
 static void detach(int code, Datum argument);
 static void configure_session(void);
 static _Noreturn void run(void);
@@ -65,8 +64,7 @@ recsys_stream_main(Datum argument)
 
 	memcpy(&w->launch, MyBgworkerEntry->bgw_extra, sizeof(w->launch));
 	w->slot = &rspg_stream_state->slots[w->launch.slot];
-	/* registered first, so it comes last: threads of librdkafka may be alive, and
-	 * destructors of libraries must not run under them */
+	/* registered first, so it comes last */
 	on_proc_exit(last_exit, 0);
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -111,7 +109,6 @@ attach(void)
 	if (!mine)
 		proc_exit(0);
 	before_shmem_exit(detach, 0);
-	before_shmem_exit(close_consumer, 0);
 	if (w->slot->stop)
 		proc_exit(0);
 }
@@ -131,24 +128,15 @@ note_fatal(ErrorData *error)
 		previous_log_hook(error);
 }
 
+/*
+ * The consumer is not closed before: that can take a second beside a network that
+ * is stuck, and there is nothing to say to the broker.  Its threads end with the
+ * process, which must not run the destructors of libraries under them.
+ */
 static void
 last_exit(int code, Datum argument)
 {
 	_exit(code);
-}
-
-static void
-close_consumer(int code, Datum argument)
-{
-	RspgWorker *w = &rspg_worker;
-	RskConsumer *consumer = w->consumer;
-
-	w->consumer = NULL;
-	if (consumer == NULL)
-		return;
-	rsk_messages_free(w->messages, w->n_messages);
-	w->n_messages = 0;
-	(void) rsk_consumer_close(consumer);
 }
 
 static void

@@ -17,7 +17,7 @@ use Time::HiRes qw(time usleep);
 
 my $columns = '(user_id bigint, item_id bigint, event_type text, ts timestamptz, weight real,
 	partition_no integer, seq bigint)';
-my $broker = start_broker(topics => [ 'events:2', 'short', 'again' ]);
+my $broker = start_broker(topics => [ 'events:2', 'short', 'again', 'net' ]);
 my $node = stream_server('main',
 	"restart_after_crash = on\nrecsys.worker_timeout = 1500\nwal_level = replica\nmax_wal_senders = 4\n");
 my $sent = 0;
@@ -219,6 +219,36 @@ comes_to('events', qr/waiting for broker/, 'starts without a broker');
 $broker->command('up');
 send_events(10);
 all_once('broker down and up');
+
+# a network that passes nothing on: nobody waits for the worker
+my $proxy = start_proxy($broker->bootstrap);
+as_shop($node, "CREATE TABLE shop.net $columns");
+produce($broker->bootstrap, 'net', count => 100);
+create_stream($node, 'net', $proxy->bootstrap);
+is(settled_rows($node, 'SELECT count(*) FROM shop.net', 100), 100, 'through a proxy');
+$proxy->command('stall');
+sleep 1;
+sql($node, 'CREATE DATABASE scratch');
+my $began = time;
+sql($node, 'DROP DATABASE scratch');
+cmp_ok(time - $began, '<', 2, sprintf 'DROP DATABASE beside a stalled network (%.2f s)', time - $began);
+produce($broker->bootstrap, 'net', count => 100, first => 101);
+$began = time;
+$node->restart('fast');
+cmp_ok(time - $began, '<', 5, sprintf 'restart beside a stalled network (%.2f s)', time - $began);
+comes_to('net', qr/waiting for broker/, 'starts beside a stalled network');
+$began = time;
+as_shop($node, q{SELECT recsys.pause_stream('net')});
+ok(wait_until(4, sub { worker_pid('net') eq '' }), sprintf 'paused beside a stalled network (%.2f s)', time - $began);
+as_shop($node, q{SELECT recsys.resume_stream('net')});
+$proxy->command('resume');
+is(settled_rows($node, 'SELECT count(*), count(DISTINCT seq) FROM shop.net', '200|200', 60), '200|200', 'each event once');
+$proxy->command('corrupt 2');
+produce($broker->bootstrap, 'net', count => 100, first => 201);
+is(settled_rows($node, 'SELECT count(*), count(DISTINCT seq) FROM shop.net', '300|300', 60), '300|300',
+	'also when bytes were flipped');
+as_shop($node, q{SELECT recsys.drop_stream('net')});
+$proxy->stop;
 
 # the same offsets mean nothing in another cluster
 my $other = start_broker(topics => ['events:2']);
