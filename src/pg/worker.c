@@ -36,7 +36,6 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define MAX_WAIT_MS 10000
-#define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
 
 RspgWorker rspg_worker;
 
@@ -46,13 +45,10 @@ static void attach(void);
 static void note_fatal(ErrorData *error);
 static void last_exit(int code, Datum argument);
 static void detach(int code, Datum argument);
-static void configure_session(void);
 static _Noreturn void run(void);
 static void step(void);
 static void recover(void);
 static void obey(void);
-static void read_row(void);
-static void open_consumer(void);
 static bool batch_due(TimestampTz now, TimestampTz *deadline);
 static TimestampTz sign_of_life(TimestampTz now);
 static void wait_for(TimestampTz now, TimestampTz deadline, bool hear_broker);
@@ -166,83 +162,6 @@ rspg_worker_restart(void)
 	proc_exit(0);
 }
 
-/* --- transactions --- */
-
-Oid
-rspg_worker_table(void)
-{
-	return get_relname_relid("stream", get_namespace_oid("recsys", true));
-}
-
-void
-rspg_worker_begin(const char *activity)
-{
-	const RspgStream *stream = rspg_worker.stream;
-	int patience = stream != NULL && stream->options.statement_timeout_ms > 0
-					   ? stream->options.statement_timeout_ms
-					   : NO_TIMEOUT_MS;
-
-	/* a transaction may take as long as it may take */
-	rspg_worker.slot->alive_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), patience);
-	debug_query_string = activity;
-	pgstat_report_activity(STATE_RUNNING, activity);
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	/* PostgreSQL arms it for commands of clients alone */
-	if (stream != NULL && stream->options.statement_timeout_ms > 0)
-		enable_timeout_after(STATEMENT_TIMEOUT, stream->options.statement_timeout_ms);
-}
-
-void
-rspg_worker_commit(void)
-{
-	disable_timeout(STATEMENT_TIMEOUT, false);
-	SPI_finish();
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	debug_query_string = NULL;
-	pgstat_report_stat(true);
-}
-
-void
-rspg_worker_stop(int sqlstate, const char *format, ...)
-{
-	static RspgStatement statement = {
-		"UPDATE recsys.stream SET enabled = false, "
-		"generation = generation OPERATOR(pg_catalog.+) 1, stop_reason = $3, stop_sqlstate = $4, "
-		"stopped_at = pg_catalog.clock_timestamp() "
-		"WHERE id OPERATOR(pg_catalog.=) $1 AND generation OPERATOR(pg_catalog.=) $2",
-		4,
-		{INT8OID, INT8OID, TEXTOID, TEXTOID},
-		NULL};
-	RspgStream *stream = rspg_worker.stream;
-	char reason[512];
-	Datum values[4];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
-	if (IsTransactionState())
-		AbortCurrentTransaction();
-	rspg_worker_begin("stopping");
-	rspg_stream_queue(stream->id, ExclusiveLock);
-	values[0] = Int64GetDatum(stream->id);
-	values[1] = Int64GetDatum(stream->generation);
-	values[2] = CStringGetTextDatum(reason);
-	values[3] = CStringGetTextDatum(unpack_sql_state(sqlstate));
-	(void) rspg_execute(&statement, values, NULL, false);
-	rspg_worker_commit();
-	ereport(LOG,
-			(errcode(sqlstate), errmsg("recsys stream \"%s\" stopped: %s", stream->name, reason)));
-	proc_exit(0);
-}
-
-/* --- the loop --- */
-
 static void
 run(void)
 {
@@ -312,9 +231,9 @@ step(void)
 		return;
 	}
 	if (w->stream == NULL || w->unchecked)
-		read_row();
+		rspg_worker_read_row();
 	if (w->consumer == NULL)
-		open_consumer();
+		rspg_worker_open_consumer();
 	heard = rspg_worker_poll();
 	rspg_worker_take_answer();
 	now = GetCurrentTimestamp();
@@ -427,84 +346,4 @@ obey(void)
 		w->slot->reread = false;
 		w->unchecked = true;
 	}
-}
-
-/*
- * The row at the start; later, whether it is still the same.
- */
-static void
-read_row(void)
-{
-	RspgWorker *w = &rspg_worker;
-	MemoryContext old;
-	RspgStream *row;
-	Oid table;
-
-	rspg_worker_begin("reading the stream");
-	if (!OidIsValid(get_extension_oid("recsys", true)))
-		rspg_worker_restart();
-	table = rspg_worker_table();
-	old = MemoryContextSwitchTo(w->stream == NULL ? TopMemoryContext : w->batch_context);
-	row = rspg_stream_read(w->launch.stream_id);
-	MemoryContextSwitchTo(old);
-	if (row == NULL || !row->enabled || row->cloned || row->owner != GetUserId() ||
-		w->launch.worker >= row->options.workers)
-		rspg_worker_restart();
-	if (w->stream != NULL && (table != w->table || row->generation != w->stream->generation))
-		rspg_worker_restart();
-	rspg_stream_check(row);
-	rspg_worker_commit();
-	w->unchecked = false; /* not before: what fails here must not write */
-	if (w->stream != NULL)
-	{
-		MemoryContextReset(w->batch_context);
-		return;
-	}
-	w->table = table;
-	w->stream = row;
-	configure_session();
-}
-
-/*
- * Settings of our own session.  Everything else is as the owner and the database
- * have it, for triggers of the owner may count on it.
- */
-static void
-configure_session(void)
-{
-	const RspgStreamOptions *options = &rspg_worker.stream->options;
-	char timeout[16];
-
-	snprintf(timeout, sizeof(timeout), "%d", options->lock_timeout_ms);
-	SetConfigOption("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION);
-	/* rows that a policy hides are no error: our own tables have policies */
-	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_SESSION);
-	SetConfigOption("application_name", "recsys", PGC_USERSET, PGC_S_SESSION);
-	if (!options->synchronous_commit)
-		SetConfigOption("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION);
-}
-
-static void
-open_consumer(void)
-{
-	RspgWorker *w = &rspg_worker;
-	RskSetting *settings;
-	char error[512];
-	int n;
-
-	if (w->messages == NULL)
-	{
-		w->capacity = w->stream->options.batch_rows;
-		w->messages = MemoryContextAllocHuge(TopMemoryContext, w->capacity * sizeof(RskMessage));
-	}
-	rspg_worker_begin("opening the consumer");
-	n = rspg_stream_settings(w->stream, &settings);
-	w->consumer =
-		rsk_consumer_open(w->stream->brokers, w->stream->topic, settings, n, error, sizeof(error));
-	rspg_worker_commit();
-	if (w->consumer == NULL)
-		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
-						errmsg("could not open a Kafka consumer: %s", error)));
-	rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
-	pgstat_report_activity(STATE_IDLE, "waiting for the broker");
 }

@@ -3,8 +3,9 @@
  *		What the files of a stream's worker share: the stream, where each of its
  *		partitions is, and the batch at hand.
  *
- * worker.c is the process and its loop, worker_topic.c decides where partitions
- * are read from, worker_batch.c writes, worker_events.c hears the broker.
+ * worker.c is the process and its loop, worker_session.c its transactions,
+ * worker_topic.c and worker_start.c decide where partitions are read from,
+ * worker_events.c hears the broker, worker_batch.c writes, worker_show.c shows.
  */
 #ifndef RSPG_WORKER_H
 #define RSPG_WORKER_H
@@ -72,6 +73,19 @@ extern RspgWorker rspg_worker;
 
 /* --- worker.c --- */
 
+/* Trouble is over. */
+extern void rspg_worker_recovered(void);
+
+/* End, to be started anew at once: the row or the offsets are not what they were. */
+extern _Noreturn void rspg_worker_restart(void);
+
+/* --- worker_session.c --- */
+
+/* The row at the start; later, whether it is still the same: else we end. */
+extern void rspg_worker_read_row(void);
+
+extern void rspg_worker_open_consumer(void);
+
 /* Begin and end a transaction with a snapshot and SPI, as the owner. */
 extern void rspg_worker_begin(const char *activity);
 extern void rspg_worker_commit(void);
@@ -79,17 +93,20 @@ extern void rspg_worker_commit(void);
 /* The oid of recsys.stream, in a transaction. */
 extern Oid rspg_worker_table(void);
 
-/* Trouble is over. */
-extern void rspg_worker_recovered(void);
-
-/* End, to be started anew at once: the row or the offsets are not what they were. */
-extern _Noreturn void rspg_worker_restart(void);
-
-/* The stream stops, with a reason that a person must look at.  No return. */
+/* The stream stops, with a reason that a person must look at. */
 extern _Noreturn void rspg_worker_stop(int sqlstate, const char *format, ...)
 	pg_attribute_printf(2, 3);
 
 /* --- worker_topic.c --- */
+
+#define RSPG_ASK_MS 5000      /* between questions about the topic */
+#define RSPG_ASK_RETRY_MS 500 /* when there was no answer to use */
+#define RSPG_FIRST_WORKER 0   /* the one that resolves starts and seeks */
+
+/* The broker's last answer */
+extern RskLookupAnswer rspg_worker_answer;
+
+extern void rspg_worker_ask_again(int ms);
 
 /* Ask the broker what is due to be asked. */
 extern void rspg_worker_ask(TimestampTz now);
@@ -98,6 +115,16 @@ extern RspgPartition *rspg_worker_partition(int32 number);
 
 /* Take an answer that has come, if any. */
 extern void rspg_worker_take_answer(void);
+
+/* --- worker_start.c --- */
+
+/* Store the offsets that a start or a seek means; false = not yet. */
+extern bool rspg_worker_resolve(const char *start, bool seek);
+
+/* --- worker_show.c --- */
+
+/* Places in shared memory for our partitions. */
+extern void rspg_worker_claim_shown(void);
 
 /* Lag to shared memory; returns the sum over partitions. */
 extern int64 rspg_worker_show_lag(void);

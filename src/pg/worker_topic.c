@@ -18,9 +18,7 @@
 
 #include "registry.h"
 
-#define TOPIC_MS 5000
-#define RETRY_MS 500
-#define FIRST_WORKER 0
+RskLookupAnswer rspg_worker_answer;
 
 /* A row of recsys.stream_offset */
 typedef struct StoredOffset
@@ -31,21 +29,15 @@ typedef struct StoredOffset
 	int64 last_time_ms;
 } StoredOffset;
 
-static RskLookupAnswer answer; /* too large for the stack */
-
-static void ask_again(int ms);
 static void position(void);
 static void check_cluster(void);
 static _Noreturn void stop_for_cluster(void);
-static bool resolve(const char *start, bool seek);
-static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
 static void take_partitions(const StoredOffset *stored, int n_stored);
 static void take_partition(const RskPartitionInfo *info, const StoredOffset *stored);
 static void pass_loss(const RskPartitionInfo *info, int64 *next);
 static void assign(void);
 static void watch(void);
-static void claim_shown(void);
 
 RspgPartition *
 rspg_worker_partition(int32 number)
@@ -80,11 +72,11 @@ rspg_worker_ask(TimestampTz now)
 		for (int i = 0; i < w->n_partitions; i++)
 			w->partitions[i].asked_at = w->partitions[i].reached;
 	}
-	ask_again(TOPIC_MS);
+	rspg_worker_ask_again(RSPG_ASK_MS);
 }
 
-static void
-ask_again(int ms)
+void
+rspg_worker_ask_again(int ms)
 {
 	rspg_worker.lookup_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
@@ -94,17 +86,18 @@ rspg_worker_take_answer(void)
 {
 	RspgWorker *w = &rspg_worker;
 
-	if (!w->lookup_open || !rsk_lookup_answer(w->consumer, &answer))
+	if (!w->lookup_open || !rsk_lookup_answer(w->consumer, &rspg_worker_answer))
 		return;
 	w->lookup_open = false;
-	if (!answer.ok)
+	if (!rspg_worker_answer.ok)
 	{
 		/* When it is there again, it may be another one: begin as at the start */
-		if (answer.no_topic && w->positioned)
+		if (rspg_worker_answer.no_topic && w->positioned)
 			rspg_worker_restart();
-		rspg_stream_set_error(w->slot, answer.no_topic ? "42704" : "08000", answer.error);
+		rspg_stream_set_error(w->slot, rspg_worker_answer.no_topic ? "42704" : "08000",
+							  rspg_worker_answer.error);
 		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
-		ask_again(RETRY_MS);
+		rspg_worker_ask_again(RSPG_ASK_RETRY_MS);
 		return;
 	}
 	if (!w->positioned)
@@ -136,9 +129,9 @@ position(void)
 	check_cluster();
 	stored = read_offsets(&n);
 	if (w->stream->seek_to != NULL)
-		ready = resolve(w->stream->seek_to, true);
+		ready = rspg_worker_resolve(w->stream->seek_to, true);
 	else if (n == 0)
-		ready = resolve(w->stream->options.start, false);
+		ready = rspg_worker_resolve(w->stream->options.start, false);
 	if (ready)
 	{
 		stored = read_offsets(&n);
@@ -162,17 +155,18 @@ check_cluster(void)
 	RspgWorker *w = &rspg_worker;
 	Datum values[2];
 
-	if (answer.cluster_id[0] == '\0')
+	if (rspg_worker_answer.cluster_id[0] == '\0')
 		return;
 	if (w->stream->cluster_id == NULL)
 	{
-		w->stream->cluster_id = MemoryContextStrdup(TopMemoryContext, answer.cluster_id);
+		w->stream->cluster_id =
+			MemoryContextStrdup(TopMemoryContext, rspg_worker_answer.cluster_id);
 		values[0] = Int64GetDatum(w->stream->id);
-		values[1] = CStringGetTextDatum(answer.cluster_id);
-		if (w->launch.worker == FIRST_WORKER)
+		values[1] = CStringGetTextDatum(rspg_worker_answer.cluster_id);
+		if (w->launch.worker == RSPG_FIRST_WORKER)
 			(void) rspg_execute(&statement, values, NULL, false);
 	}
-	else if (strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
+	else if (strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
 		stop_for_cluster();
 }
 
@@ -182,81 +176,7 @@ stop_for_cluster(void)
 	rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					 "the brokers belong to Kafka cluster \"%s\", but offsets are those of "
 					 "cluster \"%s\"",
-					 answer.cluster_id, rspg_worker.stream->cluster_id);
-}
-
-/*
- * Store the offsets that a start or a seek means.  False = not yet.
- */
-static bool
-resolve(const char *start, bool seek)
-{
-	static RspgStatement store = {
-		"INSERT INTO recsys.stream_offset AS o (stream_id, partition, next_offset) "
-		"VALUES ($1, $2, $3) ON CONFLICT (stream_id, partition) DO UPDATE "
-		"SET next_offset = excluded.next_offset, last_offset = NULL, last_event_time = NULL, "
-		"updated = pg_catalog.clock_timestamp()",
-		3,
-		{INT8OID, INT4OID, INT8OID},
-		NULL};
-	static RspgStatement done = {
-		"UPDATE recsys.stream SET seek_to = NULL, generation = generation OPERATOR(pg_catalog.+) 1 "
-		"WHERE id OPERATOR(pg_catalog.=) $1",
-		1,
-		{INT8OID},
-		NULL};
-	RspgWorker *w = &rspg_worker;
-	int64 time_ms = rspg_stream_start_time(start);
-	Datum values[3] = {Int64GetDatum(w->stream->id)};
-	int64 offset;
-
-	if (w->launch.worker != FIRST_WORKER)
-	{
-		ask_again(RETRY_MS);
-		return false;
-	}
-	if (time_ms >= 0 && answer.kind != RSK_LOOKUP_TIME)
-	{
-		w->lookup_open = rsk_lookup_ask(w->consumer, RSK_LOOKUP_TIME, time_ms);
-		ask_again(w->lookup_open ? TOPIC_MS : RETRY_MS);
-		return false;
-	}
-	/* All or none: a partition that others were stored without is taken for a new one */
-	for (int i = 0; i < answer.n_partitions; i++)
-	{
-		if (!start_offset(start, &answer.partitions[i], &offset))
-		{
-			ask_again(RETRY_MS);
-			return false;
-		}
-	}
-	for (int i = 0; i < answer.n_partitions; i++)
-	{
-		(void) start_offset(start, &answer.partitions[i], &offset);
-		values[1] = Int32GetDatum(answer.partitions[i].partition);
-		values[2] = Int64GetDatum(offset);
-		(void) rspg_execute(&store, values, NULL, false);
-	}
-	if (seek)
-	{
-		(void) rspg_execute(&done, values, NULL, false);
-		w->stream->generation++;
-		w->stream->seek_to = NULL;
-		rspg_stream_wake_at_commit(); /* the stream's other workers */
-	}
-	return true;
-}
-
-static bool
-start_offset(const char *start, const RskPartitionInfo *info, int64 *offset)
-{
-	if (strcmp(start, "earliest") == 0)
-		*offset = info->low;
-	else if (strcmp(start, "latest") == 0)
-		*offset = info->high;
-	else
-		*offset = info->offset;
-	return *offset >= 0;
+					 rspg_worker_answer.cluster_id, rspg_worker.stream->cluster_id);
 }
 
 static StoredOffset *
@@ -308,9 +228,9 @@ take_partitions(const StoredOffset *stored, int n_stored)
 		pfree(w->partitions);
 	w->partitions =
 		MemoryContextAllocZero(TopMemoryContext, RSK_MAX_PARTITIONS * sizeof(RspgPartition));
-	for (int i = 0; i < answer.n_partitions; i++)
+	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
 	{
-		const RskPartitionInfo *info = &answer.partitions[i];
+		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
 		const StoredOffset *found = NULL;
 
 		for (int j = 0; j < n_stored; j++)
@@ -427,7 +347,7 @@ assign(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not assign partitions: %s", error)));
 	pfree(positions);
-	claim_shown();
+	rspg_worker_claim_shown();
 	w->positioned = true;
 }
 
@@ -440,12 +360,12 @@ watch(void)
 	RspgWorker *w = &rspg_worker;
 	int workers = w->stream->options.workers;
 
-	if (w->stream->cluster_id != NULL && answer.cluster_id[0] != '\0' &&
-		strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
+	if (w->stream->cluster_id != NULL && rspg_worker_answer.cluster_id[0] != '\0' &&
+		strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
 		stop_for_cluster();
-	for (int i = 0; i < answer.n_partitions; i++)
+	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
 	{
-		const RskPartitionInfo *info = &answer.partitions[i];
+		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
 		const RspgPartition *partition = rspg_worker_partition(info->partition);
 
 		if (info->partition % workers != w->launch.worker)
@@ -459,57 +379,4 @@ watch(void)
 							 info->partition, w->stream->topic, (long long) info->high,
 							 (long long) partition->asked_at);
 	}
-}
-
-/* --- what others see --- */
-
-static void
-claim_shown(void)
-{
-	RspgWorker *w = &rspg_worker;
-	int claimed = 0;
-
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	rspg_stream_partitions_free(w->launch.slot);
-	for (int i = 0; i < rspg_stream_state->n_partitions && claimed < w->n_partitions; i++)
-	{
-		RspgStreamPartition *shown = &rspg_stream_state->partitions[i];
-
-		if (shown->slot >= 0)
-			continue;
-		shown->slot = w->launch.slot;
-		shown->partition = w->partitions[claimed].number;
-		shown->end_offset = -1;
-		shown->rows_per_second = 0;
-		shown->rate_at = GetCurrentTimestamp();
-		w->partitions[claimed++].shown = shown;
-	}
-	LWLockRelease(rspg_stream_state->lock);
-	if (claimed < w->n_partitions)
-		ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					  errmsg("no room to show %d partitions of recsys stream \"%s\"",
-							 w->n_partitions - claimed, w->stream->name),
-					  errhint("Raise recsys.max_stream_partitions.")));
-}
-
-int64
-rspg_worker_show_lag(void)
-{
-	RspgWorker *w = &rspg_worker;
-	int64 lag = 0;
-
-	for (int i = 0; i < w->n_partitions; i++)
-	{
-		RspgPartition *partition = &w->partitions[i];
-		int64_t low;
-		int64_t high;
-
-		if (!rsk_consumer_watermarks(w->consumer, partition->number, &low, &high))
-			continue;
-		high = Max(high, partition->reached);
-		lag += high - partition->reached;
-		if (partition->shown != NULL)
-			partition->shown->end_offset = high; /* eight bytes, written whole */
-	}
-	return lag;
 }
