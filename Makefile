@@ -44,7 +44,7 @@ tools = $(srcdir)/test/tools
 # A part of make test and .ci/run: its own make, for it must see what packages.sh installed
 submake = $(MAKE) --no-print-directory
 
-.PHONY: packages demo test werror regress isolation tap docs-test lint format format-check \
+.PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
 	bench bench-quality bench-features bench-stream bench-writer torture demo-features dist help
 
 ## packages: install the Debian packages that the tests need
@@ -95,6 +95,10 @@ tap:
 ## docs-test: run every SQL block of README, tutorial and features, compare the output shown
 docs-test:
 	@$(tools)/run.sh docs
+
+## test-versions: the SQL tests on PostgreSQL 16 and 18, from a Python package
+test-versions:
+	@$(tools)/versions.sh
 
 ## lint: arrows between rooms, exported symbols, formatting, no test left out
 lint:

@@ -25,7 +25,10 @@ CREATE TABLE payloads (n int GENERATED ALWAYS AS IDENTITY, payload text);
 CREATE PROCEDURE put_payloads(stream text) LANGUAGE sql AS $$
 	INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, payload, sqlstate, error)
 		SELECT s.id, 0, row_number() OVER (ORDER BY n) - 1, convert_to(payload, 'UTF8'), '00000', 'by hand' FROM payloads, recsys.stream s WHERE s.name = $1 $$;
-CREATE VIEW rejects AS SELECT message_offset AS message, sqlstate, error FROM recsys.dead_letters ORDER BY stream, partition, message_offset;
+-- without the part of a message that each release words in its way
+CREATE VIEW rejects AS SELECT message_offset AS message, sqlstate,
+	regexp_replace(error, '(malformed array literal: ".*"):.*', '\1') AS error
+	FROM recsys.dead_letters ORDER BY stream, partition, message_offset;
 
 -- by name: the topic's conventions; what jsonb_to_recordset makes of the same
 CREATE TABLE events (event_type text, user_id bigint, item_id uuid, ts timestamptz, weight real, price numeric, tags text[], extra jsonb, raw json, flag boolean, code varchar(5), small smallint, day date);
@@ -229,14 +232,6 @@ CALL put('u', '{"id": 1, "age": 500}', '{"id": 2, "age": 50}', '{"id": 2, "age":
 SELECT * FROM recsys.retry_dead_letters('u');
 SELECT message, sqlstate FROM rejects;
 SELECT id, age FROM users WHERE id < 3 ORDER BY id;
--- two columns, one of them of a collation that takes A for a
-CREATE COLLATION writer_test.nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-CREATE TABLE pairs (a text COLLATE nocase, b int, v int, UNIQUE (a, b));
-CALL stream('u', 'pairs', NULL, '{"upsert_key": ["b", "a"]}');
-CALL put('u', '{"a": "x", "b": 1, "v": 1}', '{"a": "X", "b": 1, "v": 2}', '{"a": "x", "b": 2, "v": 3}');
-SELECT * FROM recsys.retry_dead_letters('u');
-SELECT v FROM pairs ORDER BY v;
-
 -- transform: no, one or several rows of an event
 CREATE TABLE actions (id serial PRIMARY KEY, user_id bigint NOT NULL, item_id bigint, kind text NOT NULL DEFAULT 'view', at timestamptz, always int GENERATED ALWAYS AS (1) STORED);
 CREATE FUNCTION process_user_behavior(event jsonb) RETURNS SETOF actions LANGUAGE sql STABLE AS $$
