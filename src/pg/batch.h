@@ -20,6 +20,8 @@ struct RspgWriter
 	const RspgStream *stream;
 	TupleDesc target_desc; /* as they were; NULL = not read yet */
 	char *target_name;
+	int n_triggers;
+	int n_indexes;
 	RspgMapping *mapping; /* NULL with a transform */
 	RspgTransform *transform;
 	RspgInsert *insert;

@@ -67,6 +67,7 @@ rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *
 	}
 	TupleDescInitEntry(insert->desc, n + 1, "n", INT8OID, -1, 0);
 	check_key(insert, stream->options.upsert_key, target);
+	insert->n_order = rspg_insert_order(target, attnums, n, insert->order);
 	insert->relation.md.name = "batch";
 	insert->relation.md.tupdesc = insert->desc;
 	insert->relation.md.enrtype = ENR_NAMED_TUPLESTORE;
@@ -178,7 +179,11 @@ statement_text(RspgInsert *insert, const bool *absent)
 	append_columns(&sql, insert, absent, true, true, "#");
 	appendStringInfoString(&sql, " FROM batch");
 	if (!upsert)
+	{
+		for (i = 0; i < insert->n_order; i++)
+			appendStringInfo(&sql, "%s c%d", i == 0 ? " ORDER BY" : ",", insert->order[i] + 1);
 		return sql.data;
+	}
 	appendStringInfoString(&sql, " ORDER BY ");
 	append_columns(&sql, insert, absent, true, false, "#");
 	appendStringInfoString(&sql, update ? ", n DESC" : ", n");

@@ -27,7 +27,9 @@ typedef struct RspgInsert
 	EphemeralNamedRelationData relation; /* to be registered with SPI */
 	const char *target;                  /* qualified and quoted */
 	const RspgStreamOptions *options;
-	bool *is_key;     /* column of upsert_key */
+	bool *is_key; /* column of upsert_key */
+	int n_order;  /* columns to insert in the order of, without an upsert */
+	int order[INDEX_MAX_KEYS];
 	List *statements; /* for each set of columns that messages had */
 } RspgInsert;
 
@@ -38,6 +40,13 @@ extern RspgInsert *rspg_insert_create(Relation target, const RspgStream *stream,
 
 /* Raise: a message has no value for column i of upsert_key. */
 extern _Noreturn void rspg_insert_no_key(const RspgInsert *insert, int i);
+
+/* --- insert_order.c --- */
+
+/* Numbers of the columns to insert in the order of; returns how many, or 0. */
+extern int rspg_insert_order(Relation target, const AttrNumber *attnums, int n, int *columns);
+
+/* --- insert.c --- */
 
 /* Plans of INSERTs are kept until then. */
 extern void rspg_insert_free(RspgInsert *insert);

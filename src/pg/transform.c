@@ -171,6 +171,17 @@ run(RspgTransform *transform, const Datum *events, int n, int room)
 	return rows;
 }
 
+void
+rspg_transform_check(RspgTransform *transform)
+{
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+
+	transform->events.reldata = store;
+	SPI_execute(psprintf("EXPLAIN %s", transform->sql), false, 0);
+	transform->events.reldata = NULL;
+	tuplestore_end(store);
+}
+
 int64
 rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *events, int n,
 					 int64 *skipped)

@@ -24,6 +24,9 @@ typedef struct RspgTransform
 /* The function that the option names, checked; in CurrentMemoryContext. */
 extern RspgTransform *rspg_transform_create(Relation target, const RspgStream *stream);
 
+/* What EXPLAIN says of it: an error for a missing right.  SPI knows "events". */
+extern void rspg_transform_check(RspgTransform *transform);
+
 /* Run it over events[n] at once and write its rows; *skipped: events without one.
  * SPI knows "batch" and "events".  Returns the rows written. */
 extern int64 rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *events,

@@ -64,6 +64,8 @@ rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 	read_shape(writer);
 	connect_spi(writer);
 	rspg_insert_check(writer->insert);
+	if (writer->transform != NULL)
+		rspg_transform_check(writer->transform);
 	SPI_finish();
 	MemoryContextSetParent(context, parent);
 	return writer;
@@ -95,13 +97,31 @@ connect_spi(RspgWriter *writer)
 		SPI_register_relation(&writer->transform->events);
 }
 
+static int
+count_triggers(Relation target)
+{
+	return target->trigdesc != NULL ? target->trigdesc->numtriggers : 0;
+}
+
+static int
+count_indexes(Relation target)
+{
+	List *indexes = RelationGetIndexList(target);
+	int n = list_length(indexes);
+
+	list_free(indexes);
+	return n;
+}
+
 /* Does the target look as it did when the shape was made? */
 static bool
 is_same(const RspgWriter *writer, Relation target)
 {
 	return writer->target_desc != NULL &&
 		   equalTupleDescs(writer->target_desc, RelationGetDescr(target)) &&
-		   strcmp(writer->target_name, RelationGetRelationName(target)) == 0;
+		   strcmp(writer->target_name, RelationGetRelationName(target)) == 0 &&
+		   writer->n_triggers == count_triggers(target) &&
+		   writer->n_indexes == count_indexes(target);
 }
 
 /*
@@ -155,6 +175,8 @@ make_shape(RspgWriter *writer, Relation target)
 	else
 		make_mapping(writer, target);
 	writer->target_name = pstrdup(RelationGetRelationName(target));
+	writer->n_triggers = count_triggers(target);
+	writer->n_indexes = count_indexes(target);
 	writer->target_desc = CreateTupleDescCopyConstr(RelationGetDescr(target));
 }
 

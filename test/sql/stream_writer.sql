@@ -270,6 +270,23 @@ CREATE FUNCTION try_transform(f text, extra jsonb DEFAULT '{}') RETURNS text LAN
 	DECLARE hint text; BEGIN CALL stream('bad', 'actions', NULL, jsonb_build_object('transform', f) || extra); PERFORM recsys.retry_dead_letters('bad'); RETURN 'ok';
 	EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT; RETURN sqlstate || ' ' || sqlerrm || ' / ' || hint; END $$;
 SELECT try_transform(f) FROM unnest(ARRAY['none', 'scalar', 'wrong_name', 'wrong_type', 'a.b.c.d', '', 'to_counts(jsonb)']) f;
+REVOKE EXECUTE ON FUNCTION to_counts FROM PUBLIC, regress_recsys_writer;
+CALL stream('bad', 'counts', NULL, '{"transform": "to_counts"}');
+SELECT recsys.retry_dead_letters('bad');
+
+-- rows of a batch go in the order of the largest index, unless that can be told
+CREATE TABLE ordered (k bigint, v text);
+CREATE INDEX ON ordered (v, k);
+CREATE INDEX ON ordered (k);
+CALL stream('i', 'ordered');
+CALL put('i', '{"k": 3}', '{"k": 1}', '{"k": 2}');
+SELECT written FROM recsys.retry_dead_letters('i');
+SELECT string_agg(k::text, ' ' ORDER BY ctid) FROM ordered;
+TRUNCATE ordered;
+ALTER TABLE ordered ADD id int GENERATED ALWAYS AS IDENTITY;
+CALL put('i', '{"k": 3}', '{"k": 1}', '{"k": 2}');
+SELECT written FROM recsys.retry_dead_letters('i');
+SELECT string_agg(k::text, ' ' ORDER BY id) FROM ordered;
 
 -- row-level security: a row that the policy refuses is a bad row, a missing right is not
 CREATE TABLE tenants (tenant int, v int);
