@@ -9,6 +9,7 @@
 #include "pg/batch.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/base64.h"
@@ -18,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 #include "pg/registry.h"
 #include "pg/times.h"
@@ -260,6 +262,24 @@ find_stream(const char *name)
 	return stream;
 }
 
+/*
+ * What the caller's transaction deferred so far is not a message's fault: an
+ * error of that is raised before the first message.  The subtransaction is
+ * rolled back, so that it stays deferred.
+ */
+static void
+check_deferred(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
 static Counts
 retry(FunctionCallInfo fcinfo)
 {
@@ -269,8 +289,7 @@ retry(FunctionCallInfo fcinfo)
 	Letters letters = {0};
 	Counts counts = {0, 0};
 
-	/* what the caller's transaction deferred so far is not a message's fault */
-	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	check_deferred();
 	letters.context =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
 	while (fetch_letters(portal, &stream->options, &letters) > 0)

@@ -189,6 +189,14 @@ SELECT message, sqlstate, regexp_replace(error, ': Failing row.*', '') AS error 
 SELECT n, name, twice, parent, later, checked, uniq, id2 = 50 AS given FROM full_table ORDER BY n, parent, checked, uniq, made;
 SELECT count(*) = count(DISTINCT id) AND count(*) = count(DISTINCT id3) AND min(id3) > 0 AS numbered FROM full_table;
 
+-- a domain that refuses NULL, where the message has nothing
+CREATE TABLE named_only (k int, name named);
+CALL stream('d', 'named_only');
+CALL put('d', '{"k": 1}', '{"k": 2, "name": "x"}');
+SELECT * FROM recsys.retry_dead_letters('d');
+SELECT * FROM rejects;
+SELECT * FROM named_only;
+
 -- a few bad rows among many are found by halves, not one by one
 TRUNCATE full_table;
 CALL stream('f', 'full_table');
