@@ -117,7 +117,6 @@ bench:
 bench-quality:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/quality.sh
-	@$(srcdir)/test/bench/features_quality.sh
 
 ## bench-features: encoders and the network beside Keras, scikit-learn and Spark
 bench-features:

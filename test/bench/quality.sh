@@ -15,6 +15,7 @@ build=${BUILD:-$root/build}
 filter=${1:-}
 threads=${THREADS:-2}
 whole=no
+features=no
 
 if [ ! -d "$data" ]; then
 	echo "skipped: no data folder $data: set DATASETS to the folder of the data sets" >&2
@@ -36,7 +37,8 @@ run()
 		echo "$set_name: not in $data, skipped"
 		return 0
 	fi
-	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" "$data/$set_name" "$algorithm" "$@" ||
+	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" \
+		"$data/$set_name" "$algorithm" "$@" ||
 		echo "$set_name $algorithm: failed"
 }
 
@@ -57,6 +59,16 @@ done
 run ml-1m-ncf als
 run ml-1m-ncf als factors=128
 run ml-1m-ncf als factors=128 regularization=0.01
+
+# the network: age, gender and occupation alone, history alone, both
+features=yes
+run ml-1m-ncf mlp epochs=4
+run ml-1m-ncf mlp epochs=4 samples=512
+features=no
+run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples=512
+features=yes
+run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples=512
+features=no
 
 # gowalla-lightgcn: all items but those of the training
 published "gowalla-lightgcn published" "ItemCF .1570/.1214, LightGCN .1820/.1547, UltraGCN .1862/.1580, SimpleX .1872/.1557 (recall@20/NDCG@20, BARS)"
@@ -84,5 +96,14 @@ for name in ml-100k online-retail-ii-2009 lastfm-2k retailrocket-small; do
 	for algorithm in popularity item_knn ease als; do
 		run $name $algorithm
 	done
+	if [ $name = ml-100k ]; then
+		features=yes
+		run $name mlp
+		features=no
+		run $name mlp history=64
+		features=yes
+		run $name mlp history=64
+		features=no
+	fi
 	case $name in ml-100k | online-retail*) run $name sequence ;; esac
 done
