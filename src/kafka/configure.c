@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kafka/settings.h"
 
@@ -23,6 +24,7 @@ static const RskSetting defaults[] = {
 	{"reconnect.backoff.max.ms", "2000"},
 	{"topic.metadata.refresh.interval.ms", "30000"},
 	{"isolation.level", "read_committed"},
+	{"sasl.mechanisms", "PLAIN"}, /* librdkafka's default, GSSAPI, runs a command of the shell */
 };
 
 /* What none may change. */
@@ -98,12 +100,12 @@ check_all(const RskSetting *settings, int n, char *error, size_t size)
 		if (!rsk_setting_check(settings[i].name, settings[i].value,
 							   !may_stream_give(settings[i].name), error, size))
 			return false;
-	if (protocol == NULL || strncmp(protocol, "sasl", 4) != 0)
+	if (protocol == NULL || strncasecmp(protocol, "sasl", 4) != 0)
 		return true;
-	/* The default, GSSAPI, would run a command of the shell */
-	if (find_value(settings, n, "sasl.mechanisms") == NULL)
+	if (find_value(settings, n, "sasl.mechanisms") == NULL &&
+		find_value(settings, n, "sasl.mechanism") == NULL)
 	{
-		snprintf(error, size, "setting \"security.protocol\" = %s needs \"sasl.mechanisms\" too",
+		snprintf(error, size, "setting \"security.protocol\" = %s needs \"sasl.mechanism\" too",
 				 protocol);
 		return false;
 	}

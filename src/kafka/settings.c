@@ -27,7 +27,8 @@
 typedef enum SettingKind
 {
 	SETTING_INT,  /* min .. max */
-	SETTING_WORD, /* one of words */
+	SETTING_WORD, /* one of words, in any case: so librdkafka takes them */
+	SETTING_NAME, /* one of words as they are written: so librdkafka takes these */
 	SETTING_TEXT, /* printable, up to MAX_TEXT bytes */
 	SETTING_PEM   /* text with line breaks, up to MAX_PEM bytes */
 } SettingKind;
@@ -49,8 +50,8 @@ static const Setting table[] = {
 	{"isolation.level", BY_STREAM, SETTING_WORD, 0, 0, "read_committed, read_uncommitted"},
 
 	{"security.protocol", BY_BOTH, SETTING_WORD, 0, 0, "plaintext, ssl, sasl_plaintext, sasl_ssl"},
-	{"sasl.mechanism", BY_BOTH, SETTING_WORD, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
-	{"sasl.mechanisms", BY_BOTH, SETTING_WORD, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
+	{"sasl.mechanism", BY_BOTH, SETTING_NAME, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
+	{"sasl.mechanisms", BY_BOTH, SETTING_NAME, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
 	{"ssl.endpoint.identification.algorithm", BY_BOTH, SETTING_WORD, 0, 0, "https, none"},
 	{"sasl.username", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
 	{"sasl.password", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
@@ -92,9 +93,9 @@ find_setting(const char *name)
 	return NULL;
 }
 
-/* Is value one of the words of "a, b, c"?  In any case, as librdkafka has it. */
+/* Is value one of the words of "a, b, c"? */
 static bool
-is_word(const char *words, const char *value)
+is_word(const char *words, const char *value, bool any_case)
 {
 	size_t length = strlen(value);
 
@@ -102,7 +103,8 @@ is_word(const char *words, const char *value)
 	{
 		size_t word = strcspn(words, ",");
 
-		if (word == length && strncasecmp(words, value, length) == 0)
+		if (word == length &&
+			(any_case ? strncasecmp(words, value, length) == 0 : memcmp(words, value, length) == 0))
 			return true;
 		words += word;
 		words += strspn(words, ", ");
@@ -156,7 +158,8 @@ check_value(const Setting *setting, const char *value, char *error, size_t size)
 						 setting->name, setting->min, setting->max);
 			return ok;
 		case SETTING_WORD:
-			ok = is_word(setting->words, value);
+		case SETTING_NAME:
+			ok = is_word(setting->words, value, setting->kind == SETTING_WORD);
 			if (!ok)
 				snprintf(error, size, "setting \"%s\" must be one of %s", setting->name,
 						 setting->words);

@@ -134,6 +134,8 @@ TEST(refuses_the_rest)
 	}
 	CHECK(!check("sasl.mechanisms", "GSSAPI", false)); /* would run a command */
 	CHECK(!check("sasl.mechanisms", "OAUTHBEARER", true));
+	CHECK(!check("sasl.mechanism", "GSSAPI", true));
+	CHECK(!check("sasl.mechanism", "plain", true)); /* librdkafka would look for a plug-in */
 }
 
 TEST(parts_streams_and_secrets)
@@ -145,7 +147,7 @@ TEST(parts_streams_and_secrets)
 	CHECK(!check("client.id", "me", true));
 	CHECK_STR(error, "setting \"client.id\" is a stream's, not a secret's");
 	CHECK(check("security.protocol", "sasl_ssl", false));
-	CHECK(check("security.protocol", "sasl_ssl", true));
+	CHECK(check("security.protocol", "SASL_SSL", true));
 }
 
 TEST(checks_values)
@@ -241,8 +243,12 @@ TEST(sasl_needs_its_parts)
 	RskConsumer *consumer;
 
 	CHECK(rsk_consumer_open("127.0.0.1:1", "t", settings, 1, error, sizeof error) == NULL);
-	CHECK_STR(error,
-			  "setting \"security.protocol\" = sasl_plaintext needs \"sasl.mechanisms\" too");
+	CHECK_STR(error, "setting \"security.protocol\" = sasl_plaintext needs \"sasl.mechanism\" too");
+	settings[0].value = "SASL_PLAINTEXT";
+	CHECK(rsk_consumer_open("127.0.0.1:1", "t", settings, 1, error, sizeof error) == NULL);
+	CHECK_STR(error, "setting \"security.protocol\" = SASL_PLAINTEXT needs \"sasl.mechanism\" too");
+	settings[0].value = "sasl_plaintext";
+	settings[1].name = "sasl.mechanism";
 	CHECK(rsk_consumer_open("127.0.0.1:1", "t", settings, 3, error, sizeof error) == NULL);
 	CHECK_STR(error, "setting \"security.protocol\" = sasl_plaintext needs \"sasl.username\" and "
 					 "\"sasl.password\" from a secret");
