@@ -74,14 +74,12 @@ on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 	rd_kafka_resp_err_t error = code;
 	RskConsumer *consumer = opaque;
 
-	if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && consumer->reason[0] != '\0')
+	snprintf(event.text, sizeof event.text, "%s", reason);
+	if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		snprintf(consumer->reason, sizeof consumer->reason, "%s", reason);
+	else if (consumer->reason[0] != '\0')
 		snprintf(event.text, sizeof event.text, "%s, the last one for: %s", reason,
 				 consumer->reason);
-	else
-	{
-		snprintf(event.text, sizeof event.text, "%s", reason);
-		snprintf(consumer->reason, sizeof consumer->reason, "%s", reason);
-	}
 	if (error == RD_KAFKA_RESP_ERR__FATAL)
 	{
 		event.fatal = true;

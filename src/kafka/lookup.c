@@ -330,6 +330,18 @@ rsk_lookup_ask(RskConsumer *consumer, RskLookupKind kind, int64_t time_ms)
 	return idle;
 }
 
+/* A call that got no answer knows not why; a broker's last error may. */
+static void
+add_reason(RskConsumer *consumer, RskLookupAnswer *answer)
+{
+	size_t length = strlen(answer->error);
+
+	if (answer->ok)
+		consumer->reason[0] = '\0';
+	else if (!answer->no_topic && consumer->reason[0] != '\0')
+		snprintf(answer->error + length, sizeof answer->error - length, "; %s", consumer->reason);
+}
+
 bool
 rsk_lookup_answer(RskConsumer *consumer, RskLookupAnswer *answer)
 {
@@ -346,5 +358,7 @@ rsk_lookup_answer(RskConsumer *consumer, RskLookupAnswer *answer)
 		lookup->state = LOOKUP_IDLE;
 	}
 	pthread_mutex_unlock(&lookup->lock);
+	if (answered)
+		add_reason(consumer, answer);
 	return answered;
 }

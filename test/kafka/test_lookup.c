@@ -194,6 +194,13 @@ TEST(broker_down)
 		CHECK(!answer.ok);
 		CHECK(!answer.no_topic);
 		CHECK(answer.error[0] != '\0');
+		/* in the words of the broker's connection too */
+		for (int i = 0; i < 5 && strstr(answer.error, " 127.0.0.1:") == NULL; i++)
+		{
+			CHECK(rsk_lookup_ask(consumer, RSK_LOOKUP_TOPIC, 0));
+			wait_answer(consumer, 10);
+		}
+		CHECK(strstr(answer.error, " 127.0.0.1:") != NULL);
 		for (int ms = 0; ms < 900; ms += 300) /* close while it waits */
 		{
 			RskConsumer *another = open_with(&mock, NULL, 0);
