@@ -41,16 +41,20 @@ my %training = (
 	ease => q{recsys.train_ease(user_id, item_id, weight)},
 	item_knn => q{recsys.train_item_knn(user_id, item_id, weight, '{"neighbors": 0}')},
 	sequence => q{recsys.train_sequence(user_id, item_id, ts)});
+my %statement = map { $_ => "SELECT length($training{$_}::bytea) FROM events" } keys %training;
+$statement{fit_encoder} = q{
+	SELECT length(recsys.fit_encoder(x, '{"a": {"scale": "robust"}, "b": {"encode": "index"}}')::text)
+	FROM (SELECT hashint8(i)::float8 AS a, 'value ' || i AS b FROM generate_series(1, 700000) i) x};
 
 my $killer = session($node);
 my $victim = session($node);
 # How long each takes, at most 4 s; the first training of a session loads BLAS
 my %seconds;
 $victim->do("SET statement_timeout = '4s'");
-foreach my $algorithm (sort keys %training)
+foreach my $algorithm (sort keys %statement)
 {
 	my $started = time;
-	$victim->do("SELECT length($training{$algorithm}::bytea) FROM events");
+	$victim->do($statement{$algorithm});
 	$seconds{$algorithm} = time - $started;
 }
 $victim->do('RESET statement_timeout');
@@ -58,9 +62,9 @@ my $memory_before = memory_kb($victim->{pid});
 my $worst = 0;
 srand(20240229);
 
-foreach my $algorithm (sort keys %training)
+foreach my $algorithm (sort keys %statement)
 {
-	my $sql = "SELECT length($training{$algorithm}::bytea) FROM events";
+	my $sql = $statement{$algorithm};
 	my (@figures, %phases);
 	my $canceled = 0;
 	foreach my $try (1 .. 6)
