@@ -121,33 +121,19 @@ read_word(RsJson *json, const char *const *words, int *word)
 	return *word >= 0;
 }
 
-/* The value of one key; false if it is none of its kind. */
+/* A key whose value is one of some words. */
 static bool
-read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
+read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
 {
-	RsJson *json = &r->json;
-	uint64_t number = 0;
 	int word = 0;
-	bool flag = true;
 	bool ok;
 
 	switch (key)
 	{
-		case KEY_COLUMN:
-			c->name = rs_json_copy_text(r->ctx, json, &c->name_length);
-			return c->name != NULL;
 		case KEY_IMPUTE:
 			ok = read_word(json, impute_words, &word);
 			f->impute = (RsImpute) word;
 			return ok;
-		case KEY_VALUE:
-			r->text_value = rs_json_peek(json) == '"';
-			if (!r->text_value)
-				return rs_json_number(json, &c->impute_number);
-			c->impute_text.data = rs_json_copy_text(r->ctx, json, &c->impute_text.length);
-			return c->impute_text.data != NULL;
-		case KEY_LOG:
-			return rs_json_bool(json, &c->log);
 		case KEY_SCALE:
 			ok = read_word(json, rs_scale_words, &word);
 			c->scale = (RsScale) word;
@@ -156,6 +142,43 @@ read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
 			ok = read_word(json, deviation_words, &word);
 			f->population = word == 1;
 			return ok;
+		case KEY_ENCODE:
+			ok = read_word(json, rs_encode_words, &word);
+			c->encode = (RsEncode) word;
+			return ok;
+		case KEY_ORDER:
+			ok = read_word(json, order_words, &word);
+			f->alphabetical = word == 1;
+			return ok;
+		default:
+			ok = read_word(json, rs_unseen_words, &word);
+			c->unseen = (RsUnseen) word;
+			return ok;
+	}
+}
+
+/* The value of one key; false if it is none of its kind. */
+static bool
+read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
+{
+	RsJson *json = &r->json;
+	uint64_t number = 0;
+	bool flag = true;
+	bool ok;
+
+	switch (key)
+	{
+		case KEY_COLUMN:
+			c->name = rs_json_copy_text(r->ctx, json, &c->name_length);
+			return c->name != NULL;
+		case KEY_VALUE:
+			r->text_value = rs_json_peek(json) == '"';
+			if (!r->text_value)
+				return rs_json_number(json, &c->impute_number);
+			c->impute_text.data = rs_json_copy_text(r->ctx, json, &c->impute_text.length);
+			return c->impute_text.data != NULL;
+		case KEY_LOG:
+			return rs_json_bool(json, &c->log);
 		case KEY_INTERPOLATE:
 			return rs_json_bool(json, &f->interpolate);
 		case KEY_BUCKETIZE:
@@ -167,14 +190,6 @@ read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
 			}
 			c->splits = rs_json_bounds(r->ctx, json, &c->n_splits);
 			return c->splits != NULL && rs_splits_ascend(c->splits, c->n_splits);
-		case KEY_ENCODE:
-			ok = read_word(json, rs_encode_words, &word);
-			c->encode = (RsEncode) word;
-			return ok;
-		case KEY_UNSEEN:
-			ok = read_word(json, rs_unseen_words, &word);
-			c->unseen = (RsUnseen) word;
-			return ok;
 		case KEY_DROP_LAST:
 			return rs_json_bool(json, &c->drop_last);
 		case KEY_SIZE:
@@ -184,16 +199,14 @@ read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
 		case KEY_SEPARATOR:
 			c->separator.data = rs_json_copy_text(r->ctx, json, &c->separator.length);
 			return c->separator.data != NULL && c->separator.length > 0;
+		case KEY_MIN_FREQUENCY:
+			return read_uint(json, 1, INT64_MAX, &f->min_frequency);
 		case KEY_CENTER:
 			ok = rs_json_bool(json, &flag);
 			f->uncentered = !flag;
 			return ok;
-		case KEY_ORDER:
-			ok = read_word(json, order_words, &word);
-			f->alphabetical = word == 1;
-			return ok;
 		default:
-			return read_uint(json, 1, INT64_MAX, &f->min_frequency);
+			return read_choice(json, key, c, f);
 	}
 }
 

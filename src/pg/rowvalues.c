@@ -1,6 +1,6 @@
 /*
  * rowvalues.c
- *		Composite values and JSON objects as the values an encoder takes.
+ *		Composite values as the values an encoder takes.
  *
  * A category is the text of its value, in a form that no setting changes, so
  * that encoding stays immutable; types whose text depends on settings are
@@ -13,7 +13,6 @@
 #include "common/shortest_dec.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/typcache.h"
@@ -69,8 +68,8 @@ is_text(Oid type)
 		   type == UUIDOID || type == CHAROID || is_number(type) || type_is_enum(type);
 }
 
-static float8
-number_of(Oid type, Datum value)
+float8
+rspg_number_of(Oid type, Datum value)
 {
 	switch (type)
 	{
@@ -108,8 +107,8 @@ text_of_varlena(Datum value)
 	return out;
 }
 
-static RsText
-text_of(Oid type, Datum value)
+RsText
+rspg_text_of(Oid type, Datum value)
 {
 	RsText text;
 	char *buffer;
@@ -170,7 +169,7 @@ list_of(const Source *source, Datum value, RsValue *out)
 	list = palloc0(sizeof(RsText) * Max(n, 1));
 	for (i = 0; i < n; i++)
 		if (!nulls[i])
-			list[i] = text_of(source->type, elements[i]);
+			list[i] = rspg_text_of(source->type, elements[i]);
 	out->kind = RS_VALUE_LIST;
 	out->list = list;
 	out->n = (uint32_t) n;
@@ -311,135 +310,12 @@ rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *
 		else if (source->column.number)
 		{
 			value->kind = RS_VALUE_NUMBER;
-			value->number = number_of(source->type, datum);
+			value->number = rspg_number_of(source->type, datum);
 		}
 		else
 		{
 			value->kind = RS_VALUE_TEXT;
-			value->text = text_of(source->type, datum);
+			value->text = rspg_text_of(source->type, datum);
 		}
-	}
-}
-
-/* --- JSON --- */
-
-static void
-wrong_json(const char *column, const JsonbValue *value, const char *wanted)
-{
-	const char *found = value->type == jbvString    ? "a string"
-						: value->type == jbvBool    ? "a boolean"
-						: value->type == jbvNumeric ? "a number"
-						: value->type == jbvNull    ? "null"
-													: "an array or object";
-
-	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-					errmsg("key \"%s\" is %s, the encoder takes %s", column, found, wanted)));
-}
-
-static RsText
-json_text(const char *column, const JsonbValue *value, const char *wanted)
-{
-	RsText text = {NULL, 0};
-
-	switch (value->type)
-	{
-		case jbvString:
-			text.data = value->val.string.val;
-			text.length = (uint32_t) value->val.string.len;
-			return text;
-		case jbvBool:
-			return text_of_cstring(value->val.boolean ? "true" : "false");
-		case jbvNumeric:
-			return text_of(NUMERICOID, NumericGetDatum(value->val.numeric));
-		case jbvNull:
-			return text;
-		default:
-			wrong_json(column, value, wanted);
-			return text;
-	}
-}
-
-static void
-json_list(const char *column, const JsonbValue *value, RsValue *out)
-{
-	JsonbIterator *iterator = JsonbIteratorInit(value->val.binary.data);
-	JsonbIteratorToken token;
-	JsonbValue element;
-	RsText *list = palloc0(sizeof(RsText) * Max(JsonContainerSize(value->val.binary.data), 1));
-
-	out->kind = RS_VALUE_LIST;
-	out->list = list;
-	out->n = 0;
-	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
-		if (token == WJB_ELEM)
-			list[out->n++] = json_text(column, &element, "texts and numbers in its array");
-}
-
-static void
-json_value(const RsEncoderColumn *column, const JsonbValue *value, RsValue *out)
-{
-	if (value->type == jbvNull)
-		out->kind = RS_VALUE_NULL;
-	else if (column->number)
-	{
-		out->kind = RS_VALUE_NUMBER;
-		if (value->type == jbvNumeric)
-			out->number = number_of(NUMERICOID, NumericGetDatum(value->val.numeric));
-		else if (value->type == jbvBool)
-			out->number = value->val.boolean ? 1 : 0;
-		else
-			wrong_json(column->name, value, "a number");
-	}
-	else if (column->lists && value->type == jbvBinary &&
-			 JsonContainerIsArray(value->val.binary.data))
-		json_list(column->name, value, out);
-	else
-	{
-		out->text =
-			json_text(column->name, value,
-					  column->lists ? "text, a number or an array of these" : "text or a number");
-		out->kind = RS_VALUE_TEXT;
-	}
-}
-
-void
-rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsValue *values)
-{
-	uint32 columns = rs_encoder_columns(encoder);
-	JsonbIterator *iterator;
-	JsonbIteratorToken token;
-	JsonbValue key;
-	JsonbValue value;
-	uint32 i;
-
-	if (!JB_ROOT_IS_OBJECT(row))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("row of features must be a JSON object")));
-	for (i = 0; i < columns; i++)
-		values[i].kind = RS_VALUE_MISSING;
-	iterator = JsonbIteratorInit(&row->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		RsEncoderColumn column;
-		int found;
-
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		found = rs_encoder_find(encoder, key.val.string.val, key.val.string.len);
-		if (found < 0)
-		{
-			if (!strict)
-				continue;
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("key \"%.*s\" is not a column of the encoder",
-							pg_mbcliplen(key.val.string.val, key.val.string.len, 60),
-							key.val.string.val),
-					 errhint("SELECT DISTINCT column_name FROM recsys.encoder_columns(…) lists "
-							 "them.")));
-		}
-		column = rs_encoder_column(encoder, (uint32) found);
-		json_value(&column, &value, &values[found]);
 	}
 }
