@@ -6,6 +6,7 @@
 #   make coverage    branch coverage of src/core; fails below COVERAGE_MIN percent
 #   make fuzz        libFuzzer over model bytes and messages, FUZZ_SECONDS long each (needs clang)
 #   make bench-topk  times of the exact top k
+#   make bench-decode time to decode a message
 #   make bench-als   build build/bench/als_solver, which compares ALS's solvers
 
 UNIT_BUILD   ?= build
@@ -115,3 +116,10 @@ bench-als: $(UNIT_BUILD)/bench/als_solver
 $(UNIT_BUILD)/bench/als_solver: $(UNIT_SRC)/test/bench/als_solver.c $(UNIT_BUILD)/bench/libcore.a
 	@mkdir -p $(@D)
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@
+
+.PHONY: bench-decode
+bench-decode: $(UNIT_BUILD)/bench/decode
+	$<
+$(UNIT_BUILD)/bench/decode: $(UNIT_SRC)/test/bench/decode.c $(FUZZ_DECODE) $(UNIT_SRC)/src/kafka/decode.h
+	@mkdir -p $(@D)
+	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $(filter %.c,$^) -o $@
