@@ -62,7 +62,7 @@ rspg_worker_write(void)
 {
 	RspgWorker *w = &rspg_worker;
 	RspgBatchResult result = {0};
-	char activity[64];
+	static char activity[64]; /* an error report quotes it after our frame is gone */
 	MemoryContext old;
 
 	snprintf(activity, sizeof(activity), "writing %d messages", w->n_messages);
@@ -190,7 +190,7 @@ batch_done(const RspgBatchResult *result)
 	RspgWorker *w = &rspg_worker;
 	const RspgStreamOptions *options = &w->stream->options;
 	int n = w->n_messages;
-	char activity[64];
+	static char activity[64]; /* an error report quotes it after our frame is gone */
 
 	rsk_messages_free(w->messages, n);
 	w->n_messages = 0;

@@ -173,8 +173,9 @@ case "${1:-}:$#" in
 	run:2) run "$2" ;;
 	start:2)
 		[ -f "$2/server.properties" ] || (prepare "$2")
+		rm -f "$2/broker.log" # of one that was killed
 		"$here/real_broker.sh" run "$2" </dev/null >/dev/null 2>&1 &
-		until [ -f "$2/pid" ]; do sleep 0.05; done
+		echo $! >"$2/pid" # the same process: run becomes the broker
 		wait_for "$2"
 		;;
 	wait:2) wait_for "$2" ;;
