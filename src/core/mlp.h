@@ -119,12 +119,13 @@ typedef struct RsMlp
 	uint32_t *seen;   /* [batch_p][history_length] items of the histories */
 	uint32_t *n_seen; /* [batch_p] */
 	uint8_t *touched; /* [items] has a gradient in this batch */
-	float *gradient;  /* [threads][RS_MLP_SHARD][widest in_p] */
+	float *gradient;  /* [threads][gradient_step]: a piece's gradient, and room for one */
 	size_t gradient_step;
 	double *loss;   /* [batch_p] of each example */
 	uint32_t *rank; /* [batch_p] items above the target */
 	RsMlpSample sample;
 	RsTeam *team;
+	int threads;
 	const RsMlpExample *example;
 	uint32_t n; /* examples of the batch at hand */
 	bool learning;

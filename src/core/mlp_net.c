@@ -162,6 +162,7 @@ rs_mlp_create(RsContext *ctx, const RsMlpSettings *settings, const float *popula
 	memset(net, 0, sizeof(*net));
 	net->set = *settings;
 	net->layers = settings->hidden + 1;
+	net->threads = rs_parallel_threads(ctx);
 	net->batch_p = round_up(settings->batch, RS_MLP_SHARD);
 	/* with half the items or more, all of them cost no more */
 	if (settings->samples > settings->items / 2)
@@ -177,7 +178,7 @@ rs_mlp_create(RsContext *ctx, const RsMlpSettings *settings, const float *popula
 		status = create_history(ctx, net);
 	if (status == RS_OK)
 		status = create_sample(ctx, net, popularity);
-	net->gradient_step = RS_MLP_SHARD * (widest + 1);
+	net->gradient_step = RS_MLP_SHARD * (widest + 1 + net->batch_p);
 	net->x = floats(ctx, &status, net->batch_p, net->layer[0].in_p);
 	net->gradient = floats(ctx, &status, (size_t) rs_parallel_threads(ctx), net->gradient_step);
 	if (status == RS_OK && (net->loss = rs_calloc(ctx, net->batch_p, sizeof(double))) == NULL)

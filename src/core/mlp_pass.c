@@ -2,7 +2,7 @@
  * mlp_pass.c
  *		A batch goes through the network and its gradient comes back.
  *
- * Pieces of RS_MLP_SHARD examples, each on its own from the input to the gradient
+ * Pieces of some examples, each on its own from the input to the gradient
  * of the first hidden layer.  Scores of the output layer are replaced in place by
  * their gradient, (softmax - one hot) * weight / batch.
  */
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define HITS_AT 10
+#define LARGEST_SHARD 64
 
 static uint32_t
 rows_of(uint32_t begin, uint32_t end)
@@ -217,12 +218,24 @@ exact_scores(RsMlp *net, uint32_t begin, uint32_t end)
 		memset(score, 0, (rows_of(begin, end) - (end - begin)) * step * sizeof(float));
 }
 
+/* Examples of a piece: as many as leave each thread two, for every piece reads all
+ * the weights.  What comes out does not depend on it. */
+static uint32_t
+shard_size(const RsMlp *net)
+{
+	uint32_t pieces = 2 * (uint32_t) net->threads;
+	uint32_t size = (net->n / pieces) / RS_MLP_SHARD * RS_MLP_SHARD;
+
+	return size < RS_MLP_SHARD ? RS_MLP_SHARD : size > LARGEST_SHARD ? LARGEST_SHARD : size;
+}
+
 static void
 pass_shard(void *arg, uint64_t shard, uint64_t next, int thread)
 {
 	RsMlp *net = arg;
-	uint32_t begin = (uint32_t) shard * RS_MLP_SHARD;
-	uint32_t end = net->n - begin < RS_MLP_SHARD ? net->n : begin + RS_MLP_SHARD;
+	uint32_t size = shard_size(net);
+	uint32_t begin = (uint32_t) shard * size;
+	uint32_t end = net->n - begin < size ? net->n : begin + size;
 
 	(void) next;
 	(void) thread;
@@ -249,7 +262,7 @@ pass_shard(void *arg, uint64_t shard, uint64_t next, int thread)
 static uint32_t
 shards(const RsMlp *net)
 {
-	return (net->n + RS_MLP_SHARD - 1) / RS_MLP_SHARD;
+	return (net->n + shard_size(net) - 1) / shard_size(net);
 }
 
 static double

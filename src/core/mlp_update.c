@@ -30,27 +30,42 @@ delta_of(const RsMlp *net, int l)
 	return l == net->layers - 1 ? net->layer[l].y : net->layer[l].delta;
 }
 
+/* Bring RS_MLP_SHARD columns of the gradients of a layer's outputs together: read
+ * where they stand, each would be on a page of its own. */
+static const float *
+gather_columns(const RsMlp *net, int l, size_t column, size_t rows, float *out)
+{
+	size_t step = net->layer[l].y_step;
+	const float *from = delta_of(net, l) + column;
+
+	for (size_t i = 0; i < rows; i++)
+		memcpy(out + i * RS_MLP_SHARD, from + i * step, RS_MLP_SHARD * sizeof(float));
+	return out;
+}
+
 /* Gradient of weight rows [row, row + RS_MLP_SHARD), and of their biases, whose
  * place is behind it. */
 static float *
 sum_gradient(RsMlp *net, int l, size_t row, int thread)
 {
 	RsMlpLayer *layer = &net->layer[l];
-	const float *delta = delta_of(net, l) + row;
+	size_t rows = (net->n + RS_MLP_ROWS - 1) / RS_MLP_ROWS * RS_MLP_ROWS;
 	float *gradient = net->gradient + (size_t) thread * net->gradient_step;
 	float *bias = gradient + RS_MLP_SHARD * layer->in_p;
+	const float *delta = gather_columns(
+		net, l, row, rows, gradient + net->gradient_step - net->batch_p * RS_MLP_SHARD);
 	RsProduct job = {.a = delta,
 					 .row_step = 1,
-					 .k_step = layer->y_step,
+					 .k_step = RS_MLP_SHARD,
 					 .b = input_of(net, l),
 					 .b_step = layer->in_p,
-					 .k = (net->n + RS_MLP_ROWS - 1) / RS_MLP_ROWS * RS_MLP_ROWS};
+					 .k = rows};
 
 	rs_mlp_product(&job, gradient, layer->in_p, RS_MLP_SHARD, layer->in_p);
 	memset(bias, 0, RS_MLP_SHARD * sizeof(float));
 	for (uint32_t i = 0; i < net->n; i++)
 		for (int j = 0; j < RS_MLP_SHARD; j++)
-			bias[j] += delta[i * layer->y_step + j];
+			bias[j] += delta[i * RS_MLP_SHARD + j];
 	return gradient;
 }
 

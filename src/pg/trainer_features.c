@@ -20,6 +20,8 @@
 #include "pg/encode.h"
 #include "pg/features.h"
 
+#define ROWS_PER_POLL 65536
+
 static void add_row(RspgTrainer *trainer, const float *values, int n, int64 row);
 static void make_room(RspgTrainer *trainer, uint32 **array, uint32 wanted);
 
@@ -194,33 +196,71 @@ typedef struct RowKey
 	uint32 row;
 } RowKey;
 
-typedef struct RowOrder
+/*
+ * What a row is: its features and its item.  Rows of one hash are alike, and any
+ * order of them will do.
+ */
+static RsStatus
+hash_rows(RspgTrainer *trainer, const uint32_t *item_rank, RowKey *keys, uint32 n)
 {
-	const RsFeatures *features;
-	const uint32 *item_of_row;
-	const uint32_t *item_rank;
-} RowOrder;
+	int length = (int) (rs_features_width(trainer->features) * sizeof(float));
+	uint32 i;
 
-static int
-compare_rows(const void *a, const void *b, void *arg)
+	for (i = 0; i < n; i++)
+	{
+		if (i % ROWS_PER_POLL == 0 && rs_check_interrupt(&trainer->ctx) != RS_OK)
+			return trainer->ctx.status;
+		keys[i].row = i;
+		keys[i].hash =
+			hash_bytes_extended((const unsigned char *) rs_features_row(trainer->features, i),
+								length, item_rank[trainer->item_of_row[i]]);
+	}
+	return RS_OK;
+}
+
+/*
+ * Sort by one byte of the hash.
+ */
+static void
+sort_by_byte(const RowKey *from, RowKey *to, uint32 n, int shift)
 {
-	const RowKey *x = a;
-	const RowKey *y = b;
-	const RowOrder *order = arg;
-	uint32_t item_x;
-	uint32_t item_y;
-	int result;
+	uint32 start[257] = {0};
+	uint32 i;
 
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	result =
-		memcmp(rs_features_row(order->features, x->row), rs_features_row(order->features, y->row),
-			   rs_features_width(order->features) * sizeof(float));
-	if (result != 0)
-		return result;
-	item_x = order->item_rank[order->item_of_row[x->row]];
-	item_y = order->item_rank[order->item_of_row[y->row]];
-	return (item_x > item_y) - (item_x < item_y);
+	for (i = 0; i < n; i++)
+		start[((from[i].hash >> shift) & 0xff) + 1]++;
+	for (i = 1; i < 256; i++)
+		start[i] += start[i - 1];
+	for (i = 0; i < n; i++)
+		to[start[(from[i].hash >> shift) & 0xff]++] = from[i];
+}
+
+/*
+ * By radix, for qsort_arg() could not be canceled.
+ */
+static RsStatus
+rank_rows(RspgTrainer *trainer, const uint32_t *item_rank, RowKey *keys, RowKey *other,
+		  uint32_t *rank)
+{
+	uint32 n = rspg_trainer_users(trainer);
+	int pass;
+	uint32 i;
+
+	if (hash_rows(trainer, item_rank, keys, n) != RS_OK)
+		return trainer->ctx.status;
+	for (pass = 0; pass < 8; pass++)
+	{
+		RowKey *swap = keys;
+
+		if (rs_check_interrupt(&trainer->ctx) != RS_OK)
+			return trainer->ctx.status;
+		sort_by_byte(keys, other, n, pass * 8);
+		keys = other;
+		other = swap;
+	}
+	for (i = 0; i < n; i++)
+		rank[keys[i].row] = i;
+	return RS_OK;
 }
 
 uint32_t *
@@ -228,27 +268,24 @@ rspg_trainer_user_rank(RspgTrainer *trainer, const uint32_t *item_rank)
 {
 	RsContext *ctx = &trainer->ctx;
 	uint32 n = rspg_trainer_users(trainer);
-	RowOrder order = {trainer->features, trainer->item_of_row, item_rank};
 	RowKey *keys;
-	uint32_t *rank;
-	uint32 i;
+	RowKey *other = NULL;
+	uint32_t *rank = NULL;
 
 	if (!trainer->by_row)
 		return rspg_dictionary_rank_by_hash(trainer->users, ctx);
 	keys = rs_alloc(ctx, (size_t) n * sizeof(RowKey));
-	rank = keys != NULL ? rs_alloc(ctx, (size_t) n * sizeof(uint32_t)) : NULL;
-	for (i = 0; rank != NULL && i < n; i++)
+	if (keys != NULL)
+		other = rs_alloc(ctx, (size_t) n * sizeof(RowKey));
+	if (other != NULL)
+		rank = rs_alloc(ctx, (size_t) n * sizeof(uint32_t));
+	if (rank != NULL && rank_rows(trainer, item_rank, keys, other, rank) != RS_OK)
 	{
-		keys[i].row = i;
-		keys[i].hash =
-			hash_bytes_extended((const unsigned char *) rs_features_row(trainer->features, i),
-								(int) (rs_features_width(trainer->features) * sizeof(float)), 0);
+		rs_free(ctx, rank);
+		rank = NULL;
 	}
-	if (rank != NULL)
-		qsort_arg(keys, n, sizeof(RowKey), compare_rows, &order);
-	for (i = 0; rank != NULL && i < n; i++)
-		rank[keys[i].row] = i;
 	rs_free(ctx, keys);
+	rs_free(ctx, other);
 	return rank;
 }
 
