@@ -2,8 +2,11 @@
  * quality.c
  *		Quality of the algorithms on public splits, over the core alone.
  *
- *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o no|yes] FOLDER ALGORITHM
- *				[OPTION=VALUE …]
+ *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o no|yes]
+ *				FOLDER ALGORITHM [OPTION=VALUE …]
+ *
+ * -h: the validation item is in the fit too; -f: features of the users are used;
+ * -o: the history of an event in training is what was before it.
  *
  * Trains on the split of quality_data.c, ranks all items but those of the
  * history (or the candidates that the split gives) for each user with a target,
@@ -17,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static bool ordered; /* -o */
 
 static double
 now(void)
@@ -40,8 +45,6 @@ give_features(RsContext *ctx, const Split *split, RsProblem *problem)
 			die(ctx);
 	problem->features = features;
 }
-
-static bool ordered; /* -o: histories in training have earlier events alone */
 
 static void
 train(RsContext *ctx, const Split *split, const RsAlgorithm *algorithm, const RsOptions *options,
@@ -218,7 +221,8 @@ main(int argc, char **argv)
 	measure(&ctx, argv[at], &split, algorithm, &options);
 	for (i = at + 2; i < argc; i++)
 		printf(" %s", argv[i]);
-	printf("%s\n", whole ? " with the validation item in the fit too" : "");
+	printf("%s%s%s\n", whole ? " with the validation item in the fit too" : "",
+		   features ? " with features" : "", ordered ? " in order" : "");
 	split_free(&split);
 	return 0;
 }
