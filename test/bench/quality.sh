@@ -16,6 +16,7 @@ filter=${1:-}
 threads=${THREADS:-2}
 whole=no
 features=no
+ordered=no
 
 if [ ! -d "$data" ]; then
 	echo "skipped: no data folder $data: set DATASETS to the folder of the data sets" >&2
@@ -37,7 +38,7 @@ run()
 		echo "$set_name: not in $data, skipped"
 		return 0
 	fi
-	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" \
+	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" -o "$ordered" \
 		"$data/$set_name" "$algorithm" "$@" ||
 		echo "$set_name $algorithm: failed"
 }
@@ -66,6 +67,7 @@ run ml-1m-ncf mlp epochs=4
 run ml-1m-ncf mlp epochs=4 samples=512
 features=no
 run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples=512
+run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.005 batch_size=512 samples=512 hidden=
 features=yes
 run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples=512
 features=no
@@ -106,4 +108,10 @@ for name in ml-100k online-retail-ii-2009 lastfm-2k retailrocket-small; do
 		features=no
 	fi
 	case $name in ml-100k | online-retail*) run $name sequence ;; esac
+	if [ $name = ml-100k ]; then
+		run $name mlp hidden= history=64 learning_rate=0.005
+		ordered=yes # the history of an event is what was before it
+		run $name mlp hidden= history=64 learning_rate=0.005
+		ordered=no
+	fi
 done
