@@ -16,6 +16,7 @@ set -euo pipefail
 scale=${SCALE:-1}
 runs=${RUNS:-3}
 threads=2
+ticks=$(getconf CLK_TCK)
 parts=${PARTS:-mlp encoders answer}
 bench=$top/test/bench
 
@@ -24,7 +25,7 @@ median() { sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)
 percentile() { sort -n | awk -v p="$1" '{ v[NR] = $1 } END { print v[int(NR * p) + (NR * p > int(NR * p))] }'; }
 sql() { "$bindir/psql" -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
 part() { case " $parts " in *" $1 "*) ;; *) return 1 ;; esac; }
-row() { printf "| %-36s | %-22s | %12s | %7s | %5s |\n" "$@"; }
+row() { printf "| %-36s | %-22s | %10s | %7s | %10s | %7s | %6s |\n" "$@"; }
 
 scratch_make
 stage_make
@@ -56,19 +57,22 @@ has() { case "$peers" in *" $1-"*) ;; *) return 1 ;; esac; }
 echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), PostgreSQL $(sql -c 'SHOW server_version'); load $(cut -d ' ' -f 1 /proc/loadavg)"
 echo "peers:$peers; $threads threads or processes each; medians of $runs interleaved runs"
 echo
-row "what" "by" "rate a s" "recsys" "loss"
-row "---" "---" "---" "---" "---"
+row "what" "by" "a second" "recsys" "a CPU s" "recsys" "loss"
+row "---" "---" "---" "---" "---" "---" "---"
 
-# report WHAT FILE…: a row a file that has "rate<TAB>loss" lines; the first is ours
+# ratio OURS RATE: how many times as fast ours is
+ratio() { [ -z "$2" ] || awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2fx", a / b }'; }
+column() { cut -s -f "$2" "$1" | median; }
+# report WHAT FILE…: a row a file, the first ours; its lines have a rate, and
+# perhaps a rate by CPU seconds and a loss
 report() {
-	local what=$1 ours=$2 file rate
+	local what=$1 ours=$2 file
 	shift
 	for file in "$@"; do
 		[ -s "$file" ] || continue
-		rate=$(cut -f 1 "$file" | median)
-		row "$what" "${file##*/}" "$rate" \
-			"$(awk -v a="$(cut -f 1 "$ours" | median)" -v b="$rate" 'BEGIN { printf "%.2fx", a / b }')" \
-			"$(cut -s -f 2 "$file" | median)"
+		row "$what" "${file##*/}" "$(cut -f 1 "$file" | median)" \
+			"$(ratio "$(cut -f 1 "$ours" | median)" "$(cut -f 1 "$file" | median)")" \
+			"$(column "$file" 2)" "$(ratio "$(column "$ours" 2)" "$(column "$file" 2)")" "$(column "$file" 3)"
 	done
 }
 
@@ -98,13 +102,18 @@ ours() {
 	sql <<-SQL >>"$scratch/$1"
 		SET recsys.threads = $threads;
 		SET recsys.train_memory = '4GB';
+		SELECT pg_backend_pid() AS pid \gset
+		\setenv PID :pid
+		\set cpu \`awk '{ print (\$14 + \$15) / $ticks }' /proc/\$PID/stat\`
 		SELECT clock_timestamp() AS began \gset
 		CREATE TEMPORARY TABLE trained AS
 		SELECT recsys.train_mlp(features, item_id, '$3') AS model FROM samples;
 		SELECT round($2 * (SELECT count(*) FROM samples)
 			/ extract(epoch FROM clock_timestamp() - :'began'::timestamptz)) AS rate \gset
+		\set cpu_end \`awk '{ print (\$14 + \$15) / $ticks }' /proc/\$PID/stat\`
 		-- The header of a model is JSON, whose length is in the first 8 bytes
-		SELECT format(E'%s\t%s', :'rate', round((convert_from(substr(bytes, 9, get_byte(bytes, 0)
+		SELECT format(E'%s\t%s\t%s', :'rate', round($2 * (SELECT count(*) FROM samples)
+			/ (:cpu_end::numeric - :cpu::numeric)), round((convert_from(substr(bytes, 9, get_byte(bytes, 0)
 			+ 256 * get_byte(bytes, 1)), 'UTF8')::jsonb -> '__metadata__' ->> 'loss')::numeric, 4))
 		FROM (SELECT model::bytea AS bytes FROM trained) t;
 	SQL
@@ -123,12 +132,12 @@ race() {
 	for _ in $(seq "$runs"); do
 		ours "$items/recsys" "$epochs" "{$options}"
 		[ "$items" -lt 10000 ] || ours "$items/recsys, 1,024 sampled" "$epochs" "{$options, \"samples\": 1024}"
-		for variant in fit tfdata steps jit loop; do
+		for variant in fit jit loop; do
 			keras "$items/Keras $variant" "$items" "$epochs" $variant
 		done
 		[ "$items" -lt 10000 ] || keras "$items/TensorFlow sampled" "$items" "$epochs" sampled
 	done
-	set -- "$scratch/$items/Keras "{fit,tfdata,steps,jit,loop}
+	set -- "$scratch/$items/Keras "{fit,jit,loop}
 	report "$what" "$scratch/$items/recsys" "$@"
 	[ "$items" -lt 10000 ] || report "$what" "$scratch/$items/recsys, 1,024 sampled" "$@" "$scratch/$items/TensorFlow sampled"
 }
@@ -158,6 +167,7 @@ encoders_of() {
 	! has "$1" || "$python" "$bench/peer_encoders.py" "$scratch/people.csv" "$2" $threads 2>/dev/null >>"$scratch/encoders_$3" ||
 		echo "encoders of $3: failed" >&2
 }
+# Parallel workers are processes of their own: no CPU seconds here
 encoders() {
 	for turn in $(seq "$runs"); do
 		sql <<-SQL >>"$scratch/encoders_recsys"

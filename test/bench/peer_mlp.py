@@ -4,13 +4,12 @@ Keras on the samples of the benchmark: samples/s of training, warm-up excluded.
     peer_mlp.py SAMPLES.csv ITEMS HIDDEN BATCH EPOCHS THREADS VARIANT
 
 SAMPLES.csv has a row a sample: the item's number, then its features.  Prints:
-samples/s<TAB>loss of the last epoch.  The first epoch (tracing, compiling,
+samples/s<TAB>samples a CPU second<TAB>loss of the last epoch.  The first epoch (tracing, compiling,
 allocating) is not timed, nor is reading the file.  Variants:
 
     fit         model.fit from numpy arrays, shuffled
-    tfdata      model.fit from a cached and shuffled tf.data set
-    steps       tfdata, with 32 steps an execution
-    jit         steps, compiled by XLA
+    jit         model.fit from a cached and shuffled tf.data set, 32 steps an
+                execution, compiled by XLA
     loop        a tf.function around the whole epoch, compiled by XLA, no model.fit
     sampled     loop with sampled softmax, 1,024 samples a batch (no XLA)
 """
@@ -45,16 +44,16 @@ loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 def with_fit():
     model.compile(keras.optimizers.Adam(0.001), loss, jit_compile=variant == "jit",
-                  steps_per_execution=1 if variant in ("fit", "tfdata") else 32)
+                  steps_per_execution=1 if variant == "fit" else 32)
     if variant == "fit":
         given = {"x": features, "y": targets, "batch_size": batch, "shuffle": True}
     else:
         data = tf.data.Dataset.from_tensor_slices((features, targets)).cache()
         given = {"x": data.shuffle(count, seed=1).batch(batch, drop_remainder=True).prefetch(4)}
     model.fit(**given, epochs=1, verbose=0)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     history = model.fit(**given, epochs=epochs, verbose=0)
-    return time.perf_counter() - began, history.history["loss"][-1]
+    return time.perf_counter() - began, time.process_time() - cpu, history.history["loss"][-1]
 
 
 def with_loop():
@@ -106,15 +105,16 @@ def with_loop():
         return total / (count // batch)
 
     draw = numpy.random.default_rng(1)
-    seconds = 0.0
+    seconds = cpu = 0.0
     for number in range(epochs + 1):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         order = draw.permutation(count)
         last = float(epoch(tf.constant(features[order]), tf.constant(targets[order])))
         if number:
             seconds += time.perf_counter() - began
-    return seconds, last
+            cpu += time.process_time() - cpu_began
+    return seconds, cpu, last
 
 
-seconds, last = with_loop() if variant in ("loop", "sampled") else with_fit()
-print(f"{count * epochs / seconds:.0f}\t{last:.4f}")
+seconds, cpu, last = with_loop() if variant in ("loop", "sampled") else with_fit()
+print(f"{count * epochs / seconds:.0f}\t{count * epochs / cpu:.0f}\t{last:.4f}")
