@@ -9,6 +9,8 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 
+#include "times.h"
+
 #define EVENTS 32
 /* ends alone are written at most this often, lest an idle stream write */
 #define ENDS_MS 5000
@@ -75,11 +77,13 @@ static bool
 take_message(const RskMessage *message, bool *recreated)
 {
 	RspgPartition *partition = rspg_worker_partition(message->partition);
+	/* producers may give any number; one that is no time is stored as none */
+	int64 time_ms = rspg_time_in_range(message->timestamp_ms) ? message->timestamp_ms : (int64) -1;
 
 	if (partition == NULL)
 		return false;
 	if (partition->verify && message->offset == partition->last_offset &&
-		message->timestamp_ms != partition->last_time_ms)
+		time_ms != partition->last_time_ms)
 		*recreated = true;
 	partition->verify = false;
 	if (message->offset < partition->reached)
@@ -87,7 +91,7 @@ take_message(const RskMessage *message, bool *recreated)
 	partition->reached = message->offset + 1;
 	partition->messages++;
 	partition->newest_offset = message->offset;
-	partition->newest_time_ms = message->timestamp_ms;
+	partition->newest_time_ms = time_ms;
 	return true;
 }
 
