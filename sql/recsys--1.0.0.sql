@@ -808,6 +808,14 @@ BEGIN
 END
 $$;
 
+-- A row that is deleted by hand leaves nothing to who takes its id next
+CREATE FUNCTION recsys.stream_deletefn() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'recsys_stream_deletefn' LANGUAGE C;
+COMMENT ON FUNCTION recsys.stream_deletefn() IS 'support for recsys.stream: what belongs to a stream goes with it';
+CREATE TRIGGER forget BEFORE DELETE OR UPDATE OF id ON recsys.stream
+	FOR EACH ROW EXECUTE FUNCTION recsys.stream_deletefn();
+COMMENT ON TRIGGER forget ON recsys.stream IS 'what belongs to a stream goes with it';
+
 -- what workers say of themselves, and the views
 CREATE FUNCTION recsys.stream_state_rows(
 	OUT database oid, OUT stream_id bigint, OUT worker integer, OUT pid integer, OUT state text,

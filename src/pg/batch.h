@@ -19,7 +19,6 @@ struct RspgWriter
 	MemoryContext attempt_context; /* reset after each attempt to write */
 	const RspgStream *stream;
 	TupleDesc target_desc; /* as they were; NULL = not read yet */
-	char *target_name;
 	int n_triggers;
 	int n_indexes;
 	RspgMapping *mapping; /* NULL with a transform */

@@ -36,14 +36,20 @@ rspg_message_fault(const ErrorData *error, bool converting)
 	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
 	int i;
 
+	/* of its class, but every message would be rejected */
+	if (error->sqlerrcode == ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED)
+		return false;
 	for (i = 0; i < lengthof(fault_classes); i++)
 		if (strncmp(sqlstate, fault_classes[i], 2) == 0)
 			return true;
 	/* a SQLSTATE that no server has: RAISE of a trigger, say */
 	if (!is_own_class(sqlstate))
 		return true;
-	/* input functions of extensions that know no better */
-	if (converting && error->sqlerrcode == ERRCODE_INTERNAL_ERROR)
+	/* input functions of extensions that know no better, and of types that are
+	 * languages: tsquery, jsonpath, ltree */
+	if (converting &&
+		(error->sqlerrcode == ERRCODE_INTERNAL_ERROR || error->sqlerrcode == ERRCODE_SYNTAX_ERROR ||
+		 error->sqlerrcode == ERRCODE_INVALID_NAME))
 		return true;
 	/* the row, not the right to the table; message_id is not translated */
 	return error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE && error->message_id != NULL &&

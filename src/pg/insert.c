@@ -30,6 +30,14 @@ static char *statement_text(RspgInsert *insert, const bool *absent);
 static Statement *find_statement(RspgInsert *insert, const bool *absent);
 static Datum default_value(RspgRows *rows, int i, bool *isnull);
 
+/* Its statements name the target; another table may take the name. */
+char *
+rspg_insert_target(Relation target)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(target)),
+									  RelationGetRelationName(target));
+}
+
 RspgInsert *
 rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *attnums,
 				   const Oid *types, int n)
@@ -45,8 +53,7 @@ rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *
 	insert->domains = palloc0(n * sizeof(Oid));
 	insert->is_key = palloc0(n * sizeof(bool));
 	insert->desc = CreateTemplateTupleDesc(n + 1);
-	insert->target = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(target)),
-												RelationGetRelationName(target));
+	insert->target = rspg_insert_target(target);
 	for (i = 0; i < n; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, attnums[i] - 1);

@@ -38,6 +38,9 @@ typedef struct RspgInsert
 extern RspgInsert *rspg_insert_create(Relation target, const RspgStream *stream,
 									  const AttrNumber *attnums, const Oid *types, int n);
 
+/* The target's name, qualified and quoted. */
+extern char *rspg_insert_target(Relation target);
+
 /* Raise: a message has no value for column i of upsert_key. */
 extern _Noreturn void rspg_insert_no_key(const RspgInsert *insert, int i);
 

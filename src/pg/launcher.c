@@ -191,7 +191,8 @@ database_allowed(Oid database)
 	{
 		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
 
-		result = row->datallowconn && rspg_stream_database_allowed(NameStr(row->datname));
+		result = row->datallowconn && !row->datistemplate &&
+				 rspg_stream_database_allowed(NameStr(row->datname));
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);

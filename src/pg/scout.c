@@ -23,11 +23,14 @@
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+
+#define LOCK_TIMEOUT "3s"
 
 static RspgLaunch launch;
 
@@ -52,6 +55,8 @@ recsys_scout_main(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	attach();
 	BackgroundWorkerInitializeConnectionByOid(launch.database, InvalidOid, 0);
+	/* few scouts run at a time: one that waits is in the way of other databases */
+	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table = stream_table();

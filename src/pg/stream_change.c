@@ -10,6 +10,7 @@
 
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -20,6 +21,7 @@
 PG_FUNCTION_INFO_V1(recsys_pause_stream);
 PG_FUNCTION_INFO_V1(recsys_resume_stream);
 PG_FUNCTION_INFO_V1(recsys_drop_stream);
+PG_FUNCTION_INFO_V1(recsys_stream_deletefn);
 
 static void
 fail_unknown(const char *name)
@@ -115,18 +117,14 @@ recsys_resume_stream(PG_FUNCTION_ARGS)
 }
 
 /*
- * recsys.drop_stream(stream)
+ * What belongs to a stream goes; returns how many dead letters.
  */
-Datum
-recsys_drop_stream(PG_FUNCTION_ARGS)
+static uint64
+forget(Datum id)
 {
 	/* Not by foreign keys: a parallel pg_restore would load the tables out of
 	 * their order. */
 	static RspgStatement steps[] = {
-		{"DELETE FROM recsys.dead_letter WHERE stream_id OPERATOR(pg_catalog.=) $1",
-		 1,
-		 {INT8OID},
-		 NULL},
 		{"DELETE FROM recsys.stream_loss WHERE stream_id OPERATOR(pg_catalog.=) $1",
 		 1,
 		 {INT8OID},
@@ -135,20 +133,56 @@ recsys_drop_stream(PG_FUNCTION_ARGS)
 		 1,
 		 {INT8OID},
 		 NULL},
-		{"DELETE FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL}};
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	uint64 dead_letters = 0;
-	Datum id;
+		{"DELETE FROM recsys.dead_letter WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL}};
 	int i;
+
+	for (i = 0; i < lengthof(steps); i++)
+		(void) rspg_execute(&steps[i], &id, NULL, false);
+	return SPI_processed;
+}
+
+/*
+ * recsys.stream_deletefn(): a row that is deleted without drop_stream(), or gets
+ * another id, leaves nothing that a stream of somebody else could come to own.
+ */
+Datum
+recsys_stream_deletefn(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc desc;
+	bool null;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function must be called by a trigger")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	SPI_connect();
+	(void) forget(SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, "id"), &null));
+	SPI_finish();
+	rspg_stream_wake_at_commit();
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
+																	  : trigger->tg_trigtuple);
+}
+
+/*
+ * recsys.drop_stream(stream)
+ */
+Datum
+recsys_drop_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement drop = {
+		"DELETE FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	uint64 dead_letters;
+	Datum id;
 
 	SPI_connect();
 	id = Int64GetDatum(rspg_stream_lock(name).id);
-	for (i = 0; i < lengthof(steps); i++)
-	{
-		(void) rspg_execute(&steps[i], &id, NULL, false);
-		if (i == 0)
-			dead_letters = SPI_processed;
-	}
+	dead_letters = forget(id);
+	(void) rspg_execute(&drop, &id, NULL, false);
 	SPI_finish();
 	if (dead_letters > 0)
 		ereport(NOTICE, (errmsg_plural("dropped %llu dead letter of stream \"%s\"",

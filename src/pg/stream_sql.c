@@ -21,11 +21,13 @@
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "pg/registry.h"
 #include "pg/stream_sql.h"
+#include "pg/transform.h"
 #include "pg/writer.h"
 
 /* arguments of create_stream and alter_stream, in order */
@@ -43,7 +45,7 @@ enum
 static void check_right(void);
 static void check_name(const char *name);
 static void check_target(Oid target, Oid owner);
-static Datum with_start_in_utc(Datum options);
+static Datum settled_options(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
 static void warn_unless_followed(void);
 
@@ -100,7 +102,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 		nulls[ARG_MAPPING] = 'n';
 	values[ARG_OPTIONS] = is_null(fcinfo, ARG_OPTIONS)
 							  ? DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))
-							  : with_start_in_utc(PG_GETARG_DATUM(ARG_OPTIONS));
+							  : settled_options(PG_GETARG_DATUM(ARG_OPTIONS));
 	values[ARG_COUNT] = ObjectIdGetDatum(GetUserId());
 	values[ARG_COUNT + 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[ARG_COUNT + 2] = ObjectIdGetDatum(MyDatabaseId);
@@ -151,7 +153,7 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 		values[ARG_BROKERS] = CStringGetTextDatum(
 			rspg_brokers_normalize(text_to_cstring(PG_GETARG_TEXT_PP(ARG_BROKERS))));
 	if (nulls[ARG_OPTIONS] == ' ')
-		values[ARG_OPTIONS] = with_start_in_utc(values[ARG_OPTIONS]);
+		values[ARG_OPTIONS] = settled_options(values[ARG_OPTIONS]);
 	SPI_connect();
 	row = rspg_stream_lock(name);
 	values[ARG_NAME] = Int64GetDatum(row.id);
@@ -315,26 +317,47 @@ rspg_stream_validate(const char *name)
 	check_as_owner(stream);
 }
 
+/* Give an option another text. */
+static Datum
+with_option(Datum options, const char *name, const char *text)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"%s\": ", name);
+	escape_json(&json, text);
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall2(jsonb_concat, options,
+							   DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
 /*
- * Option start with its time in UTC: the worker's time zone is another than the
- * session's, and "yesterday" would move.
+ * What means one thing in this session and may mean another in the worker, whose
+ * time zone and search_path are others: option start in UTC, for "yesterday"
+ * would move, and the transform with its schema.
  */
 static Datum
-with_start_in_utc(Datum options)
+settled_options(Datum options)
 {
 	Jsonb *json = DatumGetJsonbP(options);
-	JsonbValue *start;
+	JsonbValue *value;
 	char *text;
 
 	if (!JB_ROOT_IS_OBJECT(json))
 		return options; /* an error later */
-	start = getKeyJsonValueFromContainer(&json->root, "start", strlen("start"), NULL);
-	if (start == NULL || start->type != jbvString)
-		return options;
-	text = pnstrdup(start->val.string.val, start->val.string.len);
-	text = psprintf("{\"start\": \"%s\"}", rspg_stream_start_utc(text));
-	return DirectFunctionCall2(jsonb_concat, options,
-							   DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	value = getKeyJsonValueFromContainer(&json->root, "start", strlen("start"), NULL);
+	if (value != NULL && value->type == jbvString)
+	{
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+		options = with_option(options, "start", rspg_stream_start_utc(text));
+	}
+	value = getKeyJsonValueFromContainer(&json->root, "transform", strlen("transform"), NULL);
+	if (value != NULL && value->type == jbvString && value->val.string.len > 0)
+	{
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+		options = with_option(options, "transform", rspg_transform_name(text));
+	}
+	return options;
 }
 
 /* The row is right, and yet no worker will come. */

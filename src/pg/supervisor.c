@@ -66,6 +66,8 @@ rspg_supervise(TimestampTz now)
 		RspgStreamSlot *slot = &rspg_stream_state->slots[i];
 		bool due;
 
+		if (recsys_worker_timeout > 0)
+			check_alive(slot, now);
 		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
 		due = slot->database != InvalidOid && tend_slot(slot, now, &next);
 		if (slot->database != InvalidOid && slot->state == RSPG_WORKER_FAILED)
@@ -107,9 +109,7 @@ tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
 		rspg_launch_ended(slot, false);
 	if (slot->launched)
 	{
-		if (slot->pid != 0 && recsys_worker_timeout > 0)
-			check_alive(slot, now);
-		if (slot->launched && recsys_worker_timeout > 0)
+		if (recsys_worker_timeout > 0)
 			*next = Min(*next, TimestampTzPlusMilliseconds(now, recsys_worker_timeout / 2 + 1));
 		return false;
 	}
@@ -136,22 +136,33 @@ tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
 }
 
 /*
- * With the lock held: a worker that was silent for too long loses its slot.  It
- * is asked to end, but that may never happen (it is stopped, or sits in a call
- * of the kernel); the offsets see to it that it cannot write what another has
- * written.
+ * A worker that was silent for too long loses its slot.  It is asked to end, but
+ * that may never happen (it is stopped, or sits in a call of the kernel); the
+ * offsets see to it that it cannot write what another has written.
  */
 static void
 check_alive(RspgStreamSlot *slot, TimestampTz now)
 {
-	if (!TimestampDifferenceExceeds(slot->alive_at, now, recsys_worker_timeout))
-		return;
-	ereport(LOG, (errmsg("worker %d of recsys stream \"%s\" (PID %d) does not respond, "
-						 "another one takes over",
-						 slot->worker, slot->name, (int) slot->pid)));
-	kill(slot->pid, SIGTERM);
-	rspg_launch_ended(slot, false);
-	slot->state = RSPG_WORKER_NOT_RESPONDING;
+	char name[NAMEDATALEN];
+	int worker;
+	pid_t pid = 0;
+
+	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
+	if (slot->launched && slot->pid != 0 &&
+		TimestampDifferenceExceeds(slot->alive_at, now, recsys_worker_timeout))
+	{
+		strlcpy(name, slot->name, sizeof(name));
+		worker = slot->worker;
+		pid = slot->pid;
+		kill(pid, SIGTERM);
+		rspg_launch_ended(slot, false);
+		slot->state = RSPG_WORKER_NOT_RESPONDING;
+	}
+	LWLockRelease(rspg_stream_state->lock);
+	if (pid != 0)
+		ereport(LOG, (errmsg("worker %d of recsys stream \"%s\" (PID %d) does not respond, "
+							 "another one takes over",
+							 worker, name, (int) pid)));
 }
 
 void

@@ -44,6 +44,15 @@ find_function(const char *name)
 	return function;
 }
 
+char *
+rspg_transform_name(const char *name)
+{
+	Oid function = find_function(name);
+
+	return quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+									  get_func_name(function));
+}
+
 RspgTransform *
 rspg_transform_create(Relation target, const RspgStream *stream)
 {
@@ -75,10 +84,8 @@ rspg_transform_create(Relation target, const RspgStream *stream)
 
 		appendStringInfo(&sql, "r.%s, ", quote_identifier(NameStr(attribute->attname)));
 	}
-	appendStringInfo(
-		&sql, "e.n FROM events e, LATERAL %s(e.event) r WHERE NOT (r IS NULL)",
-		quote_qualified_identifier(get_namespace_name(get_func_namespace(transform->function)),
-								   get_func_name(transform->function)));
+	appendStringInfo(&sql, "e.n FROM events e, LATERAL %s(e.event) r WHERE NOT (r IS NULL)",
+					 rspg_transform_name(stream->options.transform));
 	transform->sql = sql.data;
 	transform->desc = CreateTemplateTupleDesc(2);
 	TupleDescInitEntry(transform->desc, 1, "event", JSONBOID, -1, 0);

@@ -21,6 +21,9 @@ typedef struct RspgTransform
 	SPIPlanPtr plan;
 } RspgTransform;
 
+/* The name of the function that the caller means by name, with its schema. */
+extern char *rspg_transform_name(const char *name);
+
 /* The function that the option names, checked; in CurrentMemoryContext. */
 extern RspgTransform *rspg_transform_create(Relation target, const RspgStream *stream);
 

@@ -71,6 +71,8 @@ recsys_stream_main(Datum argument)
 	BackgroundWorkerInitializeConnectionByOid(w->launch.database, w->launch.owner, 0);
 	/* as the owner itself, though the owner may have a role set */
 	SetConfigOption("role", "none", PGC_USERSET, PGC_S_SESSION);
+	w->stream_context =
+		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);
 	w->writer_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys writers", ALLOCSET_SMALL_SIZES);
 	w->batch_context =
@@ -230,6 +232,8 @@ step(void)
 		wait_for(now, Min(w->retry_at, sign_of_life(now)), false);
 		return;
 	}
+	if (w->stopping)
+		rspg_worker_write_stop();
 	if (w->stream == NULL || w->unchecked)
 		rspg_worker_read_row();
 	if (w->consumer == NULL)
@@ -345,5 +349,6 @@ obey(void)
 	{
 		w->slot->reread = false;
 		w->unchecked = true;
+		w->retry_at = 0; /* what was wrong may have been put right */
 	}
 }

@@ -40,6 +40,7 @@ typedef struct RspgWorker
 	RspgLaunch launch;
 	RspgStreamSlot *slot;
 
+	MemoryContext stream_context;
 	RspgStream *stream; /* read once: when the row's generation changes, the worker ends */
 	bool unchecked;     /* the row may have changed since */
 	Oid table;          /* recsys.stream: another one after a new CREATE EXTENSION */
@@ -67,6 +68,11 @@ typedef struct RspgWorker
 	/* after an error: wait so long before the next try */
 	int retry_ms; /* 0 = none */
 	TimestampTz retry_at;
+
+	/* a stop that is to be written before anything else is done */
+	bool stopping;
+	int stop_sqlstate;
+	char stop_reason[512];
 } RspgWorker;
 
 extern RspgWorker rspg_worker;
@@ -93,9 +99,11 @@ extern void rspg_worker_commit(void);
 /* The oid of recsys.stream, in a transaction. */
 extern Oid rspg_worker_table(void);
 
-/* The stream stops, with a reason that a person must look at. */
+/* The stream stops, with a reason that a person must look at.  Where that cannot
+ * be written, an error is raised, and nothing else is done until it is. */
 extern _Noreturn void rspg_worker_stop(int sqlstate, const char *format, ...)
 	pg_attribute_printf(2, 3);
+extern _Noreturn void rspg_worker_write_stop(void);
 
 /* --- worker_topic.c --- */
 
@@ -130,9 +138,6 @@ extern void rspg_worker_claim_shown(void);
 extern int64 rspg_worker_show_lag(void);
 
 /* --- worker_batch.c --- */
-
-/* Kafka's milliseconds since 1970 */
-extern int64 rspg_worker_epoch_ms(TimestampTz time);
 
 /* Write messages and ends in one transaction.  Errors are raised, with the batch
  * untouched. */

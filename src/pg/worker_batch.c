@@ -16,23 +16,12 @@
 #include "utils/memutils.h"
 
 #include "registry.h"
+#include "times.h"
 
 static void move_offsets(const RspgBatchResult *result);
 static void move_offset(RspgPartition *partition, int64 rows, int64 rejected);
 static int64 count_rejected(const RspgPartition *partition);
 static void batch_done(const RspgBatchResult *result);
-
-int64
-rspg_worker_epoch_ms(TimestampTz time)
-{
-	return (time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
-}
-
-static TimestampTz
-time_of_epoch_ms(int64 ms)
-{
-	return ms * 1000 - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-}
 
 /*
  * A session that pauses, alters, seeks or drops the stream waits for this lock,
@@ -166,11 +155,13 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 	values[4] = Int64GetDatum(rows);
 	values[5] = Int64GetDatum(rejected);
 	values[6] = Int64GetDatum(partition->newest_offset);
-	values[7] = TimestampTzGetDatum(time_of_epoch_ms(partition->newest_time_ms));
+	values[7] = (Datum) 0;
 	if (partition->messages == 0)
 		nulls[6] = 'n';
-	if (partition->messages == 0 || partition->newest_time_ms < 0)
+	if (partition->messages == 0 || !rspg_time_in_range(partition->newest_time_ms))
 		nulls[7] = 'n';
+	else
+		values[7] = TimestampTzGetDatum(rspg_time_of_ms(partition->newest_time_ms));
 	(void) rspg_execute(&statement, values, nulls, false);
 	if (SPI_processed == 1)
 		return;

@@ -70,6 +70,20 @@ rspg_worker_commit(void)
 void
 rspg_worker_stop(int sqlstate, const char *format, ...)
 {
+	RspgWorker *w = &rspg_worker;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(w->stop_reason, sizeof(w->stop_reason), format, arguments);
+	va_end(arguments);
+	w->stop_sqlstate = sqlstate;
+	w->stopping = true;
+	rspg_worker_write_stop();
+}
+
+void
+rspg_worker_write_stop(void)
+{
 	static RspgStatement statement = {
 		"UPDATE recsys.stream SET enabled = false, "
 		"generation = generation OPERATOR(pg_catalog.+) 1, stop_reason = $3, stop_sqlstate = $4, "
@@ -78,26 +92,22 @@ rspg_worker_stop(int sqlstate, const char *format, ...)
 		4,
 		{INT8OID, INT8OID, TEXTOID, TEXTOID},
 		NULL};
-	RspgStream *stream = rspg_worker.stream;
-	char reason[512];
+	RspgWorker *w = &rspg_worker;
+	const RspgStream *stream = w->stream;
 	Datum values[4];
-	va_list arguments;
 
-	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
 	if (IsTransactionState())
 		AbortCurrentTransaction();
 	rspg_worker_begin("stopping");
 	rspg_stream_queue(stream->id, ExclusiveLock);
 	values[0] = Int64GetDatum(stream->id);
 	values[1] = Int64GetDatum(stream->generation);
-	values[2] = CStringGetTextDatum(reason);
-	values[3] = CStringGetTextDatum(unpack_sql_state(sqlstate));
+	values[2] = CStringGetTextDatum(w->stop_reason);
+	values[3] = CStringGetTextDatum(unpack_sql_state(w->stop_sqlstate));
 	(void) rspg_execute(&statement, values, NULL, false);
 	rspg_worker_commit();
-	ereport(LOG,
-			(errcode(sqlstate), errmsg("recsys stream \"%s\" stopped: %s", stream->name, reason)));
+	ereport(LOG, (errcode(w->stop_sqlstate),
+				  errmsg("recsys stream \"%s\" stopped: %s", stream->name, w->stop_reason)));
 	proc_exit(0);
 }
 
@@ -112,11 +122,13 @@ rspg_worker_read_row(void)
 	RspgStream *row;
 	Oid table;
 
+	if (w->stream == NULL)
+		MemoryContextReset(w->stream_context);
 	rspg_worker_begin("reading the stream");
 	if (!OidIsValid(get_extension_oid("recsys", true)))
 		rspg_worker_restart();
 	table = rspg_worker_table();
-	old = MemoryContextSwitchTo(w->stream == NULL ? TopMemoryContext : w->batch_context);
+	old = MemoryContextSwitchTo(w->stream == NULL ? w->stream_context : w->batch_context);
 	row = rspg_stream_read(w->launch.stream_id);
 	MemoryContextSwitchTo(old);
 	if (row == NULL || !row->enabled || row->cloned || row->owner != GetUserId() ||

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "registry.h"
+#include "times.h"
 
 RskLookupAnswer rspg_worker_answer;
 
@@ -160,7 +161,7 @@ check_cluster(void)
 	if (w->stream->cluster_id == NULL)
 	{
 		w->stream->cluster_id =
-			MemoryContextStrdup(TopMemoryContext, rspg_worker_answer.cluster_id);
+			MemoryContextStrdup(w->stream_context, rspg_worker_answer.cluster_id);
 		values[0] = Int64GetDatum(w->stream->id);
 		values[1] = CStringGetTextDatum(rspg_worker_answer.cluster_id);
 		if (w->launch.worker == RSPG_FIRST_WORKER)
@@ -209,7 +210,7 @@ read_offsets(int *n)
 		if (null || no_time)
 			stored[i].last_offset = -1;
 		else
-			stored[i].last_time_ms = rspg_worker_epoch_ms(time);
+			stored[i].last_time_ms = rspg_time_to_ms(time);
 	}
 	return stored;
 }

@@ -119,7 +119,7 @@ is_same(const RspgWriter *writer, Relation target)
 {
 	return writer->target_desc != NULL &&
 		   equalTupleDescs(writer->target_desc, RelationGetDescr(target)) &&
-		   strcmp(writer->target_name, RelationGetRelationName(target)) == 0 &&
+		   strcmp(writer->insert->target, rspg_insert_target(target)) == 0 &&
 		   writer->n_triggers == count_triggers(target) &&
 		   writer->n_indexes == count_indexes(target);
 }
@@ -162,19 +162,17 @@ make_shape(RspgWriter *writer, Relation target)
 	{
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_FOREIGN_TABLE:
 		case RELKIND_VIEW:
 			break;
 		default:
 			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 							errmsg("\"%s\" is not a table", RelationGetRelationName(target)),
-							errhint("A stream writes to a table, a foreign table or a view.")));
+							errhint("A stream writes to a table or a view.")));
 	}
 	if (writer->stream->options.transform != NULL)
 		make_transform(writer, target);
 	else
 		make_mapping(writer, target);
-	writer->target_name = pstrdup(RelationGetRelationName(target));
 	writer->n_triggers = count_triggers(target);
 	writer->n_indexes = count_indexes(target);
 	writer->target_desc = CreateTupleDescCopyConstr(RelationGetDescr(target));

@@ -19,6 +19,7 @@
  *	--csv				numbered events: as CSV, the same fields in order
  *	--rate R			so many a second; default: as fast as it goes
  *	--header NAME=VALUE	repeated; for each message
+ *	--timestamp MS		of each message; default: now
  *	--transaction commit|abort	all in one transaction
  *	-X name=value		repeated; a setting of librdkafka
  *
@@ -50,6 +51,7 @@ typedef struct Options
 	long items;
 	uint64_t seed;
 	long bad_every;
+	int64_t timestamp; /* 0: now */
 	double rate;
 	bool csv;
 	bool keyed;
@@ -127,8 +129,9 @@ send_message(int partition, const void *key, size_t key_length, const void *payl
 			{.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *) key, key_length}},
 			{.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *) payload, length}},
 			{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+			{.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = options.timestamp},
 			{.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers}};
-		rd_kafka_error_t *failed = rd_kafka_produceva(kafka, arguments, headers != NULL ? 6 : 5);
+		rd_kafka_error_t *failed = rd_kafka_produceva(kafka, arguments, headers != NULL ? 7 : 6);
 
 		error = rd_kafka_error_code(failed);
 		rd_kafka_error_destroy(failed);
@@ -305,6 +308,8 @@ set_option(rd_kafka_conf_t *conf, const char *name, char *value)
 		options.rate = atof(value);
 	else if (strcmp(name, "--header") == 0 && options.n_headers < MAX_HEADERS)
 		options.headers[options.n_headers++] = value;
+	else if (strcmp(name, "--timestamp") == 0)
+		options.timestamp = atoll(value);
 	else if (strcmp(name, "--transaction") == 0)
 		options.transaction = value;
 	else if (strcmp(name, "-X") == 0)

@@ -198,6 +198,29 @@ SELECT recsys.drop_stream('shop');
 SET client_min_messages = warning;
 SELECT (SELECT count(*) FROM recsys.stream) + (SELECT count(*) FROM recsys.stream_offset)
 	+ (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
+-- deleted by hand, or given another id, it leaves nothing to who takes the id next
+SELECT recsys.create_stream('shop', 'kafka', 't', 'events');
+INSERT INTO recsys.stream_offset SELECT id, 0, 6 FROM recsys.stream;
+INSERT INTO recsys.stream_loss (stream_id, partition, from_offset, to_offset, policy, reason) SELECT id, 0, 1, 2, 'earliest', '' FROM recsys.stream;
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 1, '22P02', 'not JSON' FROM recsys.stream;
+UPDATE recsys.stream SET id = 1000000;
+RESET ROLE;
+SELECT (SELECT count(*) FROM recsys.stream_offset) + (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
+SET ROLE regress_stream_owner;
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) VALUES (1000000, 0, 1, '22P02', 'not JSON');
+DELETE FROM recsys.stream;
+RESET ROLE;
+SELECT (SELECT count(*) FROM recsys.stream_offset) + (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
+SET ROLE regress_stream_owner;
+
+-- the worker's search_path is another
+RESET ROLE;
+CREATE FUNCTION streams_test."To Events"(event jsonb) RETURNS SETOF events LANGUAGE sql AS 'SELECT * FROM jsonb_populate_record(NULL::streams_test.events, event)';
+SET ROLE regress_stream_owner;
+SELECT recsys.create_stream('named', 'kafka', 't', 'events', options => '{"transform": "\"To Events\""}');
+SELECT options FROM recsys.streams;
+SELECT recsys.alter_stream('named', options => '{"transform": "no_such_function"}');
+SELECT recsys.drop_stream('named');
 
 -- mapping and target are checked as the worker will use them, with the owner's
 -- rights even where a superuser asks
