@@ -18,6 +18,7 @@
  *	--bad-every N		numbered events: each N-th of a partition is broken JSON
  *	--csv				numbered events: as CSV, the same fields in order
  *	--rate R			so many a second; default: as fast as it goes
+ *	--timestamp MS		the time that the messages bear; default: now
  *	--header NAME=VALUE	repeated; for each message
  *	--timestamp MS		of each message; default: now
  *	--transaction commit|abort	all in one transaction
@@ -53,6 +54,7 @@ typedef struct Options
 	long bad_every;
 	int64_t timestamp; /* 0: now */
 	double rate;
+	int64_t timestamp; /* 0: now */
 	bool csv;
 	bool keyed;
 	const char *headers[MAX_HEADERS];
@@ -306,6 +308,8 @@ set_option(rd_kafka_conf_t *conf, const char *name, char *value)
 		options.bad_every = atol(value);
 	else if (strcmp(name, "--rate") == 0)
 		options.rate = atof(value);
+	else if (strcmp(name, "--timestamp") == 0)
+		options.timestamp = atoll(value);
 	else if (strcmp(name, "--header") == 0 && options.n_headers < MAX_HEADERS)
 		options.headers[options.n_headers++] = value;
 	else if (strcmp(name, "--timestamp") == 0)

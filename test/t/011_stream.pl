@@ -15,7 +15,7 @@ use Time::HiRes qw(time usleep);
 
 my $events = '(user_id bigint, item_id bigint, event_type text, ts timestamptz, weight real,
 	partition_no integer, seq bigint)';
-my $broker = start_broker(topics => [ 'events:4', 'timed', 'poison' ]);
+my $broker = start_broker(topics => [ 'events:4', 'timed', 'clocks', 'poison' ]);
 my $node = stream_server('main', "restart_after_crash = on\n");
 as_shop($node, "CREATE TABLE shop.events $events");
 my $sent = 0; # of each partition
@@ -170,6 +170,21 @@ is(settled_rows($node, 'SELECT count(*), count(DISTINCT xmin::text) FROM shop.ti
 	'batch_ms: two messages in one transaction');
 as_shop($node, q{SELECT recsys.drop_stream('timed')});
 ok(wait_until(2, sub { worker_pids() == 3 }), 'drop ends its worker');
+
+# a producer's clock may say anything: nanoseconds for milliseconds are no time,
+# and no sign of a topic made anew when the worker starts again
+as_shop($node, 'CREATE TABLE shop.clocks (n integer)');
+produce($broker->bootstrap, 'clocks', lines => [ '{"n": 1}', '{"n": "bad"}' ], timestamp => '1700000000000000000');
+create_stream($node, 'clocks', $broker->bootstrap);
+is(settled_rows($node, 'SELECT count(*) FROM shop.clocks', '1'), '1', 'a message of no time: written');
+ok(caught_up($node, 'clocks'), 'a message of no time: caught up');
+is(sql($node, q{SELECT count(*), count(last_event_time), (SELECT count(message_time) FROM recsys.dead_letter)
+	FROM recsys.stream_status WHERE stream = 'clocks'}), '1|0|0', 'a message of no time: none is shown');
+sql($node, q{SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'recsys stream clocks'});
+produce($broker->bootstrap, 'clocks', lines => ['{"n": 2}'], timestamp => '1700000000000000000');
+is(settled_rows($node, 'SELECT count(*) FROM shop.clocks', '2'), '2', 'a message of no time: a new worker goes on');
+as_shop($node, q{SELECT recsys.drop_stream('clocks')});
+wait_until(5, sub { worker_pids() == 3 });
 
 # too many bad messages in a row: what came before is kept, and the stream stops
 as_shop($node, 'CREATE TABLE shop.poison (n integer)');
