@@ -167,6 +167,9 @@ extern int rspg_secret_settings(const char *name, Oid owner, const char *brokers
  * this database changed.  Nothing when the library was not preloaded. */
 extern void rspg_stream_wake_at_commit(void);
 
+/* The same where a stream may have changed; then it may be prepared all the same. */
+extern void rspg_stream_scan_at_commit(void);
+
 /* Is the launcher there (shared_preload_libraries)? */
 extern bool rspg_stream_preloaded(void);
 

@@ -39,6 +39,7 @@ int recsys_worker_timeout = DEFAULT_WORKER_TIMEOUT_MS;
 static int max_streams = DEFAULT_MAX_STREAMS;
 static int max_partitions = DEFAULT_MAX_PARTITIONS;
 static bool wake_pending = false;
+static bool change_pending = false;
 static bool xact_hook_set = false;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -214,6 +215,13 @@ rspg_stream_wake(Oid database)
 void
 rspg_stream_wake_at_commit(void)
 {
+	rspg_stream_scan_at_commit();
+	change_pending = wake_pending;
+}
+
+void
+rspg_stream_scan_at_commit(void)
+{
 	if (rspg_stream_state == NULL)
 		return;
 	if (!xact_hook_set)
@@ -234,13 +242,19 @@ wake_at_xact_end(XactEvent event, void *arg)
 		return;
 	switch (event)
 	{
+		case XACT_EVENT_PRE_PREPARE:
+			/* nobody would be woken by who commits it */
+			if (change_pending)
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("cannot PREPARE a transaction that has changed a stream")));
+			break;
 		case XACT_EVENT_COMMIT:
-			wake_pending = false;
+			wake_pending = change_pending = false;
 			rspg_stream_wake(MyDatabaseId);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			wake_pending = false;
+			wake_pending = change_pending = false;
 			break;
 		default:
 			break;

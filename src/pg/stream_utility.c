@@ -59,7 +59,7 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 													   : InvalidOid;
 
 	if (changes_streams(statement->utilityStmt))
-		rspg_stream_wake_at_commit();
+		rspg_stream_scan_at_commit();
 	if (OidIsValid(database))
 		hold(database);
 	next(statement, text, read_only_tree, context, params, environment, destination, completion);

@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $broker = start_broker(topics => [qw(again moved times inputs counted mended)]);
-my $node = stream_server('turns', "recsys.worker_timeout = 0\n");
+my $node = stream_server('turns', "recsys.worker_timeout = 0\nmax_prepared_transactions = 2\n");
 my $columns = '(user_id bigint, item_id bigint, event_type text, ts timestamptz, weight real,
 	partition_no integer, seq bigint)';
 
@@ -86,7 +86,6 @@ is( eval { sql($node, q{SELECT next_offset, last_event_time IS NULL FROM recsys.
 as_shop($node, q{SELECT recsys.pause_stream('times'); SELECT recsys.resume_stream('times')});
 produce($broker->bootstrap, 'times', count => 1);
 is_count('shop.times', 3, 'and are not taken for those of another topic');
-as_shop($node, q{SELECT recsys.drop_stream('times')});
 
 # input functions that call it a syntax error
 as_shop($node, 'CREATE TABLE shop.inputs (query tsquery, path jsonpath)');
@@ -121,6 +120,15 @@ ok( wait_until(30, sub {
 as_shop($node, q{SELECT recsys.alter_stream('mended', target => 'shop.mended')});
 is(settled_rows($node, 'SELECT count(*) FROM shop.mended', 5, 2), 5, 'altered, it tries at once');
 as_shop($node, q{SELECT recsys.drop_stream('mended')});
+
+# who commits a prepared transaction would wake nobody
+my ($code, undef, $error) = $node->psql('postgres',
+	q{BEGIN; SELECT recsys.pause_stream('times'); PREPARE TRANSACTION 'paused'}, extra_params => [ '-U', 'shop' ]);
+like($error, qr/ERROR:  cannot PREPARE a transaction that has changed a stream/, 'no change of a stream is prepared');
+is(states($node, 'times'), 'running', 'and it goes on');
+as_shop($node, q{SELECT recsys.drop_stream('times')});
+is(($node->psql('postgres', q{BEGIN; ALTER ROLE shop LOGIN; PREPARE TRANSACTION 'role'; COMMIT PREPARED 'role'}))[0],
+	0, 'other transactions are');
 
 # a scout does not wait for ever: it would be in the way of other databases
 $session->do('BEGIN; LOCK TABLE recsys.stream');
