@@ -98,17 +98,12 @@ for name in ml-100k online-retail-ii-2009 lastfm-2k retailrocket-small; do
 	for algorithm in popularity item_knn ease als; do
 		run $name $algorithm
 	done
+	case $name in ml-100k | online-retail*) run $name sequence ;; esac
 	if [ $name = ml-100k ]; then
 		features=yes
 		run $name mlp
+		run $name mlp hidden= history=64 learning_rate=0.005
 		features=no
-		run $name mlp history=64
-		features=yes
-		run $name mlp history=64
-		features=no
-	fi
-	case $name in ml-100k | online-retail*) run $name sequence ;; esac
-	if [ $name = ml-100k ]; then
 		run $name mlp hidden= history=64 learning_rate=0.005
 		ordered=yes # the history of an event is what was before it
 		run $name mlp hidden= history=64 learning_rate=0.005
