@@ -20,7 +20,6 @@
  *	--rate R			so many a second; default: as fast as it goes
  *	--timestamp MS		the time that the messages bear; default: now
  *	--header NAME=VALUE	repeated; for each message
- *	--timestamp MS		of each message; default: now
  *	--transaction commit|abort	all in one transaction
  *	-X name=value		repeated; a setting of librdkafka
  *
@@ -52,7 +51,6 @@ typedef struct Options
 	long items;
 	uint64_t seed;
 	long bad_every;
-	int64_t timestamp; /* 0: now */
 	double rate;
 	int64_t timestamp; /* 0: now */
 	bool csv;
@@ -312,8 +310,6 @@ set_option(rd_kafka_conf_t *conf, const char *name, char *value)
 		options.timestamp = atoll(value);
 	else if (strcmp(name, "--header") == 0 && options.n_headers < MAX_HEADERS)
 		options.headers[options.n_headers++] = value;
-	else if (strcmp(name, "--timestamp") == 0)
-		options.timestamp = atoll(value);
 	else if (strcmp(name, "--transaction") == 0)
 		options.transaction = value;
 	else if (strcmp(name, "-X") == 0)
