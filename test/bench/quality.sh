@@ -107,6 +107,9 @@ for name in ml-100k online-retail-ii-2009 lastfm-2k retailrocket-small; do
 		run $name mlp hidden= history=64 learning_rate=0.005
 		ordered=yes # the history of an event is what was before it
 		run $name mlp hidden= history=64 learning_rate=0.005
+		features=yes
+		run $name mlp hidden= history=64 learning_rate=0.005
+		features=no
 		ordered=no
 	fi
 done
