@@ -160,6 +160,20 @@ push_piece(Flow *flow, const unsigned char *bytes, size_t length)
 	flow->queued += length;
 }
 
+/*
+ * A byte in the middle: the end may be cut off and asked for again.  In JSON if
+ * there is any: what Kafka's checksum covers begins behind a batch's offset, and
+ * no client notices when that is changed.
+ */
+static unsigned char *
+payload_byte(unsigned char *frame, size_t length)
+{
+	for (size_t i = length / 2; i + 1 < length; i++)
+		if (frame[i] == '{' && frame[i + 1] == '"')
+			return &frame[i];
+	return &frame[length / 2];
+}
+
 /* What a whole frame means to us. */
 static void
 heed_frame(Link *link, bool is_answer, unsigned char *frame, size_t length)
@@ -179,7 +193,7 @@ heed_frame(Link *link, bool is_answer, unsigned char *frame, size_t length)
 		rewrite_ports(frame, length);
 	else if (api == API_FETCH && length > 200 && n_corrupt > 0)
 	{
-		frame[length / 2] ^= 0x55; /* not at the end, which may be cut off and asked for again */
+		*payload_byte(frame, length) ^= 0x55;
 		n_corrupt--;
 	}
 }

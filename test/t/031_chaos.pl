@@ -234,7 +234,7 @@ for my $round (1 .. $rounds)
 	$total{events} += $new;
 	ok($caught_up && $lost == 0 && $doubled == 0,
 		sprintf 'round %d: %s: %d events, %d lost, %d doubled, %.1f s', $round, join(', ', @events), $new, $lost, $doubled, time - $started)
-		or diag(sql_again("SELECT s.*::text FROM recsys.stream_status s"));
+		or diag(sql_again("SELECT s.*::text FROM recsys.stream_status s")), last;
 }
 $numbers->stop;
 diag sprintf '%d rounds on a %s broker, %d events, %d lost, %d doubled (%d sent twice by the producer)', $rounds, $broker->kind,
