@@ -51,6 +51,9 @@ typedef struct RspgStreamSlot
 	int failures;
 	TimestampTz restart_at;
 
+	/* rows of a batch that are not too slow; 0 = as many as the stream allows */
+	int batch_rows;
+
 	/* what the worker says of itself */
 	pid_t pid; /* 0 = none */
 	Latch *latch;

@@ -191,6 +191,7 @@ recover(void)
 {
 	RspgWorker *w = &rspg_worker;
 	ErrorData *error;
+	bool slow;
 
 	HOLD_INTERRUPTS();
 	disable_all_timeouts(false);
@@ -207,6 +208,9 @@ recover(void)
 	MemoryContextSwitchTo(TopMemoryContext);
 	rspg_stream_set_error(w->slot, unpack_sql_state(error->sqlerrcode), error->message);
 	rspg_stream_set_state(w->slot, RSPG_WORKER_RETRYING);
+	/* message_id is not translated */
+	slow = error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
+		   strcmp(error->message_id, "canceling statement due to statement timeout") == 0;
 	MemoryContextReset(w->batch_context);
 	if (w->writer != NULL)
 		rspg_writer_free(w->writer);
@@ -215,6 +219,12 @@ recover(void)
 	w->retry_ms = w->retry_ms == 0 ? RETRY_MIN_MS : Min(w->retry_ms * 2, RETRY_MAX_MS);
 	w->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), w->retry_ms);
 	RESUME_INTERRUPTS();
+	if (slow && w->n_messages > 1)
+	{
+		/* as it is it would never get through: read again, in smaller batches */
+		w->slot->batch_rows = w->n_messages / 2;
+		rspg_worker_restart();
+	}
 }
 
 static void

@@ -197,6 +197,11 @@ batch_done(const RspgBatchResult *result)
 	pgstat_report_activity(STATE_IDLE, activity);
 	if (n == 0)
 		return;
+	if (n == w->capacity && n < options->batch_rows)
+	{
+		w->capacity = Min(n + n / 4 + 1, options->batch_rows);
+		w->slot->batch_rows = w->capacity;
+	}
 	if (result->rejected_at_end >= n)
 		w->rejected_in_row += n;
 	else

@@ -178,8 +178,10 @@ rspg_worker_open_consumer(void)
 
 	if (w->messages == NULL)
 	{
-		w->capacity = w->stream->options.batch_rows;
-		w->messages = MemoryContextAllocHuge(TopMemoryContext, w->capacity * sizeof(RskMessage));
+		int most = w->stream->options.batch_rows;
+
+		w->capacity = w->slot->batch_rows > 0 ? Min(w->slot->batch_rows, most) : most;
+		w->messages = MemoryContextAllocHuge(TopMemoryContext, most * sizeof(RskMessage));
 	}
 	rspg_worker_begin("opening the consumer");
 	n = rspg_stream_settings(w->stream, &settings);
