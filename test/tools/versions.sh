@@ -39,7 +39,7 @@ for config in $(find "$scratch/venv" -path '*/pginstall*/bin/pg_config' | sort);
 	if as_server env --chdir="$work" "$regress" --bindir="$bindir" --inputdir="$work/test" \
 		--outputdir="$work" --load-extension=recsys --host="$PGHOST" \
 		--port="$PGPORT" --user=postgres --dbname=regression $names >"$work/regress.log" 2>&1; then
-		echo "versions: $release: $(tail -n 2 "$work/regress.log" | tr -d '\n')"
+		echo "versions: $release: $(grep -o 'All .* tests passed' "$work/regress.log")"
 	else
 		cat "$work/regress.log" "$work/regression.diffs"
 		echo "versions: $release: FAILED"
