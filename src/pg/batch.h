@@ -87,7 +87,7 @@ extern ErrorData *rspg_attempt(RspgAttempt attempt, void *opaque, bool convertin
 /* --- dead_letters.c --- */
 
 /* Insert a row of recsys.dead_letter for each reject. */
-extern void rspg_dead_letters_insert(RspgBatch *batch);
+extern void rspg_dead_letters_write(RspgBatch *batch);
 
 /* All headers of a message. */
 extern RskHeader *rspg_message_headers(const RskMessage *message, int *n);

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -14,6 +15,8 @@
 #define N_ARGS 9
 
 static SPIPlanPtr plan = NULL;
+static SPIPlanPtr find_plan = NULL;
+static SPIPlanPtr delete_plan = NULL;
 
 RskHeader *
 rspg_message_headers(const RskMessage *message, int *n)
@@ -86,13 +89,111 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 	SPI_execute_plan(plan, values, nulls, false, 0);
 }
 
+/* --- what was read again and is no dead letter any more --- */
+
+static SPIPlanPtr
+keep_plan(const char *sql, int n, Oid *types)
+{
+	SPIPlanPtr made = SPI_prepare(sql, n, types);
+
+	if (made == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	SPI_keepplan(made);
+	return made;
+}
+
+/* First and last offset of a partition in the batch; messages are in order. */
+static void
+offsets_of(const RspgBatch *batch, int first, Datum *from, Datum *to)
+{
+	int32 partition = batch->messages[first].partition;
+	int last = first;
+
+	for (int i = first; i < batch->n; i++)
+		if (batch->messages[i].partition == partition)
+			last = i;
+	*from = Int64GetDatum(batch->messages[first].offset);
+	*to = Int64GetDatum(batch->messages[last].offset);
+}
+
+/* Of the dead letters just found, delete those of messages that are none now. */
+static void
+delete_found(const RspgBatch *batch, int first)
+{
+	SPITupleTable *found = SPI_tuptable;
+	uint64 n = SPI_processed;
+	Datum *ids = palloc(n * sizeof(Datum));
+	int n_ids = 0;
+	int at = first;
+	bool isnull;
+	Datum value;
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		int64 offset = DatumGetInt64(SPI_getbinval(found->vals[i], found->tupdesc, 2, &isnull));
+
+		while (at < batch->n &&
+			   (batch->messages[at].partition != batch->messages[first].partition ||
+				batch->messages[at].offset < offset))
+			at++;
+		if (at < batch->n && batch->messages[at].offset == offset &&
+			batch->states[at] != RSPG_MESSAGE_REJECTED)
+			ids[n_ids++] = SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull);
+	}
+	if (n_ids == 0)
+		return;
+	if (delete_plan == NULL)
+		delete_plan = keep_plan("DELETE FROM recsys.dead_letter "
+								"WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+								1, (Oid[]){INT8ARRAYOID});
+	value =
+		PointerGetDatum(construct_array(ids, n_ids, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	SPI_execute_plan(delete_plan, &value, NULL, false, 0);
+}
+
+/*
+ * After a seek back a message may be read again that was a dead letter and is
+ * none now: left where it is, retry_dead_letters() would write it twice.
+ */
+static void
+forget_written(const RspgBatch *batch)
+{
+	Bitmapset *done = NULL;
+
+	if (find_plan == NULL)
+		find_plan =
+			keep_plan("SELECT id, message_offset FROM recsys.dead_letter "
+					  "WHERE stream_id OPERATOR(pg_catalog.=) $1 "
+					  "AND partition OPERATOR(pg_catalog.=) $2 "
+					  "AND message_offset OPERATOR(pg_catalog.>=) $3 "
+					  "AND message_offset OPERATOR(pg_catalog.<=) $4 ORDER BY message_offset",
+					  4, (Oid[]){INT8OID, INT4OID, INT8OID, INT8OID});
+	for (int i = 0; i < batch->n; i++)
+	{
+		int32 partition = batch->messages[i].partition;
+		Datum values[4];
+
+		if (bms_is_member(partition, done))
+			continue;
+		done = bms_add_member(done, partition);
+		values[0] = Int64GetDatum(batch->writer->stream->id);
+		values[1] = Int32GetDatum(partition);
+		offsets_of(batch, i, &values[2], &values[3]);
+		SPI_execute_plan(find_plan, values, NULL, false, 0);
+		if (SPI_processed > 0)
+			delete_found(batch, i);
+	}
+	bms_free(done);
+}
+
 void
-rspg_dead_letters_insert(RspgBatch *batch)
+rspg_dead_letters_write(RspgBatch *batch)
 {
 	MemoryContext context;
 	MemoryContext old;
 	ListCell *cell;
 
+	forget_written(batch);
 	if (batch->rejects == NIL)
 		return;
 	if (plan == NULL)

@@ -268,7 +268,7 @@ rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n, RspgBat
 {
 	RspgBatch *batch = rspg_batch_write(writer, messages, n, result);
 
-	rspg_dead_letters_insert(batch);
+	rspg_dead_letters_write(batch);
 	MemoryContextReset(writer->batch_context);
 }
 

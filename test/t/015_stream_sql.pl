@@ -64,6 +64,19 @@ send_events('events', 0, 21, 21);
 is(settled_rows($node, 'SELECT count(*) FROM shop.events', 81), 81, 'a seek that is rolled back is none');
 is(sql($node, 'SELECT seek_to FROM recsys.streams'), '', 'no seek waits');
 
+# what was a dead letter and is read again as a row is a dead letter no more
+as_shop($node, q(ALTER TABLE shop.events ADD CONSTRAINT small CHECK (n < 100) NOT VALID));
+produce($broker->bootstrap, 'events', partition => 2, lines => [ '{"n": 101}', '{"n": "x"}', '{"n": 21}' ]);
+is(settled_rows($node, 'SELECT count(*) FROM recsys.dead_letters', 2), 2, 'two dead letters');
+as_shop($node, q(ALTER TABLE shop.events DROP CONSTRAINT small; SELECT recsys.seek_stream('events', '{"2": 20}')));
+is( settled_rows($node, 'SELECT count(*) FILTER (WHERE n = 21), count(*) FILTER (WHERE n = 101) FROM shop.events WHERE partition = 2',
+		'2|1'),
+	'2|1',
+	'all are read again');
+is(sql($node, q(SELECT string_agg(convert_from(payload, 'UTF8'), ' ') FROM recsys.dead_letters)),
+	'{"n": "x"}', 'the one that is a row now is not written again by a retry');
+as_shop($node, q(DELETE FROM shop.events WHERE n = 101 OR partition = 2 AND n = 21; DELETE FROM recsys.dead_letters));
+
 # another target, another topic
 as_shop($node, q(SELECT recsys.alter_stream('events', target => 'shop.others', mapping => 'null')));
 send_events('events', 3, 21, 25);
