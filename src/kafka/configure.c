@@ -24,7 +24,6 @@ static const RskSetting defaults[] = {
 	{"reconnect.backoff.max.ms", "2000"},
 	{"topic.metadata.refresh.interval.ms", "30000"},
 	{"isolation.level", "read_committed"},
-	{"sasl.mechanisms", "PLAIN"}, /* librdkafka's default, GSSAPI, runs a command of the shell */
 };
 
 /* What none may change. */
@@ -102,6 +101,7 @@ check_all(const RskSetting *settings, int n, char *error, size_t size)
 			return false;
 	if (protocol == NULL || strncasecmp(protocol, "sasl", 4) != 0)
 		return true;
+	/* librdkafka's default, GSSAPI, runs a command of the shell */
 	if (find_value(settings, n, "sasl.mechanisms") == NULL &&
 		find_value(settings, n, "sasl.mechanism") == NULL)
 	{

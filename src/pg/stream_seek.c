@@ -141,6 +141,14 @@ seek_offsets(int64 id, Jsonb *offsets)
 		3,
 		{INT8OID, INT4OID, INT8OID},
 		NULL};
+	/* once a worker has seen the topic, all its partitions are there */
+	static RspgStatement unknown = {
+		"SELECT FROM recsys.stream s WHERE id OPERATOR(pg_catalog.=) $1 AND cluster_id IS NOT NULL "
+		"AND NOT EXISTS (SELECT FROM recsys.stream_offset o WHERE "
+		"o.stream_id OPERATOR(pg_catalog.=) s.id AND o.partition OPERATOR(pg_catalog.=) $2)",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
 	Datum values[3] = {Int64GetDatum(id)};
 	JsonbIterator *iterator = JsonbIteratorInit(&offsets->root);
 	JsonbIteratorToken token;
@@ -156,6 +164,12 @@ seek_offsets(int64 id, Jsonb *offsets)
 		values[1] = Int32GetDatum(partition);
 		(void) JsonbIteratorNext(&iterator, &item, true);
 		values[2] = Int64GetDatum(offset_of(&item, partition));
+		(void) rspg_execute(&unknown, values, NULL, false);
+		if (SPI_processed != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("the stream knows no partition %d", partition),
+							errdetail("recsys.stream_status has those of its topic."),
+							errhint("New partitions are found within seconds.")));
 		(void) rspg_execute(&one, values, NULL, false);
 	}
 }

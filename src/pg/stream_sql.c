@@ -13,10 +13,12 @@
 #include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
@@ -254,6 +256,11 @@ check_kind(Relation target)
 	if (IsCatalogRelation(target))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("system catalog \"%s\" cannot be the target of a stream", name)));
+	/* not an attack, which would have other ways, but a mistake: messages would make streams */
+	if (getExtensionOfObject(RelationRelationId, RelationGetRelid(target)) ==
+		get_extension_oid("recsys", false))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("\"%s\" of recsys itself cannot be the target of a stream", name)));
 	if (target->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("temporary table \"%s\" cannot be the target of a stream", name),

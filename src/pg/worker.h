@@ -136,6 +136,7 @@ extern void rspg_worker_claim_shown(void);
 
 /* Lag to shared memory; returns the sum over partitions. */
 extern int64 rspg_worker_show_lag(void);
+extern void rspg_worker_show_idle(void);
 
 /* --- worker_batch.c --- */
 

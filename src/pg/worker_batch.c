@@ -181,7 +181,6 @@ batch_done(const RspgBatchResult *result)
 	RspgWorker *w = &rspg_worker;
 	const RspgStreamOptions *options = &w->stream->options;
 	int n = w->n_messages;
-	static char activity[64]; /* an error report quotes it after our frame is gone */
 
 	rsk_messages_free(w->messages, n);
 	w->n_messages = 0;
@@ -193,8 +192,7 @@ batch_done(const RspgBatchResult *result)
 		w->partitions[i].messages = 0;
 	}
 	rspg_worker_recovered();
-	snprintf(activity, sizeof(activity), "idle: lag %lld", (long long) rspg_worker_show_lag());
-	pgstat_report_activity(STATE_IDLE, activity);
+	rspg_worker_show_idle();
 	if (n == 0)
 		return;
 	if (n == w->capacity && n < options->batch_rows)

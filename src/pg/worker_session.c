@@ -142,6 +142,7 @@ rspg_worker_read_row(void)
 	if (w->stream != NULL)
 	{
 		MemoryContextReset(w->batch_context);
+		rspg_worker_show_idle();
 		return;
 	}
 	w->table = table;

@@ -4,6 +4,8 @@
  */
 #include "worker.h"
 
+#include "pgstat.h"
+
 void
 rspg_worker_claim_shown(void)
 {
@@ -53,4 +55,19 @@ rspg_worker_show_lag(void)
 			partition->shown->end_offset = high; /* eight bytes, written whole */
 	}
 	return lag;
+}
+
+/*
+ * In pg_stat_activity, between transactions.
+ */
+void
+rspg_worker_show_idle(void)
+{
+	static char activity[64]; /* an error report quotes it after our frame is gone */
+
+	if (!rspg_worker.positioned)
+		snprintf(activity, sizeof(activity), "waiting for the broker");
+	else
+		snprintf(activity, sizeof(activity), "idle: lag %lld", (long long) rspg_worker_show_lag());
+	pgstat_report_activity(STATE_IDLE, activity);
 }

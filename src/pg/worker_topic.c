@@ -243,9 +243,11 @@ take_partitions(const StoredOffset *stored, int n_stored)
 	for (int j = 0; j < n_stored; j++)
 		if (stored[j].partition % workers == w->launch.worker && stored[j].next > 0 &&
 			rspg_worker_partition(stored[j].partition) == NULL)
-			rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-							 "topic \"%s\" has no partition %d any more: it was created anew",
-							 w->stream->topic, stored[j].partition);
+			rspg_worker_stop(
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				"topic \"%s\" has no partition %d, where the stream goes on: the topic "
+				"was created anew, or a seek named it",
+				w->stream->topic, stored[j].partition);
 }
 
 /*
@@ -270,11 +272,11 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 	else
 		partition->next = stored->next;
 	if (info->high >= 0 && info->high < partition->next)
-		rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-						 "partition %d of topic \"%s\" ends at offset %lld, but was read up to "
-						 "%lld: it was created anew or cut",
-						 info->partition, w->stream->topic, (long long) info->high,
-						 (long long) partition->next);
+		rspg_worker_stop(
+			ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			"partition %d of topic \"%s\" ends at offset %lld, but the stream goes on at "
+			"%lld: it was created anew or cut, or a seek went too far",
+			info->partition, w->stream->topic, (long long) info->high, (long long) partition->next);
 	if (info->low > partition->next)
 		pass_loss(info, &partition->next);
 	else if (stored != NULL && stored->last_offset >= 0 && stored->last_offset < stored->next &&

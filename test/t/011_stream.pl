@@ -72,6 +72,11 @@ is( sql($node, "SELECT usename, backend_type, state, backend_xmin IS NULL FROM p
 	'shop|recsys stream events|idle|t', 'the worker is there as the owner, in no transaction');
 ok( wait_until(10, sub { sql($node, "SELECT query FROM pg_stat_activity WHERE pid = $worker") eq 'idle: lag 0' }),
 	'and says what it does');
+unlike(server_log($node), qr/sasl/i, 'nor advises in the log on what nobody asked for');
+sql($node, 'SELECT pg_reload_conf()'); # lets it look at its row
+usleep(500_000);
+is(sql($node, "SELECT state, query FROM pg_stat_activity WHERE pid = $worker"), 'idle|idle: lag 0',
+	'also after a look at its row');
 
 # librdkafka lives in the worker alone
 like(maps($worker), qr/librdkafka/, 'librdkafka in the worker');
