@@ -74,9 +74,10 @@ topic_play() {
 
 # topic_wait SQL: until the query answers t, at most a minute
 topic_wait() {
-	local i
-	for i in $(seq 6000); do
-		[ "$(value "$1")" != t ] || return 0
+	local i answer
+	for i in $(seq 3000); do
+		answer=$(value "$1") || return 1
+		[ "$answer" != t ] || return 0
 		sleep 0.01
 	done
 	echo "the stream did not bring what was sent:" >&2
@@ -89,9 +90,9 @@ topic_wait() {
 topic_send() {
 	local user
 	user=$(value "SELECT '$1'::jsonb ->> 'user_id'")
-	value "SELECT max(sent) FROM events" >"$scratch/last_sent"
+	value "SELECT coalesce(max(sent), '-infinity') FROM events" >"$scratch/last_sent"
 	printf '%s\t%s\n' "$user" "$1" >&"$topic_clicks"
 	topic_wait "SELECT max(sent) > '$(cat "$scratch/last_sent")' FROM events"
 	sent_to_visible_ms=$(value "SELECT round(1000 * extract(epoch FROM pg_xact_commit_timestamp(xmin) - sent))
-		FROM events ORDER BY sent DESC LIMIT 1")
+		FROM events WHERE sent IS NOT NULL ORDER BY sent DESC LIMIT 1")
 }
