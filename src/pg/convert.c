@@ -82,6 +82,37 @@ convert_header(RspgColumn *column, const RskHeader *headers, int n, Datum *resul
 }
 
 RspgCell
+rspg_convert_default(RspgColumn *column, const RspgStreamOptions *options, Datum *result)
+{
+	RspgStreamOptions json = *options;
+
+	json.format = RSPG_FORMAT_JSON; /* the mapping is */
+	return convert_field(column, &column->fallback, &json, result);
+}
+
+static void
+default_context(void *column)
+{
+	errcontext("default of column \"%s\" in the mapping", ((RspgColumn *) column)->name);
+}
+
+void
+rspg_convert_defaults(RspgMapping *mapping, const RspgStreamOptions *options)
+{
+	ErrorContextCallback context = {error_context_stack, default_context, NULL};
+	Datum value;
+	int i;
+
+	error_context_stack = &context;
+	for (i = 0; i < mapping->n_columns; i++)
+	{
+		context.arg = &mapping->columns[i];
+		(void) rspg_convert_default(&mapping->columns[i], options, &value);
+	}
+	error_context_stack = context.previous;
+}
+
+RspgCell
 rspg_convert(RspgColumn *column, const RskMessage *message, const RskValue *values,
 			 const RskHeader *headers, int n_headers, const RspgStreamOptions *options,
 			 Datum *result)
@@ -118,12 +149,7 @@ rspg_convert(RspgColumn *column, const RskMessage *message, const RskValue *valu
 	if (cell != RSPG_CELL_ABSENT)
 		return cell;
 	if (column->fallback.kind != RSK_ABSENT)
-	{
-		RspgStreamOptions json = *options;
-
-		json.format = RSPG_FORMAT_JSON; /* the mapping is */
-		return convert_field(column, &column->fallback, &json, result);
-	}
+		return rspg_convert_default(column, options, result);
 	if (column->required)
 		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
 						column->path != NULL

@@ -206,14 +206,26 @@ statement_text(RspgInsert *insert, const bool *absent)
 	return sql.data;
 }
 
+/* An error says what the option should have been. */
+static void
+hint_of_key(void *insert)
+{
+	if (((RspgInsert *) insert)->options->upsert_key != NIL &&
+		geterrcode() == ERRCODE_INVALID_COLUMN_REFERENCE)
+		errhint("Option \"upsert_key\" names all columns of a unique index, and it has no WHERE.");
+}
+
 void
 rspg_insert_check(RspgInsert *insert)
 {
+	ErrorContextCallback context = {error_context_stack, hint_of_key, insert};
 	bool *absent = palloc0(insert->n_columns * sizeof(bool));
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 
 	insert->relation.reldata = store;
+	error_context_stack = &context;
 	SPI_execute(psprintf("EXPLAIN %s", statement_text(insert, absent)), false, 0);
+	error_context_stack = context.previous;
 	insert->relation.reldata = NULL;
 	tuplestore_end(store);
 }

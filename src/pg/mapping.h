@@ -106,6 +106,13 @@ extern RspgCell rspg_convert(RspgColumn *column, const RskMessage *message, cons
 							 const RskHeader *headers, int n_headers,
 							 const RspgStreamOptions *options, Datum *value);
 
+/* The same of the mapping's default. */
+extern RspgCell rspg_convert_default(RspgColumn *column, const RspgStreamOptions *options,
+									 Datum *value);
+
+/* Raise if a default is no value of its column. */
+extern void rspg_convert_defaults(RspgMapping *mapping, const RspgStreamOptions *options);
+
 /* [[name, value], …] as JSON: text as a string, other bytes as {"base64": "…"}. */
 extern char *rspg_headers_json(const RskHeader *headers, int n);
 

@@ -289,6 +289,25 @@ setting_names(void)
 	return names.data;
 }
 
+static bool
+is_listed(const char *const *names, const char *name)
+{
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+/* Of a known setting, the error has said all about its values. */
+static int
+hint_of_setting(const char *name)
+{
+	if (is_listed(rsk_setting_names(false), name))
+		return 0;
+	if (is_listed(rsk_setting_names(true), name))
+		return errhint("Option \"secret\" names an entry of recsys.secrets_file.");
+	return errhint("The settings are %s.", setting_names());
+}
+
 static void
 set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions *options)
 {
@@ -318,7 +337,7 @@ set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions 
 		setting->value = setting_text(rule, &item);
 		if (!rsk_setting_check(setting->name, setting->value, false, error, sizeof(error)))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", error),
-							errhint("The settings are %s.", setting_names())));
+							hint_of_setting(setting->name)));
 		options->n_kafka++;
 	}
 }

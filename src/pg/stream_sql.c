@@ -303,11 +303,14 @@ check_as_owner(const RspgStream *stream)
 	Oid user;
 	int context;
 	int level;
+	RspgWriter *writer;
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(stream->owner, context | SECURITY_RESTRICTED_OPERATION);
 	level = NewGUCNestLevel();
-	rspg_writer_free(rspg_writer_create(CurrentMemoryContext, stream));
+	writer = rspg_writer_create(CurrentMemoryContext, stream);
+	rspg_writer_check_defaults(writer);
+	rspg_writer_free(writer);
 	AtEOXact_GUC(false, level);
 	SetUserIdAndSecContext(user, context);
 }

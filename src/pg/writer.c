@@ -72,6 +72,13 @@ rspg_writer_create(MemoryContext parent, const RspgStream *stream)
 }
 
 void
+rspg_writer_check_defaults(RspgWriter *writer)
+{
+	if (writer->mapping != NULL)
+		rspg_convert_defaults(writer->mapping, &writer->stream->options);
+}
+
+void
 rspg_writer_free(RspgWriter *writer)
 {
 	if (writer->insert != NULL)

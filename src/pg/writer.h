@@ -32,6 +32,10 @@ extern RspgWriter *rspg_writer_create(MemoryContext parent, const RspgStream *st
 extern void rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n,
 							  RspgBatchResult *result);
 
+/* Raise if a default of the mapping is no value of its column.  To a worker it is
+ * the fault of the message that needs it. */
+extern void rspg_writer_check_defaults(RspgWriter *writer);
+
 extern void rspg_writer_free(RspgWriter *writer);
 
 #endif

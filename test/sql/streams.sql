@@ -228,6 +228,8 @@ SELECT recsys.drop_stream('named');
 -- rights even where a superuser asks
 SELECT recsys.create_stream('deep', 'kafka', 't', 'events', '{"no_such_column": "user.id"}');
 SELECT recsys.create_stream('deep', 'kafka', 't', 'events', options => '{"transform": "no_such_function"}');
+SELECT recsys.create_stream('deep', 'kafka', 't', 'events', '{"item_id": "i", "user_id": {"path": "u", "default": "nobody"}}');
+SELECT recsys.create_stream('deep', 'kafka', 't', 'events', '{"user_id": {"required": true, "default": null}}');
 SELECT count(*) AS none FROM recsys.streams;
 -- (once a statement: how often a statement is planned is the release's affair)
 CREATE SEQUENCE planned;
