@@ -125,10 +125,9 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	}
 	status = rs_mlp_create(ctx, &set, popularity->data, &net);
 	if (status == RS_OK)
-	{
-		rs_mlp_init(&net);
+		status = rs_mlp_init(ctx, &net);
+	if (status == RS_OK)
 		status = rs_mlp_fit(ctx, problem, &net, model);
-	}
 	if (status == RS_OK)
 		status = rs_mlp_export(ctx, &net, model);
 	rs_mlp_free(ctx, &net);

@@ -141,10 +141,10 @@ extern RsStatus rs_mlp_create(RsContext *ctx, const RsMlpSettings *settings,
 extern void rs_mlp_free(RsContext *ctx, RsMlp *net);
 
 /* Random weights (Glorot & Bengio 2010), as Keras starts its dense layers. */
-extern void rs_mlp_init(RsMlp *net);
+extern RsStatus rs_mlp_init(RsContext *ctx, RsMlp *net);
 
 /* After weights were set: bring the panels in line. */
-extern void rs_mlp_pack_all(RsMlp *net);
+extern RsStatus rs_mlp_pack_all(RsContext *ctx, RsMlp *net);
 
 /* The weights become the tensors of the model; the rest is freed. */
 extern RsStatus rs_mlp_export(RsContext *ctx, RsMlp *net, RsModel *model);
@@ -163,7 +163,7 @@ extern RsStatus rs_mlp_measure(RsContext *ctx, RsMlp *net, const RsMlpExample *e
 							   double *loss, uint32_t *hits);
 
 /* --- mlp_sample.c --- */
-extern void rs_mlp_draw(RsMlp *net);
+extern RsStatus rs_mlp_draw(RsContext *ctx, RsMlp *net);
 extern void rs_mlp_list_targets(RsMlp *net);
 extern void rs_mlp_gather(void *arg, uint64_t begin, uint64_t end, int thread);
 extern void rs_mlp_undraw(RsMlp *net);

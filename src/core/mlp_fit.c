@@ -178,7 +178,8 @@ measure_epoch(RsContext *ctx, Fit *fit, int epoch)
 	if (fit->n_held == 0)
 		return RS_OK;
 	if (net->sample.wanted > 0)
-		rs_mlp_pack_all(net);
+		if (rs_mlp_pack_all(ctx, net) != RS_OK)
+			return ctx->status;
 	net->salt = net->set.seed;
 	for (uint32_t begin = fit->n - fit->n_held; begin < fit->n; begin += net->set.batch)
 	{

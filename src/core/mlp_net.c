@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#define ROWS_PER_POLL 256 /* a multiple of RS_MLP_PAD */
+
 static const char *const weight_names[] = {"layers.0.weight", "layers.1.weight", "layers.2.weight",
 										   "layers.3.weight", "layers.4.weight", "layers.5.weight",
 										   "layers.6.weight", "layers.7.weight"};
@@ -47,6 +49,10 @@ floats(RsContext *ctx, RsStatus *status, size_t rows, size_t columns)
 		*status = rs_fail(ctx, RS_ERR_LIMIT, "training needs more memory than it may use");
 		return NULL;
 	}
+	/* zeroing these is most of the time before the first epoch */
+	*status = rs_check_interrupt(ctx);
+	if (*status != RS_OK)
+		return NULL;
 	p = rs_calloc(ctx, rows * columns, sizeof(float));
 	if (p == NULL)
 		*status = ctx->status;
@@ -261,8 +267,8 @@ uniform(uint64_t seed, uint64_t stream, uint64_t at, double limit)
 	return (float) ((2 * u - 1) * limit);
 }
 
-void
-rs_mlp_init(RsMlp *net)
+RsStatus
+rs_mlp_init(RsContext *ctx, RsMlp *net)
 {
 	for (int l = 0; l < net->layers; l++)
 	{
@@ -270,25 +276,40 @@ rs_mlp_init(RsMlp *net)
 		double limit = sqrt(6.0 / ((double) layer->in + layer->out));
 
 		for (size_t i = 0; i < layer->out; i++)
+		{
+			if (i % ROWS_PER_POLL == 0 && rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
 			for (size_t j = 0; j < layer->in; j++)
 				layer->weight[i * layer->in_p + j] =
 					uniform(net->set.seed, (uint64_t) l, i * layer->in + j, limit);
+		}
 	}
 	for (size_t i = 0; i < (size_t) net->set.items * net->set.history; i++)
+	{
+		if (i % (ROWS_PER_POLL * 1024) == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		net->embedding[i] = uniform(net->set.seed, RS_MLP_LAYERS, i, 0.05);
-	rs_mlp_pack_all(net);
+	}
+	return rs_mlp_pack_all(ctx, net);
 }
 
-void
-rs_mlp_pack_all(RsMlp *net)
+RsStatus
+rs_mlp_pack_all(RsContext *ctx, RsMlp *net)
 {
 	for (int l = 0; l < net->layers; l++)
 	{
 		RsMlpLayer *layer = &net->layer[l];
 
-		if (layer->panels != NULL)
-			rs_mlp_pack(layer->weight, layer->in_p, 0, layer->out_p, layer->panels);
+		for (size_t i = 0; layer->panels != NULL && i < layer->out_p; i += ROWS_PER_POLL)
+		{
+			size_t end = i + ROWS_PER_POLL < layer->out_p ? i + ROWS_PER_POLL : layer->out_p;
+
+			if (rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
+			rs_mlp_pack(layer->weight, layer->in_p, i, end, layer->panels);
+		}
 	}
+	return RS_OK;
 }
 
 /* Close the gaps between rows; the model takes the memory over. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define HITS_AT 10
+#define ITEMS_PER_POLL 8192 /* a multiple of RS_MLP_PAD */
 #define LARGEST_SHARD 64
 
 static uint32_t
@@ -186,7 +187,7 @@ count_above(const float *score, uint32_t n, uint32_t target)
 
 /* Scores of all items for examples [begin, end), then their gradient. */
 static void
-exact_scores(RsMlp *net, uint32_t begin, uint32_t end)
+exact_scores(RsMlp *net, uint32_t begin, uint32_t end, int thread)
 {
 	RsMlpLayer *layer = &net->layer[net->layers - 1];
 	const float *x = net->layers > 1 ? net->layer[net->layers - 2].y : net->x;
@@ -194,8 +195,16 @@ exact_scores(RsMlp *net, uint32_t begin, uint32_t end)
 	float *score = layer->y + begin * step;
 	uint32_t n = layer->out;
 
-	rs_mlp_dense(x + begin * layer->in_p, layer->in_p, layer->in_p, layer->panels, layer->bias,
-				 score, step, rows_of(begin, end), layer->out_p);
+	for (size_t from = 0; from < layer->out_p; from += ITEMS_PER_POLL)
+	{
+		size_t items = layer->out_p - from < ITEMS_PER_POLL ? layer->out_p - from : ITEMS_PER_POLL;
+
+		if (rs_team_canceled(net->team, thread))
+			return;
+		rs_mlp_dense(x + begin * layer->in_p, layer->in_p, layer->in_p,
+					 layer->panels + from * layer->in_p, layer->bias + from, score + from, step,
+					 rows_of(begin, end), items);
+	}
 	for (uint32_t row = begin; row < end; row++, score += step)
 	{
 		const RsMlpExample *example = &net->example[row];
@@ -238,18 +247,23 @@ pass_shard(void *arg, uint64_t shard, uint64_t next, int thread)
 	uint32_t end = net->n - begin < size ? net->n : begin + size;
 
 	(void) next;
-	(void) thread;
 	read_inputs(net, begin, end);
 	for (int l = 0; l < net->layers - 1; l++)
+	{
+		if (rs_team_canceled(net->team, thread))
+			return;
 		hidden_forward(net, l, begin, end);
+	}
 	if (net->learning && net->sample.wanted > 0)
 		rs_mlp_sampled_scores(net, begin, end);
 	else
-		exact_scores(net, begin, end);
+		exact_scores(net, begin, end, thread);
 	if (!net->learning)
 		return;
 	for (int l = net->layers - 1; l > 0; l--)
 	{
+		if (rs_team_canceled(net->team, thread))
+			return;
 		pass_back(net, l, begin, end);
 		hidden_backward(net, l - 1, begin, end);
 	}
@@ -301,7 +315,8 @@ rs_mlp_learn(RsContext *ctx, RsMlp *net, const RsMlpExample *example, uint32_t n
 	next_step(net);
 	if (net->sample.wanted > 0)
 	{
-		rs_mlp_draw(net);
+		if (rs_mlp_draw(ctx, net) != RS_OK)
+			return ctx->status; /* nothing of the network is used any more */
 		status = rs_team_run(ctx, net->team, net->sample.n_p / RS_MLP_SHARD, rs_mlp_gather, net);
 	}
 	if (status == RS_OK)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define NO_SLOT UINT32_MAX
+#define TRIES_PER_POLL 65536
 
 /* The chance of an item in one draw. */
 static double
@@ -47,17 +48,20 @@ draw_one(const RsMlp *net, uint64_t at)
 }
 
 /* Candidates for this batch, then its other targets. */
-void
-rs_mlp_draw(RsMlp *net)
+RsStatus
+rs_mlp_draw(RsContext *ctx, RsMlp *net)
 {
 	RsMlpSample *sample = &net->sample;
 	uint32_t n = 0;
 	uint64_t tries = 0;
 
+	sample->extra = 0;
 	while (n < sample->wanted)
 	{
 		uint32_t item = draw_one(net, tries++);
 
+		if (tries % TRIES_PER_POLL == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		if (sample->slot[item] != NO_SLOT)
 			continue;
 		sample->slot[item] = n;
@@ -65,6 +69,7 @@ rs_mlp_draw(RsMlp *net)
 	}
 	sample->tries = (double) tries;
 	rs_mlp_list_targets(net);
+	return RS_OK;
 }
 
 /* The targets that are no candidates, each with its examples in order. */

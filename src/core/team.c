@@ -16,8 +16,7 @@
 #include <stdatomic.h>
 
 #define STACK_BYTES ((size_t) 2 * 1024 * 1024)
-#define SPINS 500       /* looks at the round number before sleeping: some 30 µs */
-#define POLL_YIELDS 256 /* times that the main thread steps aside between two polls */
+#define SPINS 500 /* looks at the round number before sleeping: some 30 µs */
 
 typedef struct Member
 {
@@ -31,6 +30,7 @@ struct RsTeam
 	/* of the round: written by the main thread while nobody works */
 	RsLoopBody body;
 	void *arg;
+	RsContext *ctx;         /* the main thread's alone */
 	_Atomic uint32_t count; /* a late thread of the last round may look at it */
 
 	_Atomic uint32_t round;
@@ -174,9 +174,12 @@ wait_finished(RsContext *ctx, RsTeam *team, RsStatus status)
 		if (turns < SPINS)
 			pause_cpu();
 		else
+		{
+			/* on a busy machine each of these may be some milliseconds */
 			sched_yield();
-		if (turns % POLL_YIELDS == 0 && status == RS_OK)
-			status = rs_check_interrupt(ctx);
+			if (status == RS_OK)
+				status = rs_check_interrupt(ctx);
+		}
 		if (status != RS_OK)
 			atomic_store_explicit(&team->canceled, true, memory_order_relaxed);
 	}
@@ -193,6 +196,7 @@ rs_team_run(RsContext *ctx, RsTeam *team, uint32_t count, RsLoopBody body, void 
 		return status;
 	team->body = body;
 	team->arg = arg;
+	team->ctx = ctx;
 	team->count = count;
 	atomic_store_explicit(&team->canceled, false, memory_order_relaxed);
 	atomic_store_explicit(&team->finished, 0, memory_order_relaxed);
@@ -204,6 +208,14 @@ rs_team_run(RsContext *ctx, RsTeam *team, uint32_t count, RsLoopBody body, void 
 			atomic_store_explicit(&team->canceled, true, memory_order_relaxed);
 	}
 	return wait_finished(ctx, team, status);
+}
+
+bool
+rs_team_canceled(RsTeam *team, int thread)
+{
+	if (thread == 0 && rs_check_interrupt(team->ctx) != RS_OK)
+		atomic_store_explicit(&team->canceled, true, memory_order_relaxed);
+	return atomic_load_explicit(&team->canceled, memory_order_relaxed);
 }
 
 void

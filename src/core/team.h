@@ -26,6 +26,9 @@ extern RsTeam *rs_team_start(RsContext *ctx);
 extern RsStatus rs_team_run(RsContext *ctx, RsTeam *team, uint32_t count, RsLoopBody body,
 							void *arg);
 
+/* For a long piece to ask, from the thread that it was given: is it to end early? */
+extern bool rs_team_canceled(RsTeam *team, int thread);
+
 /* End the threads and wait for them; NULL is allowed. */
 extern void rs_team_stop(RsContext *ctx, RsTeam *team);
 

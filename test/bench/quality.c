@@ -3,9 +3,11 @@
  *		Quality of the algorithms on public splits, over the core alone.
  *
  *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o no|yes]
- *				FOLDER ALGORITHM [OPTION=VALUE …]
+ *				[-v no|yes] FOLDER ALGORITHM [OPTION=VALUE …]
  *
  * -h: the validation item is in the fit too; -f: features of the users are used;
+ * -v: what is to be found is the last event of each user's training, to choose
+ * options by without a look at the test;
  * -o: the history of an event in training is what was before it.
  *
  * Trains on the split of quality_data.c, ranks all items but those of the
@@ -180,6 +182,7 @@ main(int argc, char **argv)
 	const char *weights = "one";
 	bool whole = false;
 	bool features = false;
+	bool validate = false;
 	RsOptions options;
 	Split split;
 	int at;
@@ -196,13 +199,15 @@ main(int argc, char **argv)
 			whole = strcmp(argv[at + 1], "yes") == 0;
 		else if (argv[at][1] == 'f')
 			features = strcmp(argv[at + 1], "yes") == 0;
+		else if (argv[at][1] == 'v')
+			validate = strcmp(argv[at + 1], "yes") == 0;
 		else if (argv[at][1] == 'o')
 			ordered = strcmp(argv[at + 1], "yes") == 0;
 	}
 	if (at + 1 >= argc || (algorithm = rs_algorithm_find(argv[at + 1])) == NULL)
 	{
 		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o "
-						"no|yes] FOLDER "
+						"no|yes] [-v no|yes] FOLDER "
 						"ALGORITHM [OPTION=VALUE ...]\n");
 		return 2;
 	}
@@ -213,6 +218,8 @@ main(int argc, char **argv)
 		return 1;
 	if (whole)
 		split_fit_history(&split);
+	if (validate)
+		split_validate(&split);
 	if (algorithm->ordered && !split.timed)
 	{
 		fprintf(stderr, "%s has no times for %s\n", argv[at], algorithm->name);
@@ -221,7 +228,8 @@ main(int argc, char **argv)
 	measure(&ctx, argv[at], &split, algorithm, &options);
 	for (i = at + 2; i < argc; i++)
 		printf(" %s", argv[i]);
-	printf("%s%s%s\n", whole ? " with the validation item in the fit too" : "",
+	printf("%s%s%s%s\n", validate ? " validation" : "",
+		   whole ? " with the validation item in the fit too" : "",
 		   features ? " with features" : "", ordered ? " in order" : "");
 	split_free(&split);
 	return 0;

@@ -46,6 +46,9 @@ extern bool split_load(Split *split, const char *folder, const char *weights, bo
 
 /* Train on what is in the history only, too. */
 extern void split_fit_history(Split *split);
+/* Find each user's last event of the training (where times are unknown, one chosen
+ * by a hash) among 99 items that the user did not have, in place of the targets. */
+extern void split_validate(Split *split);
 extern void split_free(Split *split);
 
 #endif

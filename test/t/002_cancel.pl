@@ -41,6 +41,8 @@ my %training = (
 	ease => q{recsys.train_ease(user_id, item_id, weight)},
 	item_knn => q{recsys.train_item_knn(user_id, item_id, weight, '{"neighbors": 0}')},
 	mlp => q{recsys.train_mlp(ARRAY[user_id % 7, item_id % 3, weight]::real[], item_id, '{"epochs": 1000}')},
+	mlp_samples => q{recsys.train_mlp(ARRAY[user_id % 7, item_id % 3, weight]::real[], item_id,
+		'{"epochs": 1000, "samples": 2500, "hidden": [512, 256], "batch_size": 4096, "validation_fraction": 0.1}')},
 	sequence => q{recsys.train_sequence(user_id, item_id, ts)});
 my %statement = map { $_ => "SELECT length($training{$_}::bytea) FROM events" } keys %training;
 $statement{fit_encoder} = q{

@@ -75,7 +75,8 @@ create(RsContext *ctx, const RsMlpSettings *set, const Examples *e, RsMlp *net)
 		printf("%s\n", ctx->message);
 		abort();
 	}
-	rs_mlp_init(net);
+	if (rs_mlp_init(ctx, net) != RS_OK)
+		abort();
 	/* embeddings and biases of a size that matters */
 	for (uint32_t i = 0; i < set->items * set->history; i++)
 		net->embedding[i] *= 20;
@@ -99,7 +100,7 @@ loss_with(const RsMlpSettings *set, const Examples *e, int l, size_t at, float s
 		net.layer[l].bias[at - net.layer[l].out_p * net.layer[l].in_p] += step;
 	else
 		net.layer[l].weight[at] += step;
-	rs_mlp_pack_all(&net);
+	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
 	CHECK(rs_mlp_learn(&ctx, &net, e->example, EXAMPLES, &loss) == RS_OK);
 	rs_mlp_free(&ctx, &net);
 	return loss;
@@ -129,7 +130,7 @@ check_gradients(const RsMlpSettings *set)
 
 	make_examples(&e, set->items);
 	create(&ctx, set, &e, &net);
-	rs_mlp_pack_all(&net);
+	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
 	CHECK(rs_mlp_learn(&ctx, &net, e.example, EXAMPLES, &loss) == RS_OK);
 	for (int l = 0; l < net.layers; l++)
 	{
@@ -256,7 +257,7 @@ TEST(forward_relu)
 			sum += exp(x[i]);
 		expected += example->weight * (log(sum) - x[example->target]);
 	}
-	rs_mlp_pack_all(&net);
+	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
 	CHECK(rs_mlp_learn(&ctx, &net, e.example, EXAMPLES, &loss) == RS_OK);
 	CHECK_NEAR(loss, expected, 1e-4);
 	rs_mlp_free(&ctx, &net);

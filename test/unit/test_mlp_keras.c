@@ -77,7 +77,7 @@ number(const char *at, const char *key)
 
 /* Weights of all layers from "initial", or compared with "final". */
 static void
-each_weight(RsMlp *net, const char *at, bool compare)
+each_weight(RsContext *ctx, RsMlp *net, const char *at, bool compare)
 {
 	static double values[MOST];
 
@@ -108,7 +108,7 @@ each_weight(RsMlp *net, const char *at, bool compare)
 			else
 				layer->bias[i] = (float) values[i];
 	}
-	rs_mlp_pack_all(net);
+	CHECK(rs_mlp_pack_all(ctx, net) == RS_OK);
 }
 
 /* One of the networks, at the place in the text where its record begins. */
@@ -137,7 +137,7 @@ follow(const char *at)
 	if (strncmp(strstr(at, "\"activation\": ") + 14, "\"tanh\"", 6) == 0)
 		set.activation = RS_TANH;
 	CHECK(rs_mlp_create(&ctx, &set, popularity, &net) == RS_OK);
-	each_weight(&net, strstr(at, "\"initial\": "), false);
+	each_weight(&ctx, &net, strstr(at, "\"initial\": "), false);
 	n = numbers(at, "features", values);
 	for (int i = 0; i < n; i++)
 		features[i] = (float) values[i];
@@ -159,7 +159,7 @@ follow(const char *at)
 			batch++;
 		}
 	CHECK(batch == n_losses && batch >= 20);
-	each_weight(&net, strstr(at, "\"final\": "), true);
+	each_weight(&ctx, &net, strstr(at, "\"final\": "), true);
 	rs_mlp_free(&ctx, &net);
 	CHECK(ctx.memory_used == 0);
 }
@@ -202,7 +202,7 @@ TEST(sampled_softmax)
 		net.sample.candidate[i] = (uint32_t) values[i];
 		net.sample.slot[(uint32_t) values[i]] = i;
 	}
-	each_weight(&net, at, false);
+	each_weight(&ctx, &net, at, false);
 	numbers(at, "hidden", values);
 	for (uint32_t i = 0; i < n * 4; i++)
 		net.x[i / 4 * net.layer[0].in_p + i % 4] = features[i] = (float) values[i];
