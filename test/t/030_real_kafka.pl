@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use Test::More;
+use KafkaTest ();
 use RecsysTest;
 use RealKafka;
 use StreamTest;
@@ -182,6 +183,25 @@ subtest 'the broker restarts' => sub {
 		$kafka->produce('steady', 0, [ numbers($n) ]);
 		is(settled_rows($node, ranges('steady'), "1-$n"), "1-$n", 'and it goes on by itself');
 	}
+};
+
+# Larger than any buffer of librdkafka's defaults: one message still has to come
+subtest 'a message of 19 MB' => sub {
+	my $bytes = 19_000_000; # the test broker takes 20 MB
+	my $file = $node->basedir . '/huge';
+	open my $out, '>', $file or die "$file: $!";
+	print $out 'x' x $bytes;
+	close $out;
+	$kafka->admin('create', 'huge', 1);
+	$kafka->produce('huge', 0, [ numbers(1 .. 3) ]);
+	KafkaTest::produce($at, 'huge', partition => 0, file => $file, X => { 'message.max.bytes' => $bytes + 1_000 });
+	$kafka->produce('huge', 0, [ numbers(4 .. 6) ]);
+	table('huge');
+	create_stream($node, 'huge', $at);
+	ok(caught_up($node, 'huge'), 'the stream catches up');
+	is(got('huge'), '1-6', 'its neighbours are written');
+	is(sql($node, "SELECT message_offset, length(payload), sqlstate FROM recsys.dead_letters WHERE stream = 'huge'"),
+		"3|$bytes|54000", 'and it is a dead letter, whole');
 };
 
 $node->stop;
