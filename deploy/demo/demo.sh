@@ -9,8 +9,8 @@
 #	KEEP=1				wait for Enter at the end, so that one can look around
 #	EVENTS=FILE.csv.gz	real events instead of the generated shop, in the form
 #						user_id,item_id,event_type,rating,ts (blank where not
-#						available, ts in unix seconds); these are loaded from the
-#						file, only what happens later comes by the topic
+#						available, ts in unix seconds or as a timestamp); these are
+#						loaded from the file, only what happens later comes by the topic
 #
 # Called by make demo, which installs the packages first.
 #
@@ -129,9 +129,8 @@ fi
 # Three people with a middling history; the first of them clicks later on
 people=$(value "SELECT string_agg(user_id::text, ' ') FROM (SELECT user_id FROM events GROUP BY user_id
 	HAVING count(*) BETWEEN 20 AND 80 ORDER BY hashtextextended(user_id::text, 8) LIMIT 3) p")
-# shellcheck disable=SC2086
-set -- $people
-me=$1
+[ -n "$people" ] || { echo "No user has 20 to 80 events: these are too few to show anything" >&2; exit 1; }
+me=${people%% *}
 
 step "Recommend for three users"
 for user in $people; do
@@ -162,6 +161,7 @@ keep_lists before
 clicked=$(value "SELECT item_id FROM events WHERE item_id NOT IN (SELECT item_id FROM events WHERE user_id = '$me')
 	AND item_id NOT IN (SELECT item_id FROM recsys.recommend('$me'::$id, 100, 'shop'))
 	GROUP BY item_id HAVING count(*) > 20 ORDER BY hashtextextended(item_id::text, 5) LIMIT 1")
+[ -n "$clicked" ] || { echo "No item has 20 events and is none of the first 100: these are too few to show anything" >&2; exit 1; }
 echo "User $me now looks at: $(value "SELECT item FROM label WHERE item_id = '$clicked'")"
 type=$(value "SELECT event_type FROM events GROUP BY 1 ORDER BY count(*) DESC LIMIT 1")
 click=$(value "SELECT json_strip_nulls(json_build_object('user_id', user_id, 'item_id', item_id, 'event_type', '$type',

@@ -1,8 +1,8 @@
 --
 -- events_typed.sql
 --		From raw to events: ids are bigint where all of them are numbers, else
---		text; ratings are left aside (that someone rated counts, not how); a
---		weight a type of event.
+--		text; times are unix seconds or timestamps; ratings are left aside (that
+--		someone rated counts, not how); a weight a type of event.
 --
 SELECT CASE WHEN bool_and(user_id ~ '^\d{1,18}$' AND item_id ~ '^\d{1,18}$') THEN 'bigint' ELSE 'text' END AS id
 FROM raw \gset
@@ -13,7 +13,8 @@ CREATE TABLE events (
 	ts timestamptz
 );
 INSERT INTO events
-SELECT CAST(user_id AS :id), CAST(item_id AS :id), event_type, to_timestamp(nullif(ts, '')::double precision)
+SELECT CAST(user_id AS :id), CAST(item_id AS :id), event_type,
+	CASE WHEN ts ~ '^\d+(\.\d+)?$' THEN to_timestamp(ts::double precision) ELSE nullif(ts, '')::timestamptz END
 FROM raw;
 DROP TABLE raw;
 CREATE INDEX ON events (user_id);

@@ -41,6 +41,7 @@ steps_end() {
 	[ -z "$server_user" ] || look="$look      # as root or $server_user"
 	printf '  %s\n' "$look" "$@"
 	if [ "${KEEP:-}" = 1 ]; then
-		read -r -p "Enter (or Ctrl-C) stops the server and removes everything. " || true # end of input: stop
+		read -r -p "Enter (or Ctrl-C) stops the server and removes everything. " ||
+			printf '\nNo input to wait for: the server is stopped.\n'
 	fi
 }
