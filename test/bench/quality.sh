@@ -17,6 +17,7 @@ threads=${THREADS:-2}
 whole=no
 features=no
 ordered=no
+validate=no
 
 if [ ! -d "$data" ]; then
 	echo "skipped: no data folder $data: set DATASETS to the folder of the data sets" >&2
@@ -38,7 +39,7 @@ run()
 		echo "$set_name: not in $data, skipped"
 		return 0
 	fi
-	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" -o "$ordered" \
+	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" -o "$ordered" -v "$validate" \
 		"$data/$set_name" "$algorithm" "$@" ||
 		echo "$set_name $algorithm: failed"
 }
@@ -70,7 +71,19 @@ run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples
 run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.005 batch_size=512 samples=512 hidden=
 features=yes
 run ml-1m-ncf mlp epochs=8 history=64 learning_rate=0.002 batch_size=512 samples=512
+# no hidden layer: the options were chosen on an event of each user's training,
+# then history alone and both; the two ways of the softmax after as many epochs
 features=no
+validate=yes
+run ml-1m-ncf mlp epochs=4 history=64 learning_rate=0.005 batch_size=512 samples=512 hidden=
+run ml-1m-ncf mlp epochs=4 history=128 learning_rate=0.005 batch_size=512 samples=512 hidden=
+validate=no
+run ml-1m-ncf mlp epochs=4 history=128 learning_rate=0.005 batch_size=512 samples=512 hidden=
+features=yes
+run ml-1m-ncf mlp epochs=4 history=128 learning_rate=0.005 batch_size=512 samples=512 hidden=
+features=no
+run ml-1m-ncf mlp epochs=2 history=64 learning_rate=0.005 batch_size=512 hidden=
+run ml-1m-ncf mlp epochs=2 history=64 learning_rate=0.005 batch_size=512 samples=512 hidden=
 
 # gowalla-lightgcn: all items but those of the training
 published "gowalla-lightgcn published" "ItemCF .1570/.1214, LightGCN .1820/.1547, UltraGCN .1862/.1580, SimpleX .1872/.1557 (recall@20/NDCG@20, BARS)"
