@@ -635,16 +635,28 @@ BEGIN
 	i := 0;
 	FOR k IN
 		SELECT string_agg(a.attname, ', ' ORDER BY o) AS names, string_agg('v' || array_position(attributes, a.attnum::integer), ', ' ORDER BY o) AS vs,
-			string_agg(format('x.%I = j.v%s', a.attname, array_position(attributes, a.attnum::integer)), ' AND ' ORDER BY o) AS same
-		FROM pg_index x, unnest(x.indkey::int2[]) WITH ORDINALITY u(attnum, o) LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attnum = u.attnum
+			string_agg(format('x.%I %s j.v%s', a.attname, eq.name, array_position(attributes, a.attnum::integer)), ' AND ' ORDER BY o) AS same,
+			string_agg(format('(x.%1$I %2$s j.v%3$s OR x.%1$I IS NULL AND j.v%3$s IS NULL)', a.attname, eq.name,
+				array_position(attributes, a.attnum::integer)), ' AND ' ORDER BY o) AS same_nulls, nulls.alike AS nulls_alike
+		FROM pg_index x,	-- NULLS NOT DISTINCT came with PostgreSQL 15
+			LATERAL (SELECT coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false)) nulls(alike),
+			unnest(x.indkey::int2[]) WITH ORDINALITY u(attnum, o) LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attnum = u.attnum,
+			-- the index's own equality, for the search path has no other schema's
+			LATERAL (SELECT coalesce((SELECT format('OPERATOR(%I.%s)', s.nspname, r.oprname)
+				FROM pg_opclass c JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+					JOIN pg_am h ON h.oid = c.opcmethod JOIN pg_operator r ON r.oid = m.amopopr JOIN pg_namespace s ON s.oid = r.oprnamespace
+				WHERE c.oid = x.indclass[o - 1] AND h.amname = 'btree' AND m.amopstrategy = 3), '=')) eq(name)
 		WHERE x.indrelid = target AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND o <= x.indnkeyatts
-		GROUP BY x.indexrelid HAVING bool_and(u.attnum::integer = ANY (attributes)) ORDER BY x.indexrelid
+		GROUP BY x.indexrelid, nulls.alike HAVING bool_and(u.attnum::integer = ANY (attributes)) ORDER BY x.indexrelid
 	LOOP
 		i := i + 1;
-		uniques := uniques || format(', CASE WHEN num_nulls(%1$s) = 0 THEN CASE
+		uniques := uniques || format(', CASE WHEN %4$s THEN CASE
 			WHEN row_number() OVER (PARTITION BY faults IS NULL, %1$s ORDER BY n) > 1 THEN ''duplicate''%2$s END END AS u%3$s', k.vs,
 			CASE WHEN has_table_privilege(target, 'SELECT') THEN
-				format(' WHEN EXISTS (SELECT FROM %s x WHERE %s) THEN ''already in the table''', target, k.same) END, i);
+				format(' WHEN num_nulls(%1$s) = 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''', k.vs, target, k.same)
+				|| CASE WHEN k.nulls_alike THEN format(' WHEN num_nulls(%1$s) > 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''',
+					k.vs, target, k.same_nulls) ELSE '' END END, i,
+			CASE WHEN k.nulls_alike THEN 'true' ELSE format('num_nulls(%s) = 0', k.vs) END);
 		unique_names := unique_names || ', u' || i;
 		unique_cells := unique_cells || format(', (%L, concat_ws('', '', %s), u%s)', k.names, k.vs, i);
 	END LOOP;
