@@ -67,7 +67,7 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 
 /*
  * Commands after which a scout should look again: the extension goes or comes,
- * or a role changes that a stream runs as.
+ * or a role changes or goes that a stream runs as.
  */
 static bool
 changes_streams(Node *statement)
@@ -78,7 +78,8 @@ changes_streams(Node *statement)
 
 		return type == OBJECT_EXTENSION || type == OBJECT_SCHEMA;
 	}
-	return IsA(statement, AlterRoleStmt) || IsA(statement, CreateExtensionStmt);
+	return IsA(statement, AlterRoleStmt) || IsA(statement, DropRoleStmt) ||
+		   IsA(statement, CreateExtensionStmt);
 }
 
 /*

@@ -280,6 +280,14 @@ is( sql($node, q{SELECT count(*) + (SELECT sum(to_offset - from_offset) FROM rec
 	100_010, 'and the loss is recorded to the message');
 
 # the owner may not
+sql($node, q{CREATE ROLE leaver LOGIN; GRANT INSERT ON recsys.stream TO leaver;
+	CREATE TABLE public.anyone (seq bigint); GRANT INSERT ON public.anyone TO PUBLIC; SET ROLE leaver;
+	SELECT recsys.create_stream('left', '} . $broker->bootstrap . q{', 'events', 'public.anyone')});
+comes_to('left', qr/running/, 'a stream of a role that leaves');
+sql($node, 'DROP OWNED BY leaver; DROP ROLE leaver');
+comes_to('left', qr/failed\|.*does not exist any more\|42501/, 'owner is dropped');
+ok(wait_until(5, sub { worker_pid('left') eq '' }), 'and its worker ends');
+sql($node, q{SELECT recsys.drop_stream('left')});
 sql($node, 'ALTER ROLE shop SUPERUSER');
 comes_to('events', qr/failed\|.*superuser.*\|42501/, 'owner is a superuser');
 ok(wait_until(5, sub { worker_pid('events') eq '' }), 'no worker runs as one');
