@@ -545,7 +545,7 @@ BEGIN
 	END IF;
 	IF rule ? 'allowed' THEN
 		SELECT string_agg(format('%L::%s', e, type_name), ', ') INTO allowed FROM jsonb_array_elements_text(rule -> 'allowed') e;
-		expression := expression || format(' WHEN %s <> ALL (ARRAY[%s]::%s[]) THEN ''not allowed''', taken, allowed, type_name);
+		expression := expression || format(' WHEN %1$s IS NOT NULL AND %1$s <> ALL (ARRAY[%2$s]::%3$s[]) THEN ''not allowed''', taken, allowed, type_name);
 	END IF;
 	RETURN expression || ' END';
 END

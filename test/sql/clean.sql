@@ -119,6 +119,12 @@ SELECT * FROM recsys.clean('nulls', 'single', '{}', 'unequal');
 SELECT * FROM recsys.clean('nulls', 'single', '{}', 'unequal');
 SELECT * FROM single ORDER BY 1;
 
+-- a list of nothing allows nothing, but null is no value
+CREATE TABLE allowed_none (a int);
+CREATE TABLE refused_all (LIKE recsys.reject);
+SELECT * FROM recsys.clean('nulls', 'allowed_none', '{"a": {"allowed": []}}', 'refused_all');
+SELECT * FROM allowed_none;
+
 -- runs as the caller, with the caller's rights
 CREATE ROLE regress_recsys_cleaner;
 GRANT USAGE ON SCHEMA clean_test TO regress_recsys_cleaner;
