@@ -102,16 +102,8 @@ TABLE "T'2";
 SELECT column_name, value, source_row FROM refused WHERE column_name LIKE 'a"%';
 SELECT count(*) FROM raw;
 
--- what is equal, the unique index says: letter case of citext, which is in
--- another schema than the search path of clean(); nulls that are not distinct
-CREATE EXTENSION citext SCHEMA clean_test;
+-- nulls that are not distinct
 CREATE TABLE unequal (LIKE recsys.reject);
-CREATE TABLE named (name citext UNIQUE);
-INSERT INTO named VALUES ('ann');
-CREATE TABLE names (name text);
-INSERT INTO names VALUES ('Ann'), ('bob'), ('BOB');
-SELECT * FROM recsys.clean('names', 'named', '{}', 'unequal');
-SELECT * FROM named ORDER BY 1;
 CREATE TABLE single (a integer, UNIQUE NULLS NOT DISTINCT (a));
 CREATE TABLE nulls (a text);
 INSERT INTO nulls VALUES (NULL), (NULL), ('1');

@@ -1,0 +1,15 @@
+-- what is equal, the unique index says: letter case of citext, which is in another
+-- schema than the search path of clean() (a server without citext: clean_citext_1.out)
+CREATE SCHEMA clean_citext;
+SET search_path = clean_citext;
+\set VERBOSITY terse
+CREATE EXTENSION citext SCHEMA clean_citext;
+CREATE TABLE unequal (LIKE recsys.reject);
+CREATE TABLE named (name citext UNIQUE);
+INSERT INTO named VALUES ('ann');
+CREATE TABLE names (name text);
+INSERT INTO names VALUES ('Ann'), ('bob'), ('BOB');
+SELECT * FROM recsys.clean('names', 'named', '{}', 'unequal');
+SELECT * FROM named ORDER BY 1;
+SET client_min_messages = warning;
+DROP SCHEMA clean_citext CASCADE;
