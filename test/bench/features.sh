@@ -127,6 +127,7 @@ keras() {
 # race WHAT ITEMS COUNT EPOCHS
 race() {
 	local what=$1 items=$2 epochs=$4 options variant
+	[ "$3" -ge "$items" ] || { echo "$what: SCALE=$scale leaves fewer samples than items" >&2; return 1; }
 	options="\"hidden\": [128], \"epochs\": $epochs, \"batch_size\": 256"
 	samples "$items" "$3"
 	for _ in $(seq "$runs"); do
