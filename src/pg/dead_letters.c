@@ -10,13 +10,37 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/registry.h"
 #include "pg/times.h"
 
 #define N_ARGS 9
 
-static SPIPlanPtr plan = NULL;
-static SPIPlanPtr find_plan = NULL;
-static SPIPlanPtr delete_plan = NULL;
+/* A message read again after a seek has its row already. */
+static RspgStatement insert_statement = {
+	"INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, "
+	"message_time, key, payload, headers, sqlstate, error) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+	"ON CONFLICT (stream_id, partition, message_offset) DO UPDATE SET "
+	"message_time = EXCLUDED.message_time, key = EXCLUDED.key, "
+	"payload = EXCLUDED.payload, headers = EXCLUDED.headers, "
+	"sqlstate = EXCLUDED.sqlstate, error = EXCLUDED.error, "
+	"rejected_at = EXCLUDED.rejected_at",
+	N_ARGS,
+	{INT8OID, INT4OID, INT8OID, TIMESTAMPTZOID, BYTEAOID, BYTEAOID, JSONBOID, TEXTOID, TEXTOID},
+	NULL};
+static RspgStatement find_statement = {
+	"SELECT id, message_offset FROM recsys.dead_letter "
+	"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
+	"AND message_offset OPERATOR(pg_catalog.>=) $3 "
+	"AND message_offset OPERATOR(pg_catalog.<=) $4 ORDER BY message_offset",
+	4,
+	{INT8OID, INT4OID, INT8OID, INT8OID},
+	NULL};
+static RspgStatement delete_statement = {
+	"DELETE FROM recsys.dead_letter WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+	1,
+	{INT8ARRAYOID},
+	NULL};
 
 RskHeader *
 rspg_message_headers(const RskMessage *message, int *n)
@@ -30,28 +54,6 @@ rspg_message_headers(const RskMessage *message, int *n)
 		*n = rsk_message_headers(message, headers, *n);
 	}
 	return headers;
-}
-
-/* A message read again after a seek has its row already. */
-static void
-prepare(void)
-{
-	static Oid types[N_ARGS] = {INT8OID,  INT4OID,  INT8OID, TIMESTAMPTZOID, BYTEAOID,
-								BYTEAOID, JSONBOID, TEXTOID, TEXTOID};
-
-	plan = SPI_prepare("INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, "
-					   "message_time, key, payload, headers, sqlstate, error) "
-					   "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-					   "ON CONFLICT (stream_id, partition, message_offset) DO UPDATE SET "
-					   "message_time = EXCLUDED.message_time, key = EXCLUDED.key, "
-					   "payload = EXCLUDED.payload, headers = EXCLUDED.headers, "
-					   "sqlstate = EXCLUDED.sqlstate, error = EXCLUDED.error, "
-					   "rejected_at = EXCLUDED.rejected_at",
-					   N_ARGS, types);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the insert of dead letters: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
 }
 
 static Datum
@@ -86,32 +88,20 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 			: (Datum) 0;
 	values[7] = CStringGetTextDatum(unpack_sql_state(reject->sqlstate));
 	values[8] = CStringGetTextDatum(reject->error);
-	SPI_execute_plan(plan, values, nulls, false, 0);
+	(void) rspg_execute(&insert_statement, values, nulls, false);
 }
 
 /* --- what was read again and is no dead letter any more --- */
-
-static SPIPlanPtr
-keep_plan(const char *sql, int n, Oid *types)
-{
-	SPIPlanPtr made = SPI_prepare(sql, n, types);
-
-	if (made == NULL)
-		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-	SPI_keepplan(made);
-	return made;
-}
 
 /* First and last offset of a partition in the batch; messages are in order. */
 static void
 offsets_of(const RspgBatch *batch, int first, Datum *from, Datum *to)
 {
 	int32 partition = batch->messages[first].partition;
-	int last = first;
+	int last = batch->n - 1;
 
-	for (int i = first; i < batch->n; i++)
-		if (batch->messages[i].partition == partition)
-			last = i;
+	while (batch->messages[last].partition != partition)
+		last--;
 	*from = Int64GetDatum(batch->messages[first].offset);
 	*to = Int64GetDatum(batch->messages[last].offset);
 }
@@ -142,13 +132,9 @@ delete_found(const RspgBatch *batch, int first)
 	}
 	if (n_ids == 0)
 		return;
-	if (delete_plan == NULL)
-		delete_plan = keep_plan("DELETE FROM recsys.dead_letter "
-								"WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
-								1, (Oid[]){INT8ARRAYOID});
 	value =
 		PointerGetDatum(construct_array(ids, n_ids, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	SPI_execute_plan(delete_plan, &value, NULL, false, 0);
+	(void) rspg_execute(&delete_statement, &value, NULL, false);
 }
 
 /*
@@ -160,14 +146,6 @@ forget_written(const RspgBatch *batch)
 {
 	Bitmapset *done = NULL;
 
-	if (find_plan == NULL)
-		find_plan =
-			keep_plan("SELECT id, message_offset FROM recsys.dead_letter "
-					  "WHERE stream_id OPERATOR(pg_catalog.=) $1 "
-					  "AND partition OPERATOR(pg_catalog.=) $2 "
-					  "AND message_offset OPERATOR(pg_catalog.>=) $3 "
-					  "AND message_offset OPERATOR(pg_catalog.<=) $4 ORDER BY message_offset",
-					  4, (Oid[]){INT8OID, INT4OID, INT8OID, INT8OID});
 	for (int i = 0; i < batch->n; i++)
 	{
 		int32 partition = batch->messages[i].partition;
@@ -179,7 +157,7 @@ forget_written(const RspgBatch *batch)
 		values[0] = Int64GetDatum(batch->writer->stream->id);
 		values[1] = Int32GetDatum(partition);
 		offsets_of(batch, i, &values[2], &values[3]);
-		SPI_execute_plan(find_plan, values, NULL, false, 0);
+		(void) rspg_execute(&find_statement, values, NULL, false);
 		if (SPI_processed > 0)
 			delete_found(batch, i);
 	}
@@ -196,8 +174,6 @@ rspg_dead_letters_write(RspgBatch *batch)
 	forget_written(batch);
 	if (batch->rejects == NIL)
 		return;
-	if (plan == NULL)
-		prepare();
 	context =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letter", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
