@@ -21,6 +21,24 @@ static void mark(uint64 *bits, int64 item);
 static void emit(RspgAnswer *answer, const RsHit *hits, uint32 n, uint32 first_rank,
 				 const char *source, ReturnSetInfo *result);
 
+bool
+rspg_answer_wanted(FunctionCallInfo fcinfo, int k_arg)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(k_arg))
+		return false;
+	if (PG_GETARG_INT32(k_arg) < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("k must not be negative, but is %d", PG_GETARG_INT32(k_arg))));
+	return PG_GETARG_INT32(k_arg) > 0;
+}
+
+ArrayType *
+rspg_array_or_null(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : PG_GETARG_ARRAYTYPE_P(arg);
+}
+
 RspgAnswer
 rspg_answer_begin(RspgStored *stored, Oid id_type)
 {

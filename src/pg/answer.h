@@ -58,4 +58,10 @@ extern void rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *re
 /* The same for (item_id, score, rank): what is like item. */
 extern void rspg_answer_similar(RspgAnswer *answer, uint32 item, int32 k, ReturnSetInfo *result);
 
+/* --- what the functions of recommendations have in common as arguments --- */
+
+/* Set up the result; false when no rows are asked for. */
+extern bool rspg_answer_wanted(FunctionCallInfo fcinfo, int k_arg);
+extern ArrayType *rspg_array_or_null(FunctionCallInfo fcinfo, int arg);
+
 #endif

@@ -19,9 +19,7 @@
 #include "pg/registry.h"
 #include "pg/store.h"
 
-static bool wanted(FunctionCallInfo fcinfo, int k_arg);
 static char *model_name(FunctionCallInfo fcinfo, int arg);
-static ArrayType *array_or_null(FunctionCallInfo fcinfo, int arg);
 static void add_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
 
 PG_FUNCTION_INFO_V1(recsys_recommend);
@@ -29,31 +27,10 @@ PG_FUNCTION_INFO_V1(recsys_recommend_for_items);
 PG_FUNCTION_INFO_V1(recsys_recommend_by_value);
 PG_FUNCTION_INFO_V1(recsys_similar_items);
 
-/*
- * Set up the result; false when no rows are asked for.
- */
-static bool
-wanted(FunctionCallInfo fcinfo, int k_arg)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(k_arg))
-		return false;
-	if (PG_GETARG_INT32(k_arg) < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("k must not be negative, but is %d", PG_GETARG_INT32(k_arg))));
-	return PG_GETARG_INT32(k_arg) > 0;
-}
-
 static char *
 model_name(FunctionCallInfo fcinfo, int arg)
 {
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-static ArrayType *
-array_or_null(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL : PG_GETARG_ARRAYTYPE_P(arg);
 }
 
 /*
@@ -71,7 +48,7 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	RspgConverter to_caller;
 	uint64 i;
 
-	if (!wanted(fcinfo, 1))
+	if (!rspg_answer_wanted(fcinfo, 1))
 		return (Datum) 0;
 	row = rspg_registry_find(model_name(fcinfo, 2));
 	rspg_source_check(row);
@@ -84,8 +61,8 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0) && row->features != NULL)
 		user_row = rspg_user_row_read(row, PG_GETARG_DATUM(0), id_type);
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);
-	rspg_answer_exclude(&answer, array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, array_or_null(fcinfo, 5));
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
 	if (user_row != NULL)
 		rspg_answer_user_row(&answer, user_row);
 	rspg_answer_history(&answer, history.n);
@@ -128,13 +105,13 @@ recsys_recommend_for_items(PG_FUNCTION_ARGS)
 	RspgRegistryRow *row;
 	RspgAnswer answer;
 
-	if (!wanted(fcinfo, 1))
+	if (!rspg_answer_wanted(fcinfo, 1))
 		return (Datum) 0;
 	row = rspg_registry_find(model_name(fcinfo, 2));
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);
-	rspg_answer_exclude(&answer, array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, array_or_null(fcinfo, 5));
-	add_items(&answer, array_or_null(fcinfo, 0), exclude_seen);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	add_items(&answer, rspg_array_or_null(fcinfo, 0), exclude_seen);
 	rspg_answer_recommend(&answer, PG_GETARG_INT32(1), (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }
@@ -150,13 +127,13 @@ recsys_recommend_by_value(PG_FUNCTION_ARGS)
 	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	RspgAnswer answer;
 
-	if (!wanted(fcinfo, 2) || PG_ARGISNULL(0))
+	if (!rspg_answer_wanted(fcinfo, 2) || PG_ARGISNULL(0))
 		return (Datum) 0;
 	answer = rspg_answer_begin(
 		rspg_store_open_value(fcinfo->flinfo, (struct varlena *) PG_GETARG_POINTER(0)), id_type);
-	rspg_answer_exclude(&answer, array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, array_or_null(fcinfo, 5));
-	add_items(&answer, array_or_null(fcinfo, 1), exclude_seen);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	add_items(&answer, rspg_array_or_null(fcinfo, 1), exclude_seen);
 	rspg_answer_recommend(&answer, PG_GETARG_INT32(2), (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }
@@ -171,11 +148,11 @@ recsys_similar_items(PG_FUNCTION_ARGS)
 	RspgAnswer answer;
 	int64 item;
 
-	if (!wanted(fcinfo, 1))
+	if (!rspg_answer_wanted(fcinfo, 1))
 		return (Datum) 0;
 	answer = rspg_answer_begin(rspg_store_open(rspg_registry_find(model_name(fcinfo, 2))), id_type);
-	rspg_answer_exclude(&answer, array_or_null(fcinfo, 3));
-	rspg_answer_candidates(&answer, array_or_null(fcinfo, 4));
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 3));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 4));
 	item = PG_ARGISNULL(0) ? -1 : rspg_answer_find(&answer, PG_GETARG_DATUM(0));
 	if (item >= 0)
 		rspg_answer_similar(&answer, (uint32) item, PG_GETARG_INT32(1),

@@ -33,8 +33,6 @@ typedef struct Places
 } Places;
 
 static Places find_places(FunctionCallInfo fcinfo, bool by_value);
-static bool wanted(FunctionCallInfo fcinfo, int k_arg);
-static ArrayType *array_or_null(FunctionCallInfo fcinfo, int arg);
 static void answer_call(FunctionCallInfo fcinfo, const Places *places, RspgStored *stored);
 
 PG_FUNCTION_INFO_V1(recsys_recommend_for_features);
@@ -61,37 +59,16 @@ find_places(FunctionCallInfo fcinfo, bool by_value)
 	return places;
 }
 
-/*
- * Set up the result; false when no rows are asked for.
- */
-static bool
-wanted(FunctionCallInfo fcinfo, int k_arg)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(k_arg))
-		return false;
-	if (PG_GETARG_INT32(k_arg) < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("k must not be negative, but is %d", PG_GETARG_INT32(k_arg))));
-	return PG_GETARG_INT32(k_arg) > 0;
-}
-
-static ArrayType *
-array_or_null(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL : PG_GETARG_ARRAYTYPE_P(arg);
-}
-
 static void
 answer_call(FunctionCallInfo fcinfo, const Places *places, RspgStored *stored)
 {
 	RspgAnswer answer = rspg_answer_begin(stored, places->id_type);
 	bool exclude_seen = PG_ARGISNULL(places->exclude_seen) || PG_GETARG_BOOL(places->exclude_seen);
-	RspgIdArray items = rspg_id_array(array_or_null(fcinfo, places->items), "items");
+	RspgIdArray items = rspg_id_array(rspg_array_or_null(fcinfo, places->items), "items");
 	int i;
 
-	rspg_answer_exclude(&answer, array_or_null(fcinfo, places->exclude));
-	rspg_answer_candidates(&answer, array_or_null(fcinfo, places->candidates));
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, places->exclude));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, places->candidates));
 	if (!PG_ARGISNULL(places->features))
 	{
 		if (get_fn_expr_argtype(fcinfo->flinfo, places->features) == JSONBOID)
@@ -112,7 +89,7 @@ recsys_recommend_for_features(PG_FUNCTION_ARGS)
 	Places places = find_places(fcinfo, false);
 	int model = places.k + 1;
 
-	if (wanted(fcinfo, places.k))
+	if (rspg_answer_wanted(fcinfo, places.k))
 		answer_call(fcinfo, &places,
 					rspg_store_open(rspg_registry_find(
 						PG_ARGISNULL(model) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(model)))));
@@ -124,7 +101,7 @@ recsys_recommend_for_features_by_value(PG_FUNCTION_ARGS)
 {
 	Places places = find_places(fcinfo, true);
 
-	if (wanted(fcinfo, places.k) && !PG_ARGISNULL(0))
+	if (rspg_answer_wanted(fcinfo, places.k) && !PG_ARGISNULL(0))
 		answer_call(fcinfo, &places,
 					rspg_store_open_value(fcinfo->flinfo, (struct varlena *) PG_GETARG_POINTER(0)));
 	return (Datum) 0;
