@@ -3,6 +3,7 @@
  *		Picks the network's kernels that suit the CPU, as vec.c does.
  */
 #include "core/mlpvec.h"
+#include "core/cpu.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -66,12 +67,11 @@ static const Kernels avx512 = KERNELS(avx512);
 __attribute__((constructor)) static void
 choose_kernels(void)
 {
-	__builtin_cpu_init();
-	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-		return;
-	kernels = &avx2;
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+	RsCpu cpu = rs_cpu();
+
+	if (cpu == RS_CPU_AVX2)
+		kernels = &avx2;
+	else if (cpu == RS_CPU_AVX512)
 		kernels = &avx512;
 }
 #endif

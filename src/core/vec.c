@@ -8,6 +8,7 @@
  * the resolvers it makes run too early for the sanitizers.)
  */
 #include "core/vec.h"
+#include "core/cpu.h"
 
 #include <float.h>
 #include <math.h>
@@ -69,12 +70,11 @@ static const Kernels avx512 = KERNELS(avx512);
 __attribute__((constructor)) static void
 choose_kernels(void)
 {
-	__builtin_cpu_init();
-	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-		return;
-	kernels = &avx2;
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+	RsCpu cpu = rs_cpu();
+
+	if (cpu == RS_CPU_AVX2)
+		kernels = &avx2;
+	else if (cpu == RS_CPU_AVX512)
 		kernels = &avx512;
 }
 #endif
