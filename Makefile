@@ -3,7 +3,7 @@ EXTENSION  = recsys
 EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(srcdir)/$(EXTENSION).control)
 MODULE_big = recsys
 DATA       = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/sql/$(EXTENSION)--*.sql))
-SOURCES    = $(patsubst $(srcdir)/%,%,$(sort $(wildcard $(srcdir)/src/core/*.c $(srcdir)/src/kafka/*.c $(srcdir)/src/pg/*.c)))
+SOURCES    = $(patsubst $(srcdir)/%,%,$(sort $(shell find $(srcdir)/src -name '*.c')))
 OBJS       = $(SOURCES:.c=.o)
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS  = $(OPTFLAGS) -O3 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -fno-math-errno -ffp-contract=fast -MMD -MP

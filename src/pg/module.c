@@ -2,7 +2,7 @@
  * module.c
  *		Module magic and _PG_init.
  */
-#include "stream_state.h"
+#include "pg/stream/definition/stream_state.h"
 
 PG_MODULE_MAGIC;
 

@@ -11,8 +11,8 @@
  * the ids apart by spaces: each test item is ranked among its negatives.  Each
  * "--" begins a variant: options that are set for one run.
  */
-#include "core/algorithm.h"
-#include "core/vec.h"
+#include "core/model/algorithm.h"
+#include "core/math/vec.h"
 
 #include <math.h>
 #include <stdio.h>

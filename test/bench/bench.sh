@@ -33,7 +33,7 @@ server_start "shared_buffers = 1GB" "max_wal_size = 8GB" "shared_preload_librari
 sql -c "CREATE EXTENSION recsys"
 gcc -O2 -o "$scratch/synthetic" "$top/test/bench/synthetic.c" -lm
 [ ! -f "$top/test/bench/topk.c" ] || gcc -O3 -fno-math-errno -I"$top/src" -o "$scratch/topk" \
-	"$top/test/bench/topk.c" "$top"/src/core/*.c -lm -ldl -lpthread
+	"$top/test/bench/topk.c" $(find "$top/src/core" -name "*.c") -lm -ldl -lpthread
 
 # load USERS PAIRS: table pairs, files train.csv and test.csv
 load() {

@@ -25,7 +25,7 @@ if [ ! -d "$data" ]; then
 fi
 mkdir -p "$build"
 ${CC:-cc} -std=gnu11 -O3 -fno-math-errno -ffp-contract=fast -I"$root/src" -I"$root/test/bench" \
-	"$root"/test/bench/quality*.c "$root"/src/core/*.c \
+	"$root"/test/bench/quality*.c $(find "$root/src/core" -name "*.c") \
 	${EXTRA_SOURCES:-} -lm -ldl -lpthread -o "$build/quality"
 
 # one line of the table: data set, algorithm, options, weights

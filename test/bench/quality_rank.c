@@ -5,7 +5,7 @@
  */
 #include "quality_rank.h"
 
-#include "core/vec.h"
+#include "core/math/vec.h"
 
 #include <math.h>
 #include <pthread.h>

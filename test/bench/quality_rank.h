@@ -5,7 +5,7 @@
 #ifndef QUALITY_RANK_H
 #define QUALITY_RANK_H
 
-#include "core/algorithm.h"
+#include "core/model/algorithm.h"
 #include "quality_data.h"
 
 typedef struct Sums

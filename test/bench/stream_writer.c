@@ -6,7 +6,7 @@
  * CALL bench_write(stream, batch): all of table payloads (n, payload); a notice
  * gives the seconds.  recsys.so must be loaded before, for its symbols.
  */
-#include "pg/writer.h"
+#include "pg/stream/write/writer.h"
 
 #include <sys/resource.h>
 

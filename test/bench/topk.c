@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/topk.h"
-#include "core/vec.h"
+#include "core/serving/topk.h"
+#include "core/math/vec.h"
 
 #define DIM 64
 #define CENTRES 200

@@ -9,7 +9,7 @@
  */
 #include "../unit/encoders.h"
 
-#include "core/vocabulary.h"
+#include "core/encoding/vocabulary.h"
 
 #define MOST ((size_t) 64 << 20)
 #define MAX_COLUMNS 64

@@ -38,7 +38,7 @@ if [ -d src/kafka ]; then
 fi
 none "rdkafka.h outside src/kafka" includes '(librdkafka/)?rdkafka|kafka/(api|configure|handle)\.h' src/core src/pg
 none "a BLAS header: OpenBLAS is opened at run time" includes '.*(cblas|openblas|lapacke)' src
-none "dlopen outside src/core/linalg.c and src/kafka/api.c" \
+none "dlopen outside src/core/math/linalg.c and src/kafka/api.c" \
 	grep -rnE --include='*.[ch]' --exclude=linalg.c --exclude=api.c '\b(dlopen|dlsym) *\(' src
 none "src/core or src/kafka prints or exits" \
 	grep -rnE '\b(printf|fprintf|puts|abort|exit|longjmp|ereport|elog|palloc) *\(' src/core src/kafka
@@ -47,7 +47,7 @@ none "src/core or src/kafka prints or exits" \
 none "exported symbol without our prefix" \
 	sh -c "nm -D --defined-only recsys.so | awk '{print \$3}' |
 		grep -vE '^(rs_|rsk_|rspg_|recsys_|pg_finfo_|Pg_magic_func\$|_PG_init\$|_PG_fini\$)'"
-for object in src/core/*.o src/kafka/*.o; do
+for object in $(find src/core src/kafka -name '*.o'); do
 	[ -f "${object%.o}.c" ] || continue
 	none "$object wants a symbol of PostgreSQL" \
 		sh -c "nm -u $object | awk '{print \$2}' |

@@ -7,7 +7,7 @@
 
 #include "unit.h"
 
-#include "core/encoder.h"
+#include "core/encoding/encoder.h"
 
 typedef struct Text
 {

@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "core/algorithm.h"
+#include "core/model/algorithm.h"
 
 #define MOST_EVENTS 4096
 

@@ -8,7 +8,7 @@
 
 #include "items.h"
 
-#include "core/serving.h"
+#include "core/serving/serving.h"
 
 #define MODEL_ITEMS 9
 

@@ -1,7 +1,7 @@
 /* als against its objective: dense oracles, threads, fold-in, bad numbers. */
 #include "items.h"
 
-#include "core/vec.h"
+#include "core/math/vec.h"
 
 #include <math.h>
 

@@ -4,9 +4,9 @@
  */
 #include "encoders.h"
 
-#include "core/encoder_state.h"
-#include "core/exactsum.h"
-#include "core/sortnumbers.h"
+#include "core/encoding/encoder_state.h"
+#include "core/base/exactsum.h"
+#include "core/base/sortnumbers.h"
 
 TEST(sums_are_exact)
 {

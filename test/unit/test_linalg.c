@@ -1,9 +1,9 @@
 /* Vector kernels, dense algebra and the parallel loop against plain loops. */
 #include "unit.h"
 
-#include "core/linalg.h"
-#include "core/parallel.h"
-#include "core/vec.h"
+#include "core/math/linalg.h"
+#include "core/base/parallel.h"
+#include "core/math/vec.h"
 
 #include <stdatomic.h>
 

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "core/metrics.h"
+#include "core/serving/metrics.h"
 
 static const bool hits[] = {true, false, true, false, false};
 

@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "core/mlp.h"
+#include "core/algorithms/mlp/mlp.h"
 
 #define ITEMS 70
 #define FEATURES 5

@@ -5,8 +5,8 @@
  */
 #include "items.h"
 
-#include "core/mlp.h"
-#include "core/serving.h"
+#include "core/algorithms/mlp/mlp.h"
+#include "core/serving/serving.h"
 
 #define WIDTH 6
 

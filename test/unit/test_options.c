@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "core/json_read.h"
-#include "core/options.h"
+#include "core/base/json_read.h"
+#include "core/model/options.h"
 
 static const char *const solvers[] = {"direct", "iterative", NULL};
 static const RsOption table[] = {

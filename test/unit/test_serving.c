@@ -4,7 +4,7 @@
  */
 #include "models.h"
 
-#include "core/vec.h"
+#include "core/math/vec.h"
 
 static uint32_t all_items[MODEL_ITEMS] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
 static const float ones[MODEL_ITEMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1};

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "core/team.h"
+#include "core/base/team.h"
 
 #include <stdatomic.h>
 

@@ -6,9 +6,9 @@
 
 #include <float.h>
 
-#include "core/order.h"
-#include "core/topk.h"
-#include "core/vec.h"
+#include "core/base/order.h"
+#include "core/serving/topk.h"
+#include "core/math/vec.h"
 
 #define MAX_ITEMS 700
 #define MAX_DIM 40

@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "core/vec.c" /* for the kernels that are not the chosen ones */
+#include "core/math/vec.c" /* for the kernels that are not the chosen ones */
 
 #define MOST 150
 

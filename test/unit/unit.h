@@ -36,7 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/context.h"
+#include "core/base/context.h"
 
 #define UNIT_UNUSED __attribute__((unused))
 

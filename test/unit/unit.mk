@@ -12,9 +12,9 @@
 UNIT_BUILD   ?= build
 UNIT_CC      ?= gcc
 UNIT_SRC     := $(or $(srcdir),.)
-UNIT_CORE    := $(sort $(wildcard $(UNIT_SRC)/src/core/*.c))
+UNIT_CORE    := $(sort $(shell find $(UNIT_SRC)/src/core -name '*.c'))
 UNIT_TESTS   := $(sort $(basename $(notdir $(wildcard $(UNIT_SRC)/test/unit/test_*.c))))
-UNIT_HEADERS := $(wildcard $(UNIT_SRC)/src/core/*.h $(UNIT_SRC)/test/unit/*.h)
+UNIT_HEADERS := $(shell find $(UNIT_SRC)/src/core -name '*.h') $(wildcard $(UNIT_SRC)/test/unit/*.h)
 UNIT_WARN    := -std=gnu11 -Wall -Wextra -Wdeclaration-after-statement
 UNIT_CFLAGS   = $(UNIT_WARN) -DUNIT_TOP='"$(UNIT_SRC)"' -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)/src -I$(UNIT_SRC)/test/unit
 UNIT_LIBS    := -lm -ldl -lpthread
@@ -75,7 +75,7 @@ coverage: $(UNIT_TESTS:%=$(UNIT_BUILD)/cov/%)
 	@if command -v gcovr >/dev/null; then \
 		gcovr --root $(UNIT_SRC) --filter src/core/ --branches --fail-under-branch $(COVERAGE_MIN) $(UNIT_BUILD)/cov; \
 	else \
-		gcov --branch-counts --no-output $(UNIT_BUILD)/cov/core/*.gcda | \
+		find $(UNIT_BUILD)/cov/core -name '*.gcda' | xargs gcov --branch-counts --no-output | \
 		awk -v min=$(COVERAGE_MIN) '/^File/ {f = $$2} \
 			/^Taken at least once/ && f ~ /src\/core/ {split($$4, x, /[:%]/); n = $$NF; \
 				printf "%s %s%% of %d branches\n", f, x[2], n; sum += x[2] * n; all += n} \

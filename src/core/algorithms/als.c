@@ -1,0 +1,398 @@
+/*
+ * als.c
+ *		Matrix factorization of implicit feedback by alternating least squares.
+ *
+ * iALS (Hu, Koren, Volinsky, Collaborative Filtering for Implicit Feedback
+ * Datasets, ICDM 2008) with the objective and the penalty of Rendle, Krichene,
+ * Zhang, Koren, Revisiting the Performance of iALS on Item Recommendation
+ * Benchmarks, RecSys 2022:
+ *
+ *		Σ_{(u,i) in S} α |w_ui| (p_ui - x_u·y_i)²  +  ω Σ_{u,i} (x_u·y_i)²
+ *		+ λ (Σ_u (|S_u| + ω I)^ν |x_u|²  +  Σ_i (|S_i| + ω U)^ν |y_i|²)
+ *
+ * The preference p is 1 for a positive weight and 0 for a negative one: a
+ * negative weight is confidence that the user does not want the item.  The
+ * second sum runs over all cells, those of S too.
+ *
+ * A half step solves all users against the items or all items against the
+ * users (alsrows.c).  Items come last, so that a history is answered as the
+ * next half step would answer it: by the exact solution of its row.
+ */
+#include "core/model/algorithm.h"
+#include "core/algorithms/alsrows.h"
+#include "core/base/insort.h"
+#include "core/math/vec.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum
+{
+	OPTION_FACTORS,
+	OPTION_ITERATIONS,
+	OPTION_ALPHA,
+	OPTION_UNOBSERVED_WEIGHT,
+	OPTION_REGULARIZATION,
+	OPTION_REGULARIZATION_EXPONENT,
+	OPTION_SOLVER,
+	OPTION_CG_STEPS,
+	OPTION_INIT_STDDEV,
+	OPTION_TOLERANCE,
+	OPTION_SEED
+};
+
+static const char *const solvers[] = {"cg", "cholesky", NULL};
+
+static const RsOption options[] = {
+	[OPTION_FACTORS] = {"factors", RS_OPTION_INT, 64, 1, 2048, NULL,
+						"Length of the vector of a user or an item."},
+	[OPTION_ITERATIONS] = {"iterations", RS_OPTION_INT, 15, 1, 1000, NULL,
+						   "Most sweeps over users and items."},
+	[OPTION_ALPHA] = {"alpha", RS_OPTION_REAL, 1, 1e-6, 1e6, NULL,
+					  "Confidence in an event of weight 1."},
+	[OPTION_UNOBSERVED_WEIGHT] = {"unobserved_weight", RS_OPTION_REAL, 0.1, 0, 1e6, NULL,
+								  "Confidence that a user does not want any one item."},
+	[OPTION_REGULARIZATION] = {"regularization", RS_OPTION_REAL, 0.003, 0, 1e6, NULL,
+							   "Weight of the penalty on the length of vectors."},
+	[OPTION_REGULARIZATION_EXPONENT] = {"regularization_exponent", RS_OPTION_REAL, 1, 0, 2, NULL,
+										"How much more the vectors of frequent users and items "
+										"are penalized: 0 not, 1 in proportion."},
+	[OPTION_SOLVER] = {"solver", RS_OPTION_ENUM, RS_ALS_CG, 0, 1, solvers,
+					   "How a vector is solved for: by a few steps of conjugate gradient from its "
+					   "last value, or exactly."},
+	[OPTION_CG_STEPS] = {"cg_steps", RS_OPTION_INT, 3, 1, 1000, NULL,
+						 "Steps of conjugate gradient a vector and sweep."},
+	[OPTION_INIT_STDDEV] = {"init_stddev", RS_OPTION_REAL, 0.1, 1e-6, 1e3, NULL,
+							"Expected length of an item's vector at the start."},
+	[OPTION_TOLERANCE] = {"tolerance", RS_OPTION_REAL, 0, 0, 1, NULL,
+						  "Stop when the loss changes by less than this fraction of it."},
+	[OPTION_SEED] = {"seed", RS_OPTION_INT, 0, 0, 9007199254740992.0, NULL,
+					 "Start of the random numbers."},
+	{.name = NULL}};
+
+static void
+read_settings(const RsOptions *values, RsAlsSettings *settings)
+{
+	memset(settings, 0, sizeof(*settings));
+	settings->factors = (uint32_t) values->value[OPTION_FACTORS];
+	settings->width = ((size_t) settings->factors + 15) / 16 * 16;
+	settings->alpha = values->value[OPTION_ALPHA];
+	settings->unobserved = values->value[OPTION_UNOBSERVED_WEIGHT];
+	settings->regularization = values->value[OPTION_REGULARIZATION];
+	settings->exponent = values->value[OPTION_REGULARIZATION_EXPONENT];
+	settings->solver = (RsAlsSolver) values->value[OPTION_SOLVER];
+	settings->steps = (int) values->value[OPTION_CG_STEPS];
+}
+
+/* --- training --- */
+
+/* About normal (sum of four uniforms), mean 0, variance 1; the same for the
+ * same numbers, whatever was drawn before. */
+static double
+random_normal(uint64_t seed, uint64_t counter)
+{
+	uint64_t z = seed * 0xd1342543de82ef95u + (counter + 1) * 0x9e3779b97f4a7c15u;
+	double sum = 0;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	z ^= z >> 31;
+	for (int i = 0; i < 4; i++)
+		sum += ((double) ((z >> (16 * i)) & 0xffff) + 0.5) / 65536.0;
+	return (sum - 2.0) * 1.7320508075688772;
+}
+
+static RsStatus
+init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *values, RsAlsSide *items)
+{
+	double scale = values->value[OPTION_INIT_STDDEV] / sqrt((double) settings->factors);
+	uint64_t seed = (uint64_t) values->value[OPTION_SEED];
+
+	for (uint32_t i = 0; i < items->n; i++)
+	{
+		float *row = items->factors + i * settings->width;
+
+		if (i % 4096 == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
+		for (uint32_t f = 0; f < settings->factors; f++)
+			row[f] = (float) (scale * random_normal(seed, (uint64_t) i * settings->factors + f));
+	}
+	return RS_OK;
+}
+
+static RsStatus
+create_side(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *side)
+{
+	side->factors = rs_calloc(ctx, (size_t) side->n * settings->width, sizeof(float));
+	if (side->factors == NULL)
+		return ctx->status;
+	side->gram = rs_calloc(ctx, settings->width * settings->width, sizeof(float));
+	if (side->gram == NULL)
+		return ctx->status;
+	return rs_als_cut(ctx, settings, side);
+}
+
+static void
+free_side(RsContext *ctx, RsAlsSide *side)
+{
+	rs_free(ctx, side->factors);
+	rs_free(ctx, side->gram);
+	rs_free(ctx, side->piece_start);
+	rs_free(ctx, side->piece_loss);
+}
+
+/* One sweep over users and items; *loss is the objective after it. */
+static RsStatus
+sweep(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *users, RsAlsSide *items,
+	  RsAlsScratch *scratch, double *loss)
+{
+	double user_loss;
+	double user_penalty;
+	double item_penalty;
+	RsStatus status;
+
+	status = rs_als_solve(ctx, settings, users, items, scratch, &user_loss, &user_penalty);
+	if (status == RS_OK)
+		status = rs_als_gram(ctx, settings, users, scratch);
+	if (status == RS_OK)
+		status = rs_als_solve(ctx, settings, items, users, scratch, loss, &item_penalty);
+	if (status == RS_OK)
+		status = rs_als_gram(ctx, settings, items, scratch);
+	if (status != RS_OK)
+		return status;
+	*loss += user_penalty;
+	if (!isfinite(*loss) || !isfinite(rs_norm(items->gram, settings->width * settings->width)))
+		return RS_ERR_DIVERGED;
+	return RS_OK;
+}
+
+static RsStatus
+fit(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *users, RsAlsSide *items,
+	RsAlsScratch *scratch, RsModel *model)
+{
+	int iterations = (int) model->options.value[OPTION_ITERATIONS];
+	double tolerance = model->options.value[OPTION_TOLERANCE];
+	RsStatus status = rs_als_gram(ctx, settings, items, scratch);
+
+	model->iterations = 0;
+	model->loss = NAN;
+	rs_report(ctx, "fitting", 0, iterations, NAN);
+	while (status == RS_OK && model->iterations < iterations)
+	{
+		double before = model->loss;
+		double loss = NAN;
+
+		status = sweep(ctx, settings, users, items, scratch, &loss);
+		if (status == RS_ERR_DIVERGED)
+		{
+			rs_fail(ctx, status, "training diverged after %d iterations", model->iterations);
+			rs_hint(ctx, "Lower alpha or the weights, or raise regularization.");
+		}
+		if (status != RS_OK)
+			return status;
+		model->iterations++;
+		model->loss = loss;
+		rs_report(ctx, "fitting", model->iterations, iterations, loss);
+		if (tolerance > 0 && fabs(before - loss) <= tolerance * fabs(before))
+			break;
+	}
+	return status;
+}
+
+/* Close the gaps between rows of width and of factors; the model gets both. */
+static RsStatus
+hand_over(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *items, RsModel *model)
+{
+	uint32_t factors = settings->factors;
+	RsStatus status;
+
+	for (size_t i = 1; i < items->n; i++)
+		memmove(items->factors + i * factors, items->factors + i * settings->width,
+				factors * sizeof(float));
+	for (size_t i = 1; i < factors; i++)
+		memmove(items->gram + i * factors, items->gram + i * settings->width,
+				factors * sizeof(float));
+	status = rs_model_add(ctx, model, "item_factors", RS_F32, 2, items->n, factors, items->factors,
+						  true);
+	if (status != RS_OK)
+		return status;
+	items->factors = NULL;
+	status = rs_model_add(ctx, model, "gram", RS_F32, 2, factors, factors, items->gram, true);
+	if (status == RS_OK)
+		items->gram = NULL;
+	return status;
+}
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	RsAlsSettings settings;
+	RsAlsScratch scratch = {0};
+	RsAlsSide users = {.n = problem->n_users,
+					   .start = problem->user_start,
+					   .index = problem->user_item,
+					   .weight = problem->user_weight};
+	RsAlsSide items = {.n = problem->n_items,
+					   .start = problem->item_start,
+					   .index = problem->item_user,
+					   .weight = problem->item_weight};
+	RsStatus status;
+
+	read_settings(&model->options, &settings);
+	status = create_side(ctx, &settings, &items);
+	if (status == RS_OK)
+		status = create_side(ctx, &settings, &users);
+	if (status == RS_OK)
+		status =
+			rs_als_scratch_create(ctx, &settings, users.n > items.n ? users.n : items.n, &scratch);
+	if (status == RS_OK)
+		status = init_items(ctx, &settings, &model->options, &items);
+	if (status == RS_OK)
+		status = fit(ctx, &settings, &users, &items, &scratch, model);
+	free_side(ctx, &users);
+	rs_als_scratch_free(ctx, &scratch);
+	if (status == RS_OK)
+		status = hand_over(ctx, &settings, &items, model);
+	free_side(ctx, &items);
+	return status;
+}
+
+/* --- answering --- */
+
+static RsStatus
+check(RsContext *ctx, const RsModel *model)
+{
+	const RsTensor *factors = rs_model_tensor(model, "item_factors");
+	const RsTensor *gram = rs_model_tensor(model, "gram");
+	uint64_t n = (uint64_t) model->options.value[OPTION_FACTORS];
+
+	if (factors == NULL || factors->dtype != RS_F32 || factors->dims != 2 ||
+		factors->shape[0] != model->ids.n || factors->shape[1] != n)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_factors of the right shape");
+	if (gram == NULL || gram->dtype != RS_F32 || gram->dims != 2 || gram->shape[0] != n ||
+		gram->shape[1] != n)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no gram of the right shape");
+	return RS_OK;
+}
+
+typedef struct Cells
+{
+	uint32_t *item;
+	float *weight;
+} Cells;
+
+static inline bool
+cell_less(const void *array, uint64_t a, uint64_t b)
+{
+	const Cells *cells = array;
+
+	if (cells->item[a] != cells->item[b])
+		return cells->item[a] < cells->item[b];
+	return cells->weight[a] < cells->weight[b];
+}
+
+static inline void
+cell_swap(void *array, uint64_t a, uint64_t b)
+{
+	Cells *cells = array;
+	uint32_t item = cells->item[a];
+	float weight = cells->weight[a];
+
+	cells->item[a] = cells->item[b];
+	cells->weight[a] = cells->weight[b];
+	cells->item[b] = item;
+	cells->weight[b] = weight;
+}
+
+/* Sort by item and sum duplicates as rs_problem_build does; how many are left. */
+static size_t
+sum_duplicates(Cells *cells, size_t n)
+{
+	size_t to = 0;
+
+	rs_sort_in_place(NULL, cells, n, cell_less, cell_swap);
+	for (size_t i = 0; i < n;)
+	{
+		uint32_t item = cells->item[i];
+		double sum = 0;
+
+		for (; i < n && cells->item[i] == item; i++)
+			sum += cells->weight[i];
+		sum = sum > FLT_MAX ? FLT_MAX : sum < -FLT_MAX ? -FLT_MAX : sum;
+		if ((float) sum != 0.0f)
+		{
+			cells->item[to] = item;
+			cells->weight[to++] = (float) sum;
+		}
+	}
+	return to;
+}
+
+/* Solve the row of a user with these cells: a[k,k] is scratch, x the answer. */
+static bool
+fold_in(const RsAlsSettings *settings, const RsModel *model, const Cells *cells, size_t n, float *a,
+		float *x)
+{
+	size_t k = settings->factors;
+	const float *rows = rs_model_tensor(model, "item_factors")->data;
+	const float *gram = rs_model_tensor(model, "gram")->data;
+	float penalty = (float) rs_als_penalty(settings, n, model->ids.n);
+	float alpha = (float) settings->alpha;
+
+	memset(x, 0, k * sizeof(float));
+	for (size_t i = 0; i < k * k; i++)
+		a[i] = (float) settings->unobserved * gram[i];
+	for (size_t j = 0; j < n; j++)
+	{
+		if (cells->weight[j] > 0.0f)
+			rs_axpy(alpha * cells->weight[j], rows + cells->item[j] * k, x, k);
+		cells->weight[j] = alpha * fabsf(cells->weight[j]);
+	}
+	rs_add_outer(rows, cells->item, cells->weight, n, k, a);
+	for (size_t i = 0; i < k; i++)
+		a[i * k + i] += penalty;
+	return rs_solve_spd_upper(a, x, k) && isfinite(rs_dot(x, x, k));
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	RsAlsSettings settings;
+	Cells cells = {0};
+	float *a;
+	size_t n;
+
+	read_settings(&model->options, &settings);
+	if (history->n == 0)
+		return RS_OK;
+	cells.item = rs_alloc(ctx, history->n * (sizeof(uint32_t) + sizeof(float)));
+	if (cells.item == NULL)
+		return ctx->status;
+	cells.weight = (float *) (cells.item + history->n);
+	a = rs_alloc(ctx, (size_t) settings.factors * settings.factors * sizeof(float));
+	if (a == NULL)
+	{
+		rs_free(ctx, cells.item);
+		return ctx->status;
+	}
+	memcpy(cells.item, history->item, history->n * sizeof(uint32_t));
+	memcpy(cells.weight, history->weight, history->n * sizeof(float));
+	n = sum_duplicates(&cells, history->n);
+	/* a matrix that cannot be solved (strangers' bytes) says nothing of the user */
+	if (n > 0 && !fold_in(&settings, model, &cells, n, a, out))
+		memset(out, 0, settings.factors * sizeof(float));
+	rs_free(ctx, cells.item);
+	rs_free(ctx, a);
+	return RS_OK;
+}
+
+const RsAlgorithm rs_als = {
+	.name = "als",
+	.ordered = false,
+	.kind = RS_QUERY_FACTORS,
+	.options = options,
+	.train = train,
+	.check = check,
+	.query = query,
+};

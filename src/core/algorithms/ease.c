@@ -1,0 +1,175 @@
+/*
+ * ease.c
+ *		EASE: a linear model of items on items, in closed form.
+ *
+ * Minimises over B with zero diagonal (Steck 2019, "Embarrassingly shallow
+ * autoencoders for sparse data")
+ *
+ *		sum_u N_u^-e |x_u - x_u B|^2  +  |L^1/2 B|^2,   L = lambda + r diag(G)
+ *
+ * with G = sum_u N_u^-e x_u^T x_u and N_u the sum of squared weights of a user
+ * (the number of items where all weights are 1).  e = user_exponent; r =
+ * p / (1 - p) for p = dropout (EDLAE: Steck 2020, "Autoencoders that don't overfit
+ * towards the identity").  Then P = (G + L)^-1 and B_ij = -P_ij / P_jj.
+ *
+ * Where users are few the same P comes from a users x users system (Woodbury; see
+ * ease_fit.c).  B is kept dense up to `dense_items` items, else the strongest
+ * `neighbors` sources of each target.  Query: x B for the history x; a negative
+ * weight lowers what its item would raise.
+ */
+#include "core/algorithms/ease.h"
+
+#include "core/math/vec.h"
+
+#include <math.h>
+#include <string.h>
+
+static const RsOption options[] = {
+	{"regularization", RS_OPTION_REAL, 60, 1e-3, 1e9, NULL,
+	 "L2 penalty lambda: more for few or noisy events."},
+	{"user_exponent", RS_OPTION_REAL, 0.5, 0, 2, NULL,
+	 "How much users with many items count less."},
+	{"dropout", RS_OPTION_REAL, 0.1, 0, 0.99, NULL,
+	 "Share p of a history that is thought lost: adds p / (1 - p) of its own diagonal to the "
+	 "penalty."},
+	{"dense_items", RS_OPTION_INT, 8000, 0, 60000, NULL,
+	 "Up to so many items the model keeps all weights, 4 bytes times the square."},
+	{"neighbors", RS_OPTION_INT, 200, 1, RS_MAX_ITEMS, NULL,
+	 "Beyond dense_items: strongest sources kept for each target item."},
+	{.name = NULL},
+};
+
+/* B = -P / diag(P), in place, rows [begin, end). */
+static void
+divide_rows(void *arg, uint64_t begin, uint64_t end, int thread)
+{
+	RsEaseFit *fit = arg;
+	size_t n = fit->problem->n_items;
+	uint64_t i;
+	size_t j;
+
+	(void) thread;
+	for (i = begin; i < end; i++)
+	{
+		float *row = fit->items + i * n;
+		bool good = true;
+
+		for (j = 0; j < n; j++)
+		{
+			row[j] = row[j] == 0 ? 0 : -row[j] / fit->diagonal[j];
+			good = good && isfinite(row[j]);
+		}
+		row[i] = 0;
+		if (!good)
+			__atomic_store_n(&fit->bad, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* The strongest weights of a target: column of B = row of P, which is symmetric. */
+static void
+target_row(void *arg, uint32_t target, RsRowScratch *row, int thread)
+{
+	RsEaseFit *fit = arg;
+	uint32_t n = fit->problem->n_items;
+	float diagonal;
+	uint32_t i;
+
+	if (fit->items != NULL)
+		memcpy(row->sum, fit->items + (size_t) target * n, n * sizeof(float));
+	else
+		rs_ease_inverse_row(fit, target, row->sum, thread);
+	diagonal = row->sum[target];
+	row->sum[target] = 0;
+	for (i = 0; i < n; i++)
+	{
+		if (row->sum[i] == 0)
+			continue;
+		row->sum[i] = diagonal > 0 ? -row->sum[i] / diagonal : NAN;
+		row->mark[i] = 1;
+		row->touched[row->n++] = i;
+	}
+}
+
+/* P, whole, becomes the dense tensor. */
+static RsStatus
+keep_dense(RsContext *ctx, RsEaseFit *fit, RsModel *model)
+{
+	size_t n = fit->problem->n_items;
+	RsStatus status;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		fit->diagonal[i] = fit->items[i * n + i];
+	status = rs_parallel_for(ctx, n, 64, divide_rows, fit);
+	if (status == RS_OK && fit->bad)
+		status = rs_fail(ctx, RS_ERR_DIVERGED, "weights between items are not finite");
+	if (status == RS_OK)
+		status = rs_model_add(ctx, model, "item_weights", RS_F32, 2, n, n, fit->items, true);
+	if (status == RS_OK)
+		fit->items = NULL;
+	return status;
+}
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	const double *option = model->options.value;
+	RsEaseFit fit = {.problem = problem,
+					 .option = option,
+					 .dense = problem->n_items <= option[RS_EASE_DENSE_ITEMS]};
+	RsRowPlan plan = {.n_items = problem->n_items,
+					  .neighbors = (uint32_t) option[RS_EASE_NEIGHBORS],
+					  .by_target = true,
+					  .phase = "choosing neighbors",
+					  .body = target_row,
+					  .arg = &fit};
+	RsStatus status = rs_ease_solve(ctx, &fit);
+
+	if (status == RS_OK)
+		status = fit.dense ? keep_dense(ctx, &fit, model) : rs_item_rows_build(ctx, &plan, model);
+	rs_ease_free(ctx, &fit);
+	if (status == RS_OK)
+		model->iterations = 1;
+	return status;
+}
+
+static RsStatus
+check(RsContext *ctx, const RsModel *model)
+{
+	const RsTensor *dense = rs_model_tensor(model, "item_weights");
+
+	if (dense == NULL)
+		return rs_item_rows_check(ctx, model);
+	if (dense->dtype != RS_F32 || dense->dims != 2 || dense->shape[0] != model->ids.n ||
+		dense->shape[1] != model->ids.n)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_weights of the right shape");
+	return RS_OK;
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	const RsTensor *dense = rs_model_tensor(model, "item_weights");
+	size_t n = model->ids.n;
+	uint32_t i;
+
+	if (dense == NULL)
+		return rs_item_rows_query(ctx, model, history, out);
+	for (i = 0; i < history->n; i++)
+	{
+		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
+		rs_axpy(history->weight[i], (const float *) dense->data + history->item[i] * n, out, n);
+	}
+	return RS_OK;
+}
+
+const RsAlgorithm rs_ease = {
+	.name = "ease",
+	.ordered = false,
+	.kind = RS_QUERY_SCORES,
+	.options = options,
+	.train = train,
+	.check = check,
+	.query = query,
+};

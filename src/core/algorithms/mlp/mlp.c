@@ -1,0 +1,400 @@
+/*
+ * mlp.c
+ *		A multilayer perceptron: features and history in, a score for every item out.
+ *
+ *		x = [features, mean of history.weight over the items of the history]
+ *		h = activation(layers.n.weight · … activation(layers.0.weight · x + layers.0.bias))
+ *		score_i = output.weight_i · h + output.bias_i
+ *
+ * trained by softmax cross entropy and Adam (mlp_fit.c).  h with a 1 appended is
+ * the query, output.weight with output.bias appended are the items' factors, so
+ * the exact top k answers as for every model of factors.
+ *
+ * The history of an event in training is everything else that the user did, or,
+ * where events have a time, the last of what was before it; of a query, all of
+ * it.  Items of a weight that is not positive are left out of it.
+ */
+#include "core/model/algorithm.h"
+#include "core/encoding/encoder.h"
+#include "core/base/insort.h"
+#include "core/algorithms/mlp/mlp.h"
+#include "core/math/vec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum
+{
+	OPTION_HIDDEN,
+	OPTION_ACTIVATION,
+	OPTION_EPOCHS,
+	OPTION_BATCH_SIZE,
+	OPTION_LEARNING_RATE,
+	OPTION_DROPOUT,
+	OPTION_WEIGHT_DECAY,
+	OPTION_VALIDATION_FRACTION,
+	OPTION_PATIENCE,
+	OPTION_SAMPLES,
+	OPTION_SAMPLER,
+	OPTION_HISTORY,
+	OPTION_HISTORY_LENGTH,
+	OPTION_SEED
+};
+
+static const char *const activations[] = {"relu", "tanh", "sigmoid", NULL};
+static const char *const samplers[] = {"log_uniform", "uniform", NULL};
+
+static const RsOption options[] = {
+	[OPTION_HIDDEN] = {"hidden", RS_OPTION_LIST, 128, 1, 4096, NULL,
+					   "Widths of the hidden layers, [] for none."},
+	[OPTION_ACTIVATION] = {"activation", RS_OPTION_ENUM, RS_RELU, 0, 2, activations,
+						   "What a hidden layer does to its sums."},
+	[OPTION_EPOCHS] = {"epochs", RS_OPTION_INT, 10, 1, 10000, NULL,
+					   "Most passes over the examples."},
+	[OPTION_BATCH_SIZE] = {"batch_size", RS_OPTION_INT, 256, 1, 65536, NULL,
+						   "Examples of one step."},
+	[OPTION_LEARNING_RATE] = {"learning_rate", RS_OPTION_REAL, 0.001, 1e-9, 1e6, NULL,
+							  "Length of Adam's steps."},
+	[OPTION_DROPOUT] = {"dropout", RS_OPTION_REAL, 0, 0, 0.99, NULL,
+						"Share of hidden units that are left out for an example."},
+	[OPTION_WEIGHT_DECAY] = {"weight_decay", RS_OPTION_REAL, 0, 0, 1e3, NULL,
+							 "Decoupled weight decay (AdamW) of weights, not of biases."},
+	[OPTION_VALIDATION_FRACTION] = {"validation_fraction", RS_OPTION_REAL, 0, 0, 0.9, NULL,
+									"Share of the examples that is held out and measured."},
+	[OPTION_PATIENCE] = {"patience", RS_OPTION_INT, 0, 0, 10000, NULL,
+						 "Epochs without a lower validation loss before training ends with the "
+						 "weights of the best one, 0 for never."},
+	[OPTION_SAMPLES] = {"samples", RS_OPTION_INT, 0, 0, RS_MAX_ITEMS, NULL,
+						"Items that a batch's targets are told from, 0 for all."},
+	[OPTION_SAMPLER] = {"sampler", RS_OPTION_ENUM, RS_SAMPLER_LOG_UNIFORM, 0, 1, samplers,
+						"How these items are drawn: by rank of popularity, or uniformly."},
+	[OPTION_HISTORY] = {"history", RS_OPTION_INT, 0, 0, 1024, NULL,
+						"Length of the embedding of an item of the history, 0 for no history."},
+	[OPTION_HISTORY_LENGTH] = {"history_length", RS_OPTION_INT, 100, 1, 10000, NULL,
+							   "Most items of the history that one example learns from, drawn anew "
+							   "each epoch."},
+	[OPTION_SEED] = {"seed", RS_OPTION_INT, 0, 0, 9007199254740992.0, NULL,
+					 "Start of the random numbers."},
+	{.name = NULL}};
+
+static void
+read_settings(const RsOptions *values, RsMlpSettings *set)
+{
+	memset(set, 0, sizeof(*set));
+	set->hidden = (int) values->value[OPTION_HIDDEN];
+	for (int l = 0; l < set->hidden; l++)
+		set->width[l] = (uint32_t) values->list[l];
+	set->activation = (RsActivation) values->value[OPTION_ACTIVATION];
+	set->epochs = (int) values->value[OPTION_EPOCHS];
+	set->batch = (uint32_t) values->value[OPTION_BATCH_SIZE];
+	set->learning_rate = values->value[OPTION_LEARNING_RATE];
+	set->dropout = values->value[OPTION_DROPOUT];
+	set->weight_decay = values->value[OPTION_WEIGHT_DECAY];
+	set->validation = values->value[OPTION_VALIDATION_FRACTION];
+	set->patience = (int) values->value[OPTION_PATIENCE];
+	set->samples = (uint32_t) values->value[OPTION_SAMPLES];
+	set->sampler = (RsSampler) values->value[OPTION_SAMPLER];
+	set->history = (uint32_t) values->value[OPTION_HISTORY];
+	set->history_length = (uint32_t) values->value[OPTION_HISTORY_LENGTH];
+	set->seed = (uint64_t) values->value[OPTION_SEED];
+}
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	const RsTensor *popularity = rs_model_tensor(model, "item_popularity");
+	RsMlpSettings set;
+	RsMlp net;
+	RsStatus status;
+
+	read_settings(&model->options, &set);
+	set.items = problem->n_items;
+	set.features = problem->features != NULL ? rs_features_width(problem->features) : 0;
+	if (set.features + set.history == 0)
+	{
+		rs_fail(ctx, RS_ERR_PARAM, "there is nothing to learn from: no features and no history");
+		rs_hint(ctx, "Give features, or set option history to the length of an embedding.");
+		return RS_ERR_PARAM;
+	}
+	if (set.patience > 0 && !(set.validation > 0))
+	{
+		rs_fail(ctx, RS_ERR_PARAM, "option \"patience\" needs \"validation_fraction\"");
+		rs_hint(ctx, "Hold out some examples, for example {\"validation_fraction\": 0.1}.");
+		return RS_ERR_PARAM;
+	}
+	status = rs_mlp_create(ctx, &set, popularity->data, &net);
+	if (status == RS_OK)
+		status = rs_mlp_init(ctx, &net);
+	if (status == RS_OK)
+		status = rs_mlp_fit(ctx, problem, &net, model);
+	if (status == RS_OK)
+		status = rs_mlp_export(ctx, &net, model);
+	rs_mlp_free(ctx, &net);
+	return status;
+}
+
+/* --- answering --- */
+
+/* Is the tensor of this shape?  columns 0: of one dimension. */
+static bool
+has_shape(const RsTensor *tensor, uint64_t rows, uint64_t columns)
+{
+	return tensor != NULL && tensor->dtype == RS_F32 && tensor->dims == (columns > 0 ? 2 : 1) &&
+		   tensor->shape[0] == rows && (columns == 0 || tensor->shape[1] == columns);
+}
+
+/* Weights and biases of layer l of a model; the output layer is the last. */
+static void
+layer_tensors(const RsModel *model, int l, const RsTensor **weight, const RsTensor **bias)
+{
+	char name[32];
+
+	if (l == (int) model->options.value[OPTION_HIDDEN])
+	{
+		*weight = rs_model_tensor(model, "output.weight");
+		*bias = rs_model_tensor(model, "output.bias");
+		return;
+	}
+	snprintf(name, sizeof(name), "layers.%d.weight", l);
+	*weight = rs_model_tensor(model, name);
+	snprintf(name, sizeof(name), "layers.%d.bias", l);
+	*bias = rs_model_tensor(model, name);
+}
+
+/* Floats of the input of the first layer. */
+static uint64_t
+input_width(const RsModel *model)
+{
+	const RsTensor *weight;
+	const RsTensor *bias;
+
+	layer_tensors(model, 0, &weight, &bias);
+	return weight != NULL && weight->dims == 2 ? weight->shape[1] : 0;
+}
+
+uint32_t
+rs_mlp_features(const RsModel *model)
+{
+	return (uint32_t) (input_width(model) - (uint64_t) model->options.value[OPTION_HISTORY]);
+}
+
+/* Does the encoder of a model make the features that it takes? */
+static RsStatus
+check_encoder(RsContext *ctx, const RsModel *model, const RsTensor *tensor)
+{
+	RsEncoder *encoder;
+	uint32_t width;
+
+	if (tensor->dtype != RS_U8 || tensor->dims != 1)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no encoder of the right shape");
+	if (rs_encoder_read(ctx, tensor->data, (size_t) tensor->shape[0], &encoder) != RS_OK)
+		return ctx->status;
+	width = rs_encoder_width(encoder);
+	rs_encoder_free(ctx, encoder);
+	if (width != rs_mlp_features(model))
+		return rs_fail(ctx, RS_ERR_BYTES, "model takes %u features, its encoder makes %u",
+					   rs_mlp_features(model), width);
+	return RS_OK;
+}
+
+static RsStatus
+check(RsContext *ctx, const RsModel *model)
+{
+	const double *option = model->options.value;
+	int hidden = (int) option[OPTION_HIDDEN];
+	uint64_t history = (uint64_t) option[OPTION_HISTORY];
+	uint64_t in = input_width(model);
+	const RsTensor *encoder = rs_model_tensor(model, "encoder");
+	int known = rs_model_tensor(model, "item_popularity") != NULL;
+
+	if (in == 0 || in < history || in - history > RS_MLP_MAX_FEATURES)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has a first layer of the wrong width");
+	for (int l = 0; l <= hidden; l++)
+	{
+		uint64_t out = l < hidden ? (uint64_t) model->options.list[l] : model->ids.n;
+		const RsTensor *weight;
+		const RsTensor *bias;
+
+		layer_tensors(model, l, &weight, &bias);
+		if (!has_shape(weight, out, in) || !has_shape(bias, out, 0))
+			return rs_fail(ctx, RS_ERR_BYTES, "model has no layer %d of the right shape", l);
+		in = out;
+		known += 2;
+	}
+	if (history > 0 && !has_shape(rs_model_tensor(model, "history.weight"), model->ids.n, history))
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no history.weight of the right shape");
+	known += history > 0;
+	known += encoder != NULL;
+	if (known != model->n_tensors)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has a tensor that is unknown");
+	return encoder != NULL ? check_encoder(ctx, model, encoder) : RS_OK;
+}
+
+/* output.weight with output.bias as its last column. */
+static float *
+factors(RsContext *ctx, const RsModel *model, uint32_t *columns)
+{
+	const RsTensor *weight = rs_model_tensor(model, "output.weight");
+	const RsTensor *bias = rs_model_tensor(model, "output.bias");
+	size_t width = weight->shape[1];
+	float *out = rs_alloc(ctx, weight->shape[0] * (width + 1) * sizeof(float));
+
+	if (out == NULL)
+		return NULL;
+	for (size_t i = 0; i < weight->shape[0]; i++)
+	{
+		memcpy(out + i * (width + 1), (const float *) weight->data + i * width,
+			   width * sizeof(float));
+		out[i * (width + 1) + width] = ((const float *) bias->data)[i];
+	}
+	*columns = (uint32_t) width + 1;
+	return out;
+}
+
+/* --- a query --- */
+
+typedef struct Cells
+{
+	uint32_t *item;
+	float *weight;
+} Cells;
+
+static inline bool
+cell_less(const void *array, uint64_t a, uint64_t b)
+{
+	const Cells *cells = array;
+
+	return cells->item[a] < cells->item[b];
+}
+
+static inline void
+cell_swap(void *array, uint64_t a, uint64_t b)
+{
+	Cells *cells = array;
+	uint32_t item = cells->item[a];
+	float weight = cells->weight[a];
+
+	cells->item[a] = cells->item[b];
+	cells->weight[a] = cells->weight[b];
+	cells->item[b] = item;
+	cells->weight[b] = weight;
+}
+
+/* Mean of the embeddings of the items whose weights sum to more than 0. */
+static RsStatus
+mean_history(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	const RsTensor *embedding = rs_model_tensor(model, "history.weight");
+	size_t width = embedding->shape[1];
+	Cells cells;
+	uint32_t n = 0;
+	RsStatus status;
+
+	if (history->n == 0)
+		return RS_OK;
+	cells.item = rs_alloc(ctx, (size_t) history->n * 2 * sizeof(uint32_t));
+	if (cells.item == NULL)
+		return ctx->status;
+	cells.weight = (float *) (cells.item + history->n);
+	memcpy(cells.item, history->item, history->n * sizeof(uint32_t));
+	memcpy(cells.weight, history->weight, history->n * sizeof(float));
+	status = rs_sort_in_place(ctx, &cells, history->n, cell_less, cell_swap);
+	if (status == RS_OK)
+	{
+		for (uint32_t i = 0; i < history->n;)
+		{
+			uint32_t item = cells.item[i];
+			double sum = 0;
+
+			for (; i < history->n && cells.item[i] == item; i++)
+				sum += cells.weight[i];
+			if (!(sum > 0))
+				continue;
+			rs_axpy(1, (const float *) embedding->data + item * width, out, width);
+			n++;
+		}
+	}
+	for (size_t j = 0; j < width && n > 0; j++)
+		out[j] /= (float) n;
+	rs_free(ctx, cells.item);
+	return status;
+}
+
+/* One layer of a query: y = activation(W x + b). */
+static void
+forward(const RsModel *model, int l, const float *x, float *y)
+{
+	RsActivation activation = (RsActivation) model->options.value[OPTION_ACTIVATION];
+	const RsTensor *weight;
+	const RsTensor *bias;
+	size_t out;
+
+	layer_tensors(model, l, &weight, &bias);
+	out = weight->shape[0];
+	rs_dot_rows(x, weight->data, out, weight->shape[1], y);
+	for (size_t j = 0; j < out; j++)
+	{
+		float v = y[j] + ((const float *) bias->data)[j];
+
+		y[j] = activation == RS_RELU   ? (v > 0 ? v : 0)
+			   : activation == RS_TANH ? tanhf(v)
+									   : 1 / (1 + expf(-v));
+	}
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	int hidden = (int) model->options.value[OPTION_HIDDEN];
+	uint32_t features = rs_mlp_features(model);
+	size_t widest = input_width(model);
+	float *x;
+	RsStatus status = RS_OK;
+
+	if (history->features != NULL && history->n_features != features)
+	{
+		rs_fail(ctx, RS_ERR_PARAM, "the model takes %u features, not %u", features,
+				history->n_features);
+		return RS_ERR_PARAM;
+	}
+	/* without any input all users would look alike: popularity says that better */
+	if (history->features == NULL && (history->n == 0 || model->options.value[OPTION_HISTORY] == 0))
+		return RS_OK;
+	for (int l = 0; l < hidden; l++)
+		widest = model->options.list[l] > widest ? (size_t) model->options.list[l] : widest;
+	x = rs_calloc(ctx, 2 * widest, sizeof(float));
+	if (x == NULL)
+		return ctx->status;
+	if (history->features != NULL && features > 0)
+		memcpy(x, history->features, features * sizeof(float));
+	if (model->options.value[OPTION_HISTORY] > 0)
+		status = mean_history(ctx, model, history, x + features);
+	if (status == RS_OK)
+	{
+		size_t width = rs_model_tensor(model, "output.weight")->shape[1];
+
+		for (int l = 0; l < hidden; l++)
+			forward(model, l, x + (l % 2) * widest, x + ((l + 1) % 2) * widest);
+		memcpy(out, x + (hidden % 2) * widest, width * sizeof(float));
+		out[width] = 1;
+		for (size_t j = 0; j < width; j++)
+			if (!(fabsf(out[j]) < INFINITY)) /* weights of strangers may overflow */
+				memset(out, 0, (width + 1) * sizeof(float));
+	}
+	rs_free(ctx, x);
+	return status;
+}
+
+const RsAlgorithm rs_mlp = {
+	.name = "mlp",
+	.ordered = false,
+	.may_order = true,
+	.features = true,
+	.kind = RS_QUERY_FACTORS,
+	.options = options,
+	.train = train,
+	.check = check,
+	.factors = factors,
+	.query = query,
+};

@@ -1,0 +1,54 @@
+/*
+ * popularity.c
+ *		The most popular items, the same for everybody.
+ *
+ * score(i) = sum over users of w_ui, never below 0.  Decay by age is in the
+ * weights already.  The baseline that every other algorithm has to beat, and
+ * what fills up a list where an algorithm has nothing to say.
+ */
+#include "core/model/algorithm.h"
+
+#include <string.h>
+
+static const RsOption options[] = {{.name = NULL}};
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	(void) problem;
+	rs_report(ctx, "counting", 1, 1, model->loss);
+	model->iterations = 1; /* rs_train has added item_popularity */
+	return RS_OK;
+}
+
+static RsStatus
+check(RsContext *ctx, const RsModel *model)
+{
+	const RsTensor *tensor = rs_model_tensor(model, "item_popularity");
+
+	if (tensor == NULL || tensor->dtype != RS_F32 || tensor->dims != 1 ||
+		tensor->shape[0] != model->ids.n)
+		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_popularity of the right shape");
+	return RS_OK;
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	const RsTensor *tensor = rs_model_tensor(model, "item_popularity");
+
+	(void) ctx;
+	(void) history;
+	memcpy(out, tensor->data, (size_t) model->ids.n * sizeof(float));
+	return RS_OK;
+}
+
+const RsAlgorithm rs_popularity = {
+	.name = "popularity",
+	.ordered = false,
+	.kind = RS_QUERY_SCORES,
+	.options = options,
+	.train = train,
+	.check = check,
+	.query = query,
+};

@@ -1,0 +1,227 @@
+/*
+ * sequence.c
+ *		What follows what: an item-item model of ordered histories.
+ *
+ *		S_ij = sum over pairs (i earlier, j later in one history) of
+ *		       w_i w_j exp(-(gap - 1) / tau)   / (d_i^a d_j^b)
+ *
+ * gap in positions, tau = decay; a pair the other way round counts `backward`
+ * times as much; d = sum of absolute weights of an item's events (occurrences
+ * where all weights are 1); a, b = source_exponent, target_exponent.  A query
+ * adds the rows of a history, each times its weight and exp(-age / tau_q), age in
+ * positions from the last event, tau_q = query_decay.  An item-based Markov model
+ * with decay, in the line of Garcin et al. 2013 and Ludewig & Jannach 2018
+ * (sequential rules).  A negative weight lowers what follows an item.
+ *
+ * Pairs whose factor is below 0.001 are left out.
+ */
+#include "core/algorithms/item_rows.h"
+
+#include "core/data/events.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SMALLEST_FACTOR 1e-3
+#define LARGEST_WINDOW 1024
+
+enum
+{
+	DECAY,
+	SOURCE_EXPONENT,
+	TARGET_EXPONENT,
+	QUERY_DECAY,
+	BACKWARD,
+	NEIGHBORS
+};
+
+static const RsOption options[] = {
+	{"decay", RS_OPTION_REAL, 10, 0.1, 100, NULL,
+	 "Positions after which a pair of events counts 1/e as much as neighbours do."},
+	{"source_exponent", RS_OPTION_REAL, 0.5, 0, 2, NULL,
+	 "How much frequent items of the history count less."},
+	{"target_exponent", RS_OPTION_REAL, 0.2, 0, 2, NULL,
+	 "How much frequent items are recommended less."},
+	{"query_decay", RS_OPTION_REAL, 3, 0.01, 1e9, NULL,
+	 "Positions after which an event of the history counts 1/e as much as the last one does."},
+	{"backward", RS_OPTION_REAL, 0.5, 0, 1, NULL,
+	 "What a pair counts against its order, as a share of what it counts in order."},
+	{"neighbors", RS_OPTION_INT, 200, 0, RS_MAX_ITEMS, NULL,
+	 "Strongest followers kept of each item, 0 for all."},
+	{.name = NULL},
+};
+
+typedef struct SequenceFit
+{
+	const RsProblem *problem;
+	uint64_t *start;      /* [n_items + 1] into at and user */
+	uint64_t *at;         /* [n_events] positions of the item's events */
+	uint32_t *user;       /* [n_events] whose they are */
+	double *source_scale; /* [n_items] d^-a */
+	double *target_scale; /* [n_items] d^-b */
+	float forward[LARGEST_WINDOW];
+	float backward[LARGEST_WINDOW];
+	uint64_t window;
+} SequenceFit;
+
+/* All followers of one item. */
+static void
+source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
+{
+	const SequenceFit *fit = arg;
+	const RsProblem *problem = fit->problem;
+	const uint32_t *other = problem->seq_item;
+	const float *weight = problem->seq_weight;
+	uint64_t i;
+	uint32_t k;
+
+	(void) thread;
+	for (i = fit->start[item]; i < fit->start[item + 1]; i++)
+	{
+		uint64_t at = fit->at[i];
+		uint64_t begin = problem->seq_start[fit->user[i]];
+		uint64_t end = problem->seq_start[fit->user[i] + 1];
+		uint64_t ahead = end - at - 1 < fit->window ? end - at - 1 : fit->window;
+		uint64_t behind = at - begin < fit->window ? at - begin : fit->window;
+		uint64_t gap;
+
+		for (gap = 1; gap <= ahead; gap++)
+			if (other[at + gap] != item)
+				rs_row_add(row, other[at + gap],
+						   weight[at] * weight[at + gap] * fit->forward[gap - 1]);
+		for (gap = 1; gap <= behind; gap++)
+			if (other[at - gap] != item)
+				rs_row_add(row, other[at - gap],
+						   weight[at] * weight[at - gap] * fit->backward[gap - 1]);
+	}
+	for (k = 0; k < row->n; k++)
+	{
+		uint32_t target = row->touched[k];
+
+		row->sum[target] =
+			(float) (row->sum[target] * fit->source_scale[item] * fit->target_scale[target]);
+	}
+}
+
+/* Where each item's events are; and the scales. */
+static RsStatus
+index_events(RsContext *ctx, SequenceFit *fit, const double *option)
+{
+	const RsProblem *problem = fit->problem;
+	uint64_t i;
+	uint32_t user;
+
+	for (i = 0; i < problem->n_events; i++)
+	{
+		if (i % RS_POLL_EVENTS == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
+		fit->start[problem->seq_item[i]]++;
+		fit->source_scale[problem->seq_item[i]] += fabs((double) problem->seq_weight[i]);
+	}
+	rs_counts_to_starts(fit->start, problem->n_items);
+	for (user = 0; user < problem->n_users; user++)
+	{
+		for (i = problem->seq_start[user]; i < problem->seq_start[user + 1]; i++)
+		{
+			uint64_t to = fit->start[problem->seq_item[i]]++;
+
+			if (i % RS_POLL_EVENTS == 0 && rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
+			fit->at[to] = i;
+			fit->user[to] = user;
+		}
+	}
+	rs_restore_starts(fit->start, problem->n_items);
+	for (i = 0; i < problem->n_items; i++)
+	{
+		double count = fit->source_scale[i];
+
+		fit->source_scale[i] = count > 0 ? pow(count, -option[SOURCE_EXPONENT]) : 0;
+		fit->target_scale[i] = count > 0 ? pow(count, -option[TARGET_EXPONENT]) : 0;
+	}
+	return RS_OK;
+}
+
+static RsStatus
+fit_sequences(RsContext *ctx, SequenceFit *fit, RsModel *model)
+{
+	const RsProblem *problem = fit->problem;
+	const double *option = model->options.value;
+	RsRowPlan plan = {.n_items = problem->n_items,
+					  .neighbors = (uint32_t) option[NEIGHBORS],
+					  .by_target = false,
+					  .phase = "counting followers",
+					  .body = source_row,
+					  .arg = fit};
+	RsStatus status;
+
+	for (fit->window = 0; fit->window < LARGEST_WINDOW; fit->window++)
+	{
+		double factor = exp(-(double) fit->window / option[DECAY]);
+
+		if (factor < SMALLEST_FACTOR)
+			break;
+		fit->forward[fit->window] = (float) factor;
+		fit->backward[fit->window] = (float) (factor * option[BACKWARD]);
+	}
+	if ((fit->start = rs_calloc(ctx, (size_t) problem->n_items + 1, sizeof(uint64_t))) == NULL ||
+		(fit->source_scale = rs_calloc(ctx, problem->n_items, sizeof(double))) == NULL ||
+		(fit->target_scale = rs_calloc(ctx, problem->n_items, sizeof(double))) == NULL ||
+		(fit->at = rs_alloc(ctx, problem->n_events * sizeof(uint64_t))) == NULL ||
+		(fit->user = rs_alloc(ctx, problem->n_events * sizeof(uint32_t))) == NULL)
+		return ctx->status;
+	status = index_events(ctx, fit, option);
+	if (status == RS_OK)
+		status = rs_item_rows_build(ctx, &plan, model);
+	return status;
+}
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	SequenceFit *fit = rs_calloc(ctx, 1, sizeof(SequenceFit));
+	RsStatus status;
+
+	if (fit == NULL)
+		return ctx->status;
+	fit->problem = problem;
+	status = fit_sequences(ctx, fit, model);
+	rs_free(ctx, fit->start);
+	rs_free(ctx, fit->source_scale);
+	rs_free(ctx, fit->target_scale);
+	rs_free(ctx, fit->at);
+	rs_free(ctx, fit->user);
+	rs_free(ctx, fit);
+	if (status == RS_OK)
+		model->iterations = 1;
+	return status;
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	double query_decay = model->options.value[QUERY_DECAY];
+	uint32_t i;
+
+	for (i = 0; i < history->n; i++)
+	{
+		double recency = exp(-(double) (history->n - 1 - i) / query_decay);
+		float scale = (float) (history->weight[i] * recency);
+
+		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
+		if (scale != 0)
+			rs_item_rows_add(model, history->item[i], scale, out);
+	}
+	return RS_OK;
+}
+
+const RsAlgorithm rs_sequence = {
+	.name = "sequence",
+	.ordered = true,
+	.kind = RS_QUERY_SCORES,
+	.options = options,
+	.train = train,
+	.check = rs_item_rows_check,
+	.query = query,
+};

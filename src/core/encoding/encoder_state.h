@@ -1,0 +1,127 @@
+/*
+ * encoder_state.h
+ *		What the files of the encoder share: its columns with their steps.
+ */
+#ifndef RS_ENCODER_STATE_H
+#define RS_ENCODER_STATE_H
+
+#include "core/encoding/encoder.h"
+#include "core/base/json_read.h"
+#include "core/base/json_write.h"
+#include "core/encoding/vocabulary.h"
+
+typedef enum RsScale
+{
+	RS_SCALE_NONE,
+	RS_SCALE_STANDARD,
+	RS_SCALE_MIN_MAX,
+	RS_SCALE_MAX_ABS,
+	RS_SCALE_ROBUST
+} RsScale;
+
+typedef enum RsEncode
+{
+	RS_ENCODE_NONE, /* the number itself */
+	RS_ENCODE_INDEX,
+	RS_ENCODE_ONE_HOT,
+	RS_ENCODE_MULTI_HOT,
+	RS_ENCODE_HASH
+} RsEncode;
+
+typedef enum RsUnseen
+{
+	RS_UNSEEN_ERROR,
+	RS_UNSEEN_KEEP,   /* a category of its own, the last */
+	RS_UNSEEN_IGNORE, /* zeros */
+	RS_UNSEEN_SKIP    /* no vector for this row */
+} RsUnseen;
+
+extern const char *const rs_scale_words[];
+extern const char *const rs_encode_words[];
+extern const char *const rs_unseen_words[];
+
+typedef struct RsColumn
+{
+	char *name;
+	uint32_t name_length;
+	bool number; /* a number comes in: no encode, or bucketize first */
+	bool imputed;
+	double impute_number;
+	RsText impute_text;
+	bool log; /* ln(1 + x) */
+	RsScale scale;
+	double center;
+	double divisor;    /* 0: the column was constant */
+	uint32_t n_splits; /* bucket i is [split i, split i + 1), the last one closed */
+	double *splits;
+	RsEncode encode;
+	RsUnseen unseen;
+	bool drop_last;
+	RsText separator; /* data NULL: none */
+	uint32_t size;    /* of hash */
+	RsVocabulary vocabulary;
+	uint32_t n;     /* categories or buckets, the one for unseen not counted */
+	uint32_t first; /* position */
+	uint32_t width;
+} RsColumn;
+
+struct RsEncoder
+{
+	uint64_t rows; /* fitted on */
+	uint32_t n;
+	uint32_t room;
+	uint32_t width;
+	RsColumn *columns;
+};
+
+extern RsStatus rs_encoder_create(RsContext *ctx, RsEncoder **encoder);
+
+/* A new last column, zeroed, or NULL. */
+extern RsColumn *rs_encoder_push(RsContext *ctx, RsEncoder *encoder);
+
+/* What is wrong with the steps of a column, as a clause, or NULL. */
+extern const char *rs_column_fault(const RsColumn *column);
+
+/* At least three, as Spark wants them, and strictly ascending? */
+extern bool rs_splits_ascend(const double *splits, uint32_t n);
+
+/* Has an earlier column the name of column i? */
+extern bool rs_encoder_name_taken(const RsEncoder *encoder, uint32_t i);
+
+/* Set n, first and width of every column from its steps; RS_ERR_LIMIT. */
+extern RsStatus rs_encoder_layout(RsContext *ctx, RsEncoder *encoder);
+
+/* A copy with a NUL behind it. */
+extern char *rs_text_copy(RsContext *ctx, const char *text, size_t length);
+
+/* Bytes of a text to show in a message: at most 60, no half UTF-8 character. */
+extern int rs_text_shown(const char *text, size_t length);
+
+/* The next part of a text cut at a separator; false after the last.  Empty
+ * parts are passed over. */
+extern bool rs_text_part(RsText *rest, RsText separator, RsText *part);
+
+/* MurmurHash3 x86 32 bits, as Spark's HashingTF and FeatureHasher have it. */
+extern uint32_t rs_murmur3(const void *bytes, size_t length, uint32_t seed);
+
+/* ln(1 + x), or NaN where x <= -1. */
+extern double rs_log1p(double x);
+
+/* --- reading JSON (encoder_bytes.c, vocabulary_bytes.c); what fails sets json->failed or, out of
+ * memory, ctx->status --- */
+extern char *rs_json_copy_text(RsContext *ctx, RsJson *json, uint32_t *length);
+
+/* A number, or "infinity" or "-infinity". */
+extern bool rs_json_bound(RsJson *json, double *value);
+
+/* Index of the string that comes next in words, or -1. */
+extern int rs_json_word(RsJson *json, const char *const *words);
+
+/* ["M", "F"] into an empty vocabulary; false also where one is there twice. */
+extern bool rs_json_categories(RsContext *ctx, RsJson *json, RsVocabulary *v);
+extern void rs_json_put_categories(RsJsonOut *out, const RsVocabulary *v);
+
+/* [number, ...]; NULL on failure. */
+extern double *rs_json_bounds(RsContext *ctx, RsJson *json, uint32_t *n);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * model.h
+ *		A model: an algorithm, its options, an item dictionary and named tensors.
+ *
+ * It knows items, not users.  Items are numbered 0 .. n_items-1 in ascending
+ * order of id, so "ties by item id" is "ties by number".  As bytes a model is a
+ * safetensors file (modelbytes.c draws it).
+ */
+#ifndef RS_MODEL_H
+#define RS_MODEL_H
+
+#include "core/base/context.h"
+#include "core/model/options.h"
+
+#define RS_FORMAT_VERSION 1
+#define RS_LIBRARY_VERSION "1.0.0"
+#define RS_MAX_TENSORS 24
+#define RS_MAX_ITEMS 100000000
+
+typedef enum RsIdType
+{
+	RS_ID_BIGINT,
+	RS_ID_UUID,
+	RS_ID_TEXT
+} RsIdType;
+
+/* Strictly ascending: by number, or by memcmp then length. */
+typedef struct RsIds
+{
+	RsIdType type;
+	uint32_t n;
+	const int64_t *bigints;    /* [n] */
+	const uint8_t *uuids;      /* [n][16] */
+	const int64_t *text_start; /* [n + 1] offsets into text */
+	const char *text;
+} RsIds;
+
+/* Number of the id, or -1.  bytes/length: 8 (native int64), 16, or the text. */
+extern int64_t rs_ids_find(const RsIds *ids, const void *bytes, size_t length);
+
+typedef enum RsDtype
+{
+	RS_U8,
+	RS_I32,
+	RS_I64,
+	RS_F32
+} RsDtype;
+
+typedef struct RsTensor
+{
+	const char *name;
+	RsDtype dtype;
+	int dims; /* 1 or 2 */
+	uint64_t shape[2];
+	const void *data;
+} RsTensor;
+
+typedef struct RsAlgorithm RsAlgorithm;
+
+/* What training says of one pass over the examples; not part of the bytes. */
+typedef struct RsEpoch
+{
+	double loss;
+	double validation_loss;     /* NaN without held out examples */
+	double validation_hit_rate; /* at 10, among all items; NaN likewise */
+} RsEpoch;
+
+typedef struct RsModel
+{
+	const RsAlgorithm *algorithm;
+	RsOptions options;
+	RsIds ids;
+	uint64_t n_users; /* in training */
+	uint64_t n_events;
+	int iterations; /* done */
+	double loss;    /* final, NaN if the algorithm has none */
+	int n_tensors;  /* "item_popularity" F32[n] and the algorithm's own */
+	RsTensor tensors[RS_MAX_TENSORS];
+	void *owned[RS_MAX_TENSORS + 8]; /* rs_alloc'ed, freed by rs_model_free */
+	int n_owned;
+	const RsEpoch *epochs; /* [n_epochs] of the training, NULL if there is no log */
+	int n_epochs;
+} RsModel;
+
+/* Tensor by name, or NULL. */
+extern const RsTensor *rs_model_tensor(const RsModel *model, const char *name);
+
+/* Add a tensor; a data that came from rs_alloc and owned = true passes to the model. */
+extern RsStatus rs_model_add(RsContext *ctx, RsModel *model, const char *name, RsDtype dtype,
+							 int dims, uint64_t rows, uint64_t columns, const void *data,
+							 bool owned);
+extern void rs_model_free(RsContext *ctx, RsModel *model);
+
+/* --- bytes (modelbytes.c) --- */
+
+/* Exact size of the model as bytes. */
+extern uint64_t rs_model_size(const RsModel *model);
+
+/* Receives consecutive pieces of any length; false stops with RS_ERR_CANCELED. */
+typedef bool (*RsSink)(void *opaque, const void *bytes, size_t length);
+
+extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque);
+
+/*
+ * Read and validate bytes from anyone: every size in 64 bits and checked
+ * before it is used, all floats finite, ids strictly ascending, tensors
+ * covering the file without gap, overlap or trailing bytes, unknown names
+ * refused, then the algorithm's own check.  The model points into bytes, which
+ * must stay and should be 8-aligned.  RS_ERR_BYTES or RS_ERR_VERSION.
+ */
+extern RsStatus rs_model_read(RsContext *ctx, const void *bytes, uint64_t length, RsModel *model);
+
+#endif

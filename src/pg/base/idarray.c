@@ -1,0 +1,107 @@
+/*
+ * idarray.c
+ *		Arrays of ids as arguments, and ids from one type to another.
+ */
+#include "pg/base/idarray.h"
+
+#include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
+
+static bool is_integer(Oid type);
+static bool is_string(Oid type);
+
+RspgIdArray
+rspg_id_array(ArrayType *array, const char *what)
+{
+	RspgIdArray ids = {InvalidOid, 0, NULL};
+
+	if (array == NULL)
+		return ids;
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("array \"%s\" must have one dimension", what)));
+	if (array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("array \"%s\" must not contain nulls", what)));
+	ids.type = ARR_ELEMTYPE(array);
+	switch (ids.type)
+	{
+		case INT8OID:
+			deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+							  &ids.id, NULL, &ids.n);
+			break;
+		case UUIDOID:
+			deconstruct_array(array, UUIDOID, 16, false, TYPALIGN_CHAR, &ids.id, NULL, &ids.n);
+			break;
+		case TEXTOID:
+			deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &ids.id, NULL, &ids.n);
+			break;
+		default:
+			elog(ERROR, "unexpected type of ids: %u", ids.type);
+	}
+	return ids;
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static bool
+is_string(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID;
+}
+
+void
+rspg_converter_init(RspgConverter *converter, Oid from, Oid to)
+{
+	Oid function;
+	bool is_varlena;
+
+	memset(converter, 0, sizeof(*converter));
+	converter->from = from;
+	converter->to = to;
+	converter->same = from == to || (is_string(from) && is_string(to));
+	converter->integers = is_integer(from) && is_integer(to);
+	if (converter->same || converter->integers)
+		return;
+	getTypeOutputInfo(from, &function, &is_varlena);
+	fmgr_info(function, &converter->output);
+	getTypeInputInfo(to, &function, &converter->input_param);
+	fmgr_info(function, &converter->input);
+}
+
+bool
+rspg_convert_id(RspgConverter *converter, Datum id, Datum *result)
+{
+	int64 number;
+
+	if (converter->same)
+	{
+		*result = id;
+		return true;
+	}
+	if (!converter->integers)
+	{
+		*result = InputFunctionCall(&converter->input, OutputFunctionCall(&converter->output, id),
+									converter->input_param, -1);
+		return true;
+	}
+	number = converter->from == INT2OID   ? DatumGetInt16(id)
+			 : converter->from == INT4OID ? DatumGetInt32(id)
+										  : DatumGetInt64(id);
+	switch (converter->to)
+	{
+		case INT2OID:
+			*result = Int16GetDatum((int16) number);
+			return number >= PG_INT16_MIN && number <= PG_INT16_MAX;
+		case INT4OID:
+			*result = Int32GetDatum((int32) number);
+			return number >= PG_INT32_MIN && number <= PG_INT32_MAX;
+		default:
+			*result = Int64GetDatum(number);
+			return true;
+	}
+}

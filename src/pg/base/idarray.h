@@ -1,0 +1,40 @@
+/*
+ * idarray.h
+ *		Arrays of ids as arguments, and ids from one type to another.
+ */
+#ifndef RSPG_IDARRAY_H
+#define RSPG_IDARRAY_H
+
+#include "pg/base/rspg.h"
+
+#include "utils/array.h"
+
+typedef struct RspgIdArray
+{
+	Oid type; /* of the elements */
+	int n;
+	Datum *id;
+} RspgIdArray;
+
+/* Elements of a bigint[], uuid[] or text[] (NULL = none).  Raises an error
+ * that says what, for nulls and for more than one dimension. */
+extern RspgIdArray rspg_id_array(ArrayType *array, const char *what);
+
+/* Conversion of ids: as they are, between integers, or through text. */
+typedef struct RspgConverter
+{
+	Oid from;
+	Oid to;
+	bool same;
+	bool integers;
+	Oid input_param;
+	FmgrInfo output;
+	FmgrInfo input;
+} RspgConverter;
+
+extern void rspg_converter_init(RspgConverter *converter, Oid from, Oid to);
+
+/* False where an integer is out of the range of the type to: no such id. */
+extern bool rspg_convert_id(RspgConverter *converter, Datum id, Datum *result);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * encode.h
+ *		Rows and JSON objects through an encoder, for the files of src/pg.
+ */
+#ifndef RSPG_ENCODE_H
+#define RSPG_ENCODE_H
+
+#include "pg/base/rspg.h"
+
+#include "access/htup.h"
+
+#include "core/encoding/encoder.h"
+#include "core/encoding/vocabulary.h"
+
+/* What a row type's attributes are to an encoder; kept between rows. */
+typedef struct RspgRowMap RspgRowMap;
+
+/* The encoder of bytes from a model or a value, in mcxt; they are checked to be
+ * valid in the server's encoding. */
+extern RsEncoder *rspg_encoder_open(MemoryContext mcxt, const char *bytes, Size length);
+
+/*
+ * Encode into out[rs_encoder_width(encoder)].  False where a value's policy is
+ * to skip the row.  Errors name column and value.
+ */
+extern bool rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, float *out);
+
+/* The same for a composite value; *map is NULL at first, and is kept in mcxt
+ * for the rows to come. */
+extern bool rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader row, float *out,
+									RspgRowMap **map, MemoryContext mcxt);
+
+/* --- encoder_type.c --- */
+
+/*
+ * A varlena of 16 bytes of fingerprint, then the encoder's JSON.  The
+ * fingerprint tells in O(1) whether a value is the one parsed before.
+ */
+#define RSPG_FINGERPRINT 16
+#define RSPG_ENCODER_BYTES(v) (VARDATA_ANY(v) + RSPG_FINGERPRINT)
+#define RSPG_ENCODER_LENGTH(v) ((Size) VARSIZE_ANY_EXHDR(v) - RSPG_FINGERPRINT)
+
+/* As rspg_check, with a hint for what passes recsys.train_memory. */
+extern void rspg_fit_check(RsContext *ctx, RsStatus status);
+
+/* Encoder, or labels of a string indexer, to a value. */
+extern struct varlena *rspg_encoder_value(RsContext *ctx, const RsEncoder *encoder);
+extern struct varlena *rspg_vocabulary_value(RsContext *ctx, const RsVocabulary *v);
+
+/* Which value a datum is: its fingerprint, or where it is stored. */
+typedef struct RspgValueKey
+{
+	uint8 length;
+	char bytes[31];
+} RspgValueKey;
+
+/* Is it the value of key?  What it is goes to *now. */
+extern bool rspg_value_is(const RspgValueKey *key, Datum datum, RspgValueKey *now);
+
+#endif

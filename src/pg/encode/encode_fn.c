@@ -1,0 +1,199 @@
+/*
+ * encode_fn.c
+ *		recsys.encode(encoder, row): a row through a fitted encoder.
+ *
+ * The encoder is read once and kept for the life of the calling expression;
+ * whether the next row brings the same one is told by its fingerprint.
+ */
+#include "pg/base/rspg.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#include "pg/encode/encode.h"
+#include "pg/encode/rowvalues.h"
+
+typedef struct Opened
+{
+	MemoryContext mcxt;
+	RspgValueKey key;
+	RsContext ctx;
+	RsEncoder *encoder;
+	RsValue *values;
+	RspgRowMap *map;
+} Opened;
+
+static Opened *open_encoder(FunctionCallInfo fcinfo);
+static ArrayType *make_vector(uint32 width);
+
+PG_FUNCTION_INFO_V1(recsys_encode_row);
+PG_FUNCTION_INFO_V1(recsys_encode_jsonb);
+PG_FUNCTION_INFO_V1(recsys_encoder_columns);
+
+/* The encoder of the first argument, from the call before if it is the same. */
+static Opened *
+open_encoder(FunctionCallInfo fcinfo)
+{
+	Opened *opened = fcinfo->flinfo->fn_extra;
+	RspgValueKey none = {0};
+	RspgValueKey key;
+	MemoryContext mcxt;
+	struct varlena *value;
+
+	if (rspg_value_is(opened != NULL ? &opened->key : &none, PG_GETARG_DATUM(0), &key))
+		return opened;
+	if (opened != NULL)
+	{
+		fcinfo->flinfo->fn_extra = NULL;
+		MemoryContextDelete(opened->mcxt);
+	}
+	value = PG_GETARG_VARLENA_PP(0);
+	mcxt = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "recsys encoder", ALLOCSET_SMALL_SIZES);
+	opened = MemoryContextAllocZero(mcxt, sizeof(Opened));
+	opened->mcxt = mcxt;
+	opened->key = key;
+	opened->ctx = rspg_context(mcxt);
+	opened->encoder =
+		rspg_encoder_open(mcxt, RSPG_ENCODER_BYTES(value), RSPG_ENCODER_LENGTH(value));
+	opened->values =
+		MemoryContextAllocZero(mcxt, sizeof(RsValue) * rs_encoder_columns(opened->encoder));
+	fcinfo->flinfo->fn_extra = opened;
+	return opened;
+}
+
+/* A real[] of that length, contents undefined; the empty array for 0. */
+static ArrayType *
+make_vector(uint32 width)
+{
+	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float4) * (Size) width;
+	ArrayType *array;
+
+	if (width == 0)
+		return construct_empty_array(FLOAT4OID);
+	array = palloc(size);
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = FLOAT4OID;
+	ARR_DIMS(array)[0] = (int) width;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+/* Encode what is in opened->values. */
+static Datum
+encode_values(FunctionCallInfo fcinfo, Opened *opened)
+{
+	ArrayType *vector = make_vector(rs_encoder_width(opened->encoder));
+	bool skip;
+
+	rspg_check(&opened->ctx, rs_encoder_encode(&opened->ctx, opened->encoder, opened->values,
+											   (float *) ARR_DATA_PTR(vector), &skip));
+	if (skip)
+		PG_RETURN_NULL();
+	PG_RETURN_ARRAYTYPE_P(vector);
+}
+
+Datum
+recsys_encode_row(PG_FUNCTION_ARGS)
+{
+	Opened *opened = open_encoder(fcinfo);
+
+	rspg_encoder_values_row(opened->encoder, PG_GETARG_HEAPTUPLEHEADER(1), opened->values,
+							&opened->map, opened->mcxt);
+	return encode_values(fcinfo, opened);
+}
+
+Datum
+recsys_encode_jsonb(PG_FUNCTION_ARGS)
+{
+	Opened *opened = open_encoder(fcinfo);
+
+	rspg_encoder_values_jsonb(opened->encoder, PG_GETARG_JSONB_P(1), true, opened->values);
+	return encode_values(fcinfo, opened);
+}
+
+bool
+rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, float *out)
+{
+	RsContext ctx = rspg_context(CurrentMemoryContext);
+	RsValue *values = palloc0(sizeof(RsValue) * rs_encoder_columns(encoder));
+	bool skip;
+
+	rspg_encoder_values_jsonb(encoder, row, true, values);
+	rspg_check(&ctx, rs_encoder_encode(&ctx, encoder, values, out, &skip));
+	pfree(values);
+	return !skip;
+}
+
+bool
+rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader row, float *out, RspgRowMap **map,
+						MemoryContext mcxt)
+{
+	RsContext ctx = rspg_context(CurrentMemoryContext);
+	RsValue *values = palloc0(sizeof(RsValue) * rs_encoder_columns(encoder));
+	bool skip;
+
+	rspg_encoder_values_row(encoder, row, values, map, mcxt);
+	rspg_check(&ctx, rs_encoder_encode(&ctx, encoder, values, out, &skip));
+	pfree(values);
+	return !skip;
+}
+
+/* "gender=M", "age[18, 25)", or the column's own name. */
+static char *
+position_name(const RsEncoderPosition *position)
+{
+	if (position->category.data != NULL)
+		return psprintf("%s=%.*s", position->column, (int) position->category.length,
+						position->category.data);
+	if (strcmp(position->meaning, "unseen") == 0)
+		return psprintf("%s (unseen)", position->column);
+	if (strcmp(position->step, "hash") == 0 || position->meaning[0] == '[')
+		return psprintf("%s %s", position->column, position->meaning);
+	return pstrdup(position->column);
+}
+
+/*
+ * recsys.encoder_columns(encoder): rows of (position, name, column_name, step,
+ * category, meaning), one a position of the vector.
+ */
+Datum
+recsys_encoder_columns(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	RsEncoder *encoder;
+	uint32 i;
+
+	InitMaterializedSRF(fcinfo, 0);
+	encoder = rspg_encoder_open(CurrentMemoryContext, RSPG_ENCODER_BYTES(value),
+								RSPG_ENCODER_LENGTH(value));
+	for (i = 0; i < rs_encoder_width(encoder); i++)
+	{
+		RsEncoderPosition position;
+		Datum values[6];
+		bool nulls[6] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		rs_encoder_position(encoder, i, &position);
+		values[0] = Int32GetDatum((int32) i + 1);
+		values[1] = CStringGetTextDatum(position_name(&position));
+		values[2] = CStringGetTextDatum(position.column);
+		values[3] = CStringGetTextDatum(position.step);
+		nulls[4] = position.category.data == NULL;
+		if (!nulls[4])
+			values[4] = PointerGetDatum(
+				cstring_to_text_with_len(position.category.data, (int) position.category.length));
+		nulls[5] = position.meaning[0] == '\0';
+		if (!nulls[5])
+			values[5] = CStringGetTextDatum(position.meaning);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

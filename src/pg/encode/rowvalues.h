@@ -1,0 +1,24 @@
+/*
+ * rowvalues.h
+ *		Rows as the values an encoder takes, for fitting and encoding.
+ */
+#ifndef RSPG_ROWVALUES_H
+#define RSPG_ROWVALUES_H
+
+#include "pg/encode/encode.h"
+
+/* One value a column of the encoder.  Texts point into the row or into
+ * CurrentMemoryContext. */
+extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *values,
+									RspgRowMap **map, MemoryContext mcxt);
+
+/* The same of a JSON object; a key that is no column is an error when strict. */
+extern void rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict,
+									  RsValue *values);
+
+/* A number, boolean or numeric as float8; any type that may be a category as
+ * text, in a form that no setting changes. */
+extern float8 rspg_number_of(Oid type, Datum value);
+extern RsText rspg_text_of(Oid type, Datum value);
+
+#endif

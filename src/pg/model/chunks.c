@@ -1,0 +1,123 @@
+/*
+ * chunks.c
+ *		The bytes of a model version, read from recsys.model_chunk.
+ *
+ * Chunks are fetched one at a time, so that a load holds the model and one
+ * chunk, not the model twice.
+ */
+#include "pg/model/chunks.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "port/pg_crc32c.h"
+#include "utils/memutils.h"
+
+#define CHUNK_SQL                                                                                  \
+	"SELECT seq, bytes, crc FROM recsys.model_chunk"                                               \
+	" WHERE model_id OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2"              \
+	" ORDER BY seq"
+
+static const Oid key_types[2] = {INT8OID, INT4OID};
+
+static void fail(const RspgRegistryRow *row, int64 seq, const char *what) __attribute__((noreturn));
+static Size read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 seq,
+					   char *to, uint64 room);
+
+static void
+fail(const RspgRegistryRow *row, int64 seq, const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+					errmsg("corrupt model \"%s\" version %d: chunk " INT64_FORMAT " %s", row->name,
+						   row->live_version, seq, what)));
+}
+
+uint64
+rspg_chunks_length(const RspgRegistryRow *row)
+{
+	static RspgStatement find = {
+		"SELECT bytes FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
+	bool is_null = true;
+	int64 length = 0;
+
+	SPI_connect();
+	(void) rspg_execute(&find, key, NULL, true);
+	if (SPI_processed == 1)
+		length =
+			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	SPI_finish();
+	if (is_null)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("version %d of model \"%s\" does not exist", row->live_version,
+							   row->name)));
+	if (length < 0 || (uint64) length > MaxAllocHugeSize / 2)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("corrupt model \"%s\" version %d: its length is " INT64_FORMAT,
+							   row->name, row->live_version, length)));
+	return (uint64) length;
+}
+
+/*
+ * Copy chunk seq to the place where it belongs, if it is what it should be;
+ * its length.
+ */
+static Size
+read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 seq, char *to,
+		   uint64 room)
+{
+	bool is_null[3];
+	Datum number = SPI_getbinval(tuple, desc, 1, &is_null[0]);
+	Datum content = SPI_getbinval(tuple, desc, 2, &is_null[1]);
+	Datum expected = SPI_getbinval(tuple, desc, 3, &is_null[2]);
+	struct varlena *bytes;
+	Size length;
+	pg_crc32c crc;
+
+	if (is_null[0] || DatumGetInt32(number) != seq)
+		fail(row, seq, "is missing");
+	if (is_null[1] || is_null[2])
+		fail(row, seq, "is null");
+	bytes = PG_DETOAST_DATUM_PACKED(content);
+	length = VARSIZE_ANY_EXHDR(bytes);
+	if (length > room)
+		fail(row, seq, "is too long");
+	memcpy(to, VARDATA_ANY(bytes), length);
+	if ((Pointer) bytes != DatumGetPointer(content))
+		pfree(bytes);
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, to, length);
+	FIN_CRC32C(crc);
+	if ((int64) crc != DatumGetInt64(expected))
+		fail(row, seq, "has a wrong checksum");
+	return length;
+}
+
+void
+rspg_chunks_read(const RspgRegistryRow *row, char *bytes, uint64 length)
+{
+	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
+	Portal portal;
+	uint64 done = 0;
+	int64 seq = 0;
+
+	SPI_connect();
+	portal = SPI_cursor_open_with_args(NULL, CHUNK_SQL, 2, (Oid *) key_types, key, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, 1);
+		if (SPI_processed == 0)
+			break;
+		done += read_chunk(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, seq, bytes + done,
+						   length - done);
+		SPI_freetuptable(SPI_tuptable);
+		seq++;
+	}
+	if (done != length)
+		fail(row, seq, "is missing");
+	SPI_cursor_close(portal);
+	SPI_finish();
+}

@@ -1,0 +1,105 @@
+/*
+ * create_features.c
+ *		What recsys.create_model() checks of features and the relation of users.
+ */
+#include "pg/model/registry.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+#include "core/encoding/encoder.h"
+
+static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);
+static void check_readable(Oid users);
+static void check_user_column(Oid users, const char *column);
+static void check_spec(Jsonb *features, Oid users);
+
+void
+rspg_check_features(const RsAlgorithm *algorithm, const RsOptions *options, Jsonb *features,
+					Oid users, const char *user_column)
+{
+	if (features == NULL)
+	{
+		check_input(algorithm, options);
+		return;
+	}
+	if (!algorithm->features)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("algorithm \"%s\" does not use features", algorithm->name),
+						errhint("Leave features out.")));
+	if (!OidIsValid(users))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("features need users"),
+						errhint("Name the relation that has the columns: users => 'users'.")));
+	check_readable(users);
+	check_user_column(users, user_column);
+	check_spec(features, users);
+}
+
+/*
+ * Without features, only the history is left to learn from.
+ */
+static void
+check_input(const RsAlgorithm *algorithm, const RsOptions *options)
+{
+	int i;
+
+	if (!algorithm->features)
+		return;
+	for (i = 0; options->table[i].name != NULL; i++)
+		if (strcmp(options->table[i].name, "history") == 0 && options->value[i] > 0)
+			return;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("algorithm \"%s\" needs features or a history", algorithm->name),
+					errhint("Give users and features, or an option such as {\"history\": 64}.")));
+}
+
+static void
+check_readable(Oid users)
+{
+	if (get_rel_name(users) == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation of users with OID %u does not exist", users)));
+	if (pg_class_aclcheck(users, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(users, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(users)),
+					   get_rel_name(users));
+}
+
+static void
+check_user_column(Oid users, const char *column)
+{
+	if (get_attnum(users, column) == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of \"%s\" does not exist", column, get_rel_name(users)),
+				 errhint("The user column has the same name in source and users; use a view where "
+						 "it has not.")));
+}
+
+/*
+ * A spec that fit_encoder() takes, over columns that are there.
+ */
+static void
+check_spec(Jsonb *features, Oid users)
+{
+	RsContext ctx = rspg_context(CurrentMemoryContext);
+	char *spec = JsonbToCString(NULL, &features->root, VARSIZE(features));
+	RsEncoderFit *fit;
+	const RsEncoder *target;
+	uint32 i;
+
+	rspg_check(&ctx, rs_encoder_fit_create(&ctx, spec, strlen(spec), &fit));
+	target = rs_encoder_fit_target(fit);
+	for (i = 0; i < rs_encoder_columns(target); i++)
+	{
+		const char *column = rs_encoder_column(target, i).name;
+
+		if (get_attnum(users, column) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of \"%s\" does not exist", column, get_rel_name(users)),
+					 errdetail("The features name it.")));
+	}
+	rs_encoder_fit_free(&ctx, fit);
+}

@@ -1,0 +1,259 @@
+/*
+ * registry.c
+ *		Registered models: find, create, deploy, drop.
+ *
+ * All of it is plain SQL as the caller on recsys.model_registry and its two
+ * companions: grants on those tables and their row-level security decide who
+ * may do what.
+ */
+#include "pg/model/registry.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#define COLUMNS                                                                                    \
+	"id, name, owner, source, algorithm, options, user_column, item_column, weight_column, "       \
+	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
+	"users, features"
+
+static RspgRegistryRow *find(const char *name, bool read_only);
+static RspgRegistryRow *row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt);
+static void fail_unknown(const char *name);
+
+PG_FUNCTION_INFO_V1(recsys_deploy);
+PG_FUNCTION_INFO_V1(recsys_drop_model);
+
+int
+rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only)
+{
+	int result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr plan = SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
+				 SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, values, nulls, read_only, 0);
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
+	return result;
+}
+
+RspgRegistryRow *
+rspg_registry_find(const char *name)
+{
+	return find(name, true);
+}
+
+RspgRegistryRow *
+rspg_registry_find_latest(const char *name)
+{
+	return find(name, false);
+}
+
+/*
+ * read_only: by the snapshot of the calling query; else by a new one, which
+ * sees what this very command wrote.
+ */
+static RspgRegistryRow *
+find(const char *name, bool read_only)
+{
+	static RspgStatement by_name = {
+		"SELECT " COLUMNS " FROM recsys.model_registry WHERE name OPERATOR(pg_catalog.=) $1",
+		1,
+		{TEXTOID},
+		NULL};
+	static RspgStatement any = {
+		"SELECT " COLUMNS " FROM recsys.model_registry ORDER BY id LIMIT 2", 0, {0}, NULL};
+	MemoryContext caller = CurrentMemoryContext;
+	RspgRegistryRow *row;
+	Datum value;
+
+	if (name == NULL && recsys_model != NULL && recsys_model[0] != '\0')
+		name = recsys_model;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (name != NULL)
+	{
+		value = CStringGetTextDatum(name);
+		(void) rspg_execute(&by_name, &value, NULL, read_only);
+		if (SPI_processed == 0)
+			fail_unknown(name);
+	}
+	else
+	{
+		(void) rspg_execute(&any, NULL, NULL, read_only);
+		if (SPI_processed != 1)
+			ereport(ERROR, (errcode(SPI_processed == 0 ? ERRCODE_UNDEFINED_OBJECT
+													   : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							SPI_processed == 0 ? errmsg("there is no model")
+											   : errmsg("there is more than one model"),
+							SPI_processed == 0
+								? errhint("Create one with recsys.create_model().")
+								: errhint("Name the model, or set recsys.model to its name.")));
+	}
+	row = row_from_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, caller);
+	SPI_finish();
+	return row;
+}
+
+static void
+fail_unknown(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name),
+					errhint("SELECT * FROM recsys.models shows those that you may use.")));
+}
+
+static char *
+text_column(HeapTuple tuple, TupleDesc desc, int column, MemoryContext mcxt)
+{
+	char *text = SPI_getvalue(tuple, desc, column);
+
+	return text != NULL ? MemoryContextStrdup(mcxt, text) : NULL;
+}
+
+static Datum
+copied_column(HeapTuple tuple, TupleDesc desc, int column, MemoryContext mcxt, Size fixed)
+{
+	bool null;
+	Datum value = SPI_getbinval(tuple, desc, column, &null);
+	struct varlena *from;
+	Size size;
+	void *copy;
+
+	if (null)
+		return PointerGetDatum(NULL);
+	if (fixed == 0)
+	{
+		from = PG_DETOAST_DATUM(value);
+		size = VARSIZE(from);
+	}
+	else
+	{
+		from = (struct varlena *) DatumGetPointer(value);
+		size = fixed;
+	}
+	copy = MemoryContextAlloc(mcxt, size);
+	memcpy(copy, from, size);
+	return PointerGetDatum(copy);
+}
+
+static RspgRegistryRow *
+row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
+{
+	RspgRegistryRow *row = MemoryContextAllocZero(mcxt, sizeof(RspgRegistryRow));
+	bool null;
+	Datum value;
+
+	row->id = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &null));
+	row->name = text_column(tuple, desc, 2, mcxt);
+	row->owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 3, &null));
+	value = SPI_getbinval(tuple, desc, 4, &null);
+	row->source = null ? InvalidOid : DatumGetObjectId(value);
+	row->algorithm = text_column(tuple, desc, 5, mcxt);
+	row->options = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 6, mcxt, 0));
+	row->user_column = text_column(tuple, desc, 7, mcxt);
+	row->item_column = text_column(tuple, desc, 8, mcxt);
+	row->weight_column = text_column(tuple, desc, 9, mcxt);
+	row->event_column = text_column(tuple, desc, 10, mcxt);
+	row->event_weights = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 11, mcxt, 0));
+	row->time_column = text_column(tuple, desc, 12, mcxt);
+	row->half_life =
+		(Interval *) DatumGetPointer(copied_column(tuple, desc, 13, mcxt, sizeof(Interval)));
+	value = SPI_getbinval(tuple, desc, 14, &null);
+	row->live_version = null ? 0 : DatumGetInt32(value);
+	value = SPI_getbinval(tuple, desc, 15, &null);
+	row->live_key = null ? 0 : DatumGetInt64(value);
+	value = SPI_getbinval(tuple, desc, 16, &null);
+	row->users = null ? InvalidOid : DatumGetObjectId(value);
+	row->features = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 17, mcxt, 0));
+	return row;
+}
+
+void
+rspg_require_owner(const RspgRegistryRow *row)
+{
+	if (!has_privs_of_role(GetUserId(), row->owner))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("must be owner of model \"%s\"", row->name)));
+}
+
+/*
+ * recsys.deploy(model, version)
+ */
+Datum
+recsys_deploy(PG_FUNCTION_ARGS)
+{
+	static RspgStatement deploy = {
+		"UPDATE recsys.model_registry r SET live_version = v.version, live_key = v.key "
+		"FROM recsys.model_version v WHERE r.name OPERATOR(pg_catalog.=) $1 "
+		"AND v.model_id OPERATOR(pg_catalog.=) r.id AND v.version OPERATOR(pg_catalog.=) $2",
+		2,
+		{TEXTOID, INT4OID},
+		NULL};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 version = PG_GETARG_INT32(1);
+	RspgRegistryRow *row = rspg_registry_find_latest(name);
+	Datum values[2] = {CStringGetTextDatum(row->name), Int32GetDatum(version)};
+
+	rspg_require_owner(row);
+	SPI_connect();
+	(void) rspg_execute(&deploy, values, NULL, false);
+	if (SPI_processed != 1)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" has no version %d", name, version),
+						errhint("SELECT * FROM recsys.model_versions shows what there is.")));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * recsys.drop_model(model)
+ */
+Datum
+recsys_drop_model(PG_FUNCTION_ARGS)
+{
+	/* Not by foreign keys: a parallel pg_restore would load the tables out of
+	 * their order.  The lock waits for trainings that store a version. */
+	static RspgStatement steps[] = {
+		{"SELECT FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_chunk WHERE model_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL}};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	RspgRegistryRow *row = rspg_registry_find_latest(name);
+	Datum value = Int64GetDatum(row->id);
+	int i;
+
+	rspg_require_owner(row);
+	SPI_connect();
+	for (i = 0; i < lengthof(steps); i++)
+	{
+		(void) rspg_execute(&steps[i], &value, NULL, false);
+		if (i == 0 && SPI_processed != 1)
+			fail_unknown(name);
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,315 @@
+/*
+ * source.c
+ *		The queries over a model's events, written in one place so that training
+ *		and recommending see the same weights.
+ *
+ *	weight = weight_column × weight of the event type × 2^(−age / half_life)
+ *
+ * with each factor 1 where it is not asked for.  An event type that
+ * event_weights does not name has no weight: the row is left out.
+ */
+#include "pg/model/registry.h"
+
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+
+static Oid column_type(const RspgRegistryRow *row, const char *column);
+static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
+static void append_weight(StringInfo sql, const RspgRegistryRow *row);
+static void append_decay(StringInfo sql, const char *time, const char *half_life);
+static void append_event_weight(StringInfo sql, const RspgRegistryRow *row);
+static void append_from(StringInfo sql, const RspgRegistryRow *row);
+static void append_feature_columns(StringInfo sql, const RspgRegistryRow *row);
+static void append_relation(StringInfo sql, Oid relation);
+
+/*
+ * Type of a column of the source, or an error that names what is missing.
+ */
+static Oid
+column_type(const RspgRegistryRow *row, const char *column)
+{
+	AttrNumber number = get_attnum(row->source, column);
+
+	if (number == InvalidAttrNumber)
+	{
+		char *relation = get_rel_name(row->source);
+
+		if (relation == NULL)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+							errmsg("source of model \"%s\" does not exist any more", row->name),
+							errhint("Drop the model and create it again over another table.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads", column,
+						relation, row->name),
+				 errhint("Rename it back, or drop the model and create it with the new name.")));
+	}
+	return get_atttype(row->source, number);
+}
+
+void
+rspg_source_check(const RspgRegistryRow *row)
+{
+	if (!OidIsValid(row->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" has no source of events", row->name),
+				 errdetail("It was stored by recsys.save_model()."),
+				 errhint("Use recsys.recommend_for_items(), or create a model over a table with "
+						 "recsys.create_model().")));
+	(void) column_type(row, row->user_column);
+	(void) column_type(row, row->item_column);
+	if (row->weight_column != NULL)
+		(void) column_type(row, row->weight_column);
+	if (row->event_column != NULL)
+		(void) column_type(row, row->event_column);
+	if (row->time_column != NULL)
+		(void) column_type(row, row->time_column);
+}
+
+/* The types of a query, over a source that was found to be whole. */
+static RspgSourceQuery
+begin_query(const RspgRegistryRow *row)
+{
+	RspgSourceQuery query;
+
+	rspg_source_check(row);
+	query.sql = NULL;
+	query.user_type = column_type(row, row->user_column);
+	query.item_type = rspg_id_type_oid(rspg_id_type(column_type(row, row->item_column)));
+	return query;
+}
+
+RspgSourceQuery
+rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
+{
+	RspgSourceQuery query = begin_query(row);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s, ", quote_identifier(row->user_column));
+	append_item(&sql, row, query.item_type);
+	appendStringInfoString(&sql, ", ");
+	append_weight(&sql, row);
+	if (ordered)
+		appendStringInfo(&sql, ", %s::pg_catalog.timestamptz", quote_identifier(row->time_column));
+	else
+		appendStringInfoString(&sql, ", NULL::pg_catalog.timestamptz");
+	append_from(&sql, row);
+	query.sql = sql.data;
+	return query;
+}
+
+RspgSourceQuery
+rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
+{
+	RspgSourceQuery query = begin_query(row);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	append_item(&sql, row, query.item_type);
+	appendStringInfoString(&sql, ", ");
+	append_weight(&sql, row);
+	append_from(&sql, row);
+	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
+	if (ordered)
+		appendStringInfo(&sql, " ORDER BY %s NULLS FIRST, %s", quote_identifier(row->time_column),
+						 quote_identifier(row->item_column));
+	query.sql = sql.data;
+	return query;
+}
+
+static void
+append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
+{
+	appendStringInfo(sql, "%s::pg_catalog.%s", quote_identifier(row->item_column),
+					 item_type == INT8OID   ? "int8"
+					 : item_type == UUIDOID ? "uuid"
+											: "text");
+}
+
+static void
+append_weight(StringInfo sql, const RspgRegistryRow *row)
+{
+	bool any = false;
+
+	if (row->weight_column != NULL)
+	{
+		appendStringInfo(sql, "%s::pg_catalog.float8", quote_identifier(row->weight_column));
+		any = true;
+	}
+	if (row->event_column != NULL)
+	{
+		if (any)
+			appendStringInfoString(sql, " OPERATOR(pg_catalog.*) ");
+		append_event_weight(sql, row);
+		any = true;
+	}
+	if (row->half_life != NULL)
+	{
+		char *half_life =
+			DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(row->half_life)));
+
+		if (any)
+			appendStringInfoString(sql, " OPERATOR(pg_catalog.*) ");
+		append_decay(sql, quote_identifier(row->time_column), quote_literal_cstr(half_life));
+		any = true;
+	}
+	if (!any)
+		appendStringInfoString(sql, "1::pg_catalog.float8");
+}
+
+/*
+ * 2^(-age / half_life).  What happens in the future is as new as can be; no time,
+ * no weight; the exponent stops where power() would raise an underflow.
+ */
+static void
+append_decay(StringInfo sql, const char *time, const char *half_life)
+{
+	appendStringInfo(sql,
+					 "CASE WHEN pg_catalog.isfinite(%1$s::pg_catalog.timestamptz) THEN "
+					 "pg_catalog.power(2::pg_catalog.float8, GREATEST(-1000::pg_catalog.float8, "
+					 "LEAST(0::pg_catalog.float8, pg_catalog.date_part('epoch', "
+					 "%1$s::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.now()) "
+					 "OPERATOR(pg_catalog./) pg_catalog.date_part('epoch', "
+					 "%2$s::pg_catalog.interval)))) "
+					 "WHEN %1$s::pg_catalog.timestamptz OPERATOR(pg_catalog.>) pg_catalog.now() "
+					 "THEN 1 WHEN %1$s IS NOT NULL THEN 0 END",
+					 time, half_life);
+}
+
+static void
+append_event_weight(StringInfo sql, const RspgRegistryRow *row)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&row->event_weights->root);
+	JsonbIteratorToken token;
+	JsonbValue key;
+	JsonbValue value;
+
+	appendStringInfo(sql, "CASE");
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		appendStringInfo(
+			sql, " WHEN %s::pg_catalog.text OPERATOR(pg_catalog.=) %s THEN %s::pg_catalog.float8",
+			quote_identifier(row->event_column),
+			quote_literal_cstr(pnstrdup(key.val.string.val, key.val.string.len)),
+			quote_literal_cstr(numeric_normalize(value.val.numeric)));
+	}
+	appendStringInfoString(sql, " END");
+}
+
+static void
+append_from(StringInfo sql, const RspgRegistryRow *row)
+{
+	appendStringInfoString(sql, " FROM ");
+	append_relation(sql, row->source);
+}
+
+static void
+append_relation(StringInfo sql, Oid relation)
+{
+	appendStringInfoString(
+		sql, quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+										get_rel_name(relation)));
+}
+
+/* --- the relation of users --- */
+
+/*
+ * The columns that the features name; an error for what is not there any more.
+ */
+static void
+append_feature_columns(StringInfo sql, const RspgRegistryRow *row)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&row->features->root);
+	JsonbIteratorToken token;
+	JsonbValue key;
+	JsonbValue value;
+	bool first = true;
+
+	if (get_rel_name(row->users) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation of users of model \"%s\" does not exist any more", row->name),
+				 errhint("Drop the model and create it again over another table.")));
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		char *name;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		name = pnstrdup(key.val.string.val, key.val.string.len);
+		if (get_attnum(row->users, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
+							name, get_rel_name(row->users), row->name),
+					 errhint("Rename it back, or drop the model and create it with the new "
+							 "name.")));
+		appendStringInfo(sql, "%ss.%s", first ? "" : ", ", quote_identifier(name));
+		first = false;
+	}
+}
+
+char *
+rspg_users_fit_query(const RspgRegistryRow *row)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT recsys.fit_encoder(u, $1) FROM (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, " FROM ");
+	append_relation(&sql, row->users);
+	appendStringInfoString(&sql, " s) u");
+	return sql.data;
+}
+
+char *
+rspg_users_training_query(const RspgRegistryRow *row)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u) FROM ",
+					 quote_identifier(row->user_column));
+	append_relation(&sql, row->users);
+	appendStringInfoString(&sql, " s, LATERAL (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, ") u");
+	return sql.data;
+}
+
+RspgSourceQuery
+rspg_users_row_query(const RspgRegistryRow *row)
+{
+	RspgSourceQuery query = {0};
+	StringInfoData sql;
+	AttrNumber column = get_attnum(row->users, row->user_column);
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT u FROM (SELECT ");
+	append_feature_columns(&sql, row);
+	appendStringInfoString(&sql, " FROM ");
+	append_relation(&sql, row->users);
+	appendStringInfo(&sql, " s WHERE s.%s = $1) u", quote_identifier(row->user_column));
+	if (column == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
+						row->user_column, get_rel_name(row->users), row->name),
+				 errhint("Rename it back, or drop the model and create it with the new name.")));
+	query.user_type = get_atttype(row->users, column);
+	query.sql = sql.data;
+	return query;
+}

@@ -1,0 +1,40 @@
+/*
+ * store.h
+ *		Stored models, opened for answers and kept by the backend.
+ */
+#ifndef RSPG_STORE_H
+#define RSPG_STORE_H
+
+#include "pg/base/rspg.h"
+
+#include "lib/ilist.h"
+
+#include "core/serving/serving.h"
+#include "pg/encode/encode.h"
+#include "pg/model/registry.h"
+
+typedef struct RspgStored
+{
+	RsContext ctx;
+	RsServing *serving;
+	MemoryContext mcxt; /* holds this struct, the bytes and the serving */
+	int64 model_id;     /* with the key, for an owner may write any key into a row of theirs */
+	int64 key;
+	RsEncoder *encoder;  /* of the model, once it was asked for */
+	RspgRowMap *row_map; /* of the relation of users to it */
+	Size bytes;          /* of model and serving */
+	dlist_node node;
+} RspgStored;
+
+/* The model's encoder, or NULL if it has none. */
+extern const RsEncoder *rspg_store_encoder(RspgStored *stored);
+
+/* The live version of a registered model.  Stays until the next call of this
+ * function: run nothing of the user's in between. */
+extern RspgStored *rspg_store_open(const RspgRegistryRow *row);
+
+/* A value of type recsys.model (possibly toasted), kept in fn_extra until a
+ * call with another value. */
+extern RspgStored *rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value);
+
+#endif

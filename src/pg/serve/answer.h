@@ -1,0 +1,67 @@
+/*
+ * answer.h
+ *		From ids and a model to the rows of an answer.
+ */
+#ifndef RSPG_ANSWER_H
+#define RSPG_ANSWER_H
+
+#include "pg/base/rspg.h"
+
+#include "core/serving/serving.h"
+#include "pg/base/idarray.h"
+#include "pg/model/store.h"
+
+/* One call on its way: the model, what is masked, what the query is made of. */
+typedef struct RspgAnswer
+{
+	RspgStored *stored;
+	const RsModel *model;
+	Oid id_type; /* of the caller: the model's, or text */
+	RspgConverter converter;
+	RsMask mask;
+	uint64 *exclude;
+	uint64 *include;
+	uint32 n; /* of the history; items below are numbers */
+	uint32 *item;
+	float *weight;
+	float *features; /* of the user, NULL if none are known */
+	uint32 n_features;
+} RspgAnswer;
+
+/* Starts an answer to a caller with ids of type id_type; an error where the
+ * model has ids of another. */
+extern RspgAnswer rspg_answer_begin(RspgStored *stored, Oid id_type);
+
+/* Number of an id of the caller's, or -1. */
+extern int64 rspg_answer_find(RspgAnswer *answer, Datum id);
+
+/* Masks; NULL = none. */
+extern void rspg_answer_exclude(RspgAnswer *answer, ArrayType *ids);
+extern void rspg_answer_candidates(RspgAnswer *answer, ArrayType *ids);
+
+/* Room for a history of n items, and one more of them; unknown ones (-1) count
+ * as nothing. */
+extern void rspg_answer_history(RspgAnswer *answer, uint64 n);
+extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_null,
+							bool exclude_seen);
+
+/* What is known of the user: a row of the relation of users, an object of the
+ * same columns, or the features themselves. */
+extern void rspg_answer_user_row(RspgAnswer *answer, HeapTupleHeader row);
+extern void rspg_answer_user_object(RspgAnswer *answer, Jsonb *object);
+extern void rspg_answer_features(RspgAnswer *answer, ArrayType *features);
+
+/* Write the rows (item_id, score, rank, source) to fcinfo's tuplestore, which
+ * is set up. */
+extern void rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result);
+
+/* The same for (item_id, score, rank): what is like item. */
+extern void rspg_answer_similar(RspgAnswer *answer, uint32 item, int32 k, ReturnSetInfo *result);
+
+/* --- what the functions of recommendations have in common as arguments --- */
+
+/* Set up the result; false when no rows are asked for. */
+extern bool rspg_answer_wanted(FunctionCallInfo fcinfo, int k_arg);
+extern ArrayType *rspg_array_or_null(FunctionCallInfo fcinfo, int arg);
+
+#endif

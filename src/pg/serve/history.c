@@ -1,0 +1,194 @@
+/*
+ * history.c
+ *		What a user did, read from the model's source as the caller.
+ *
+ * The query runs through a kept plan, which PostgreSQL makes anew where the
+ * role, row security or the table changed: grants, policies and dropped columns
+ * hold as if the caller had written the query.
+ */
+#include "pg/serve/history.h"
+
+#include "executor/spi.h"
+#include "lib/ilist.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "pg/base/idarray.h"
+
+#define MAX_PLANS 64
+
+typedef struct HistoryPlan
+{
+	dlist_node node;
+	int64 model_id;
+	Oid user_type;
+	char *sql;
+	SPIPlanPtr plan;
+} HistoryPlan;
+
+static dlist_head plans = DLIST_STATIC_INIT(plans); /* used last first */
+static int n_plans = 0;
+static int n_running = 0; /* a policy may call recommend() in its turn */
+
+static SPIPlanPtr find_plan(int64 model_id, const RspgSourceQuery *query);
+static SPIPlanPtr keep_plan(int64 model_id, const RspgSourceQuery *query);
+static void drop_oldest_plan(void);
+static void run(SPIPlanPtr plan, Datum user);
+static void copy_rows(RspgHistory *history, MemoryContext target);
+
+static SPIPlanPtr
+find_plan(int64 model_id, const RspgSourceQuery *query)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &plans)
+	{
+		HistoryPlan *kept = dlist_container(HistoryPlan, node, iter.cur);
+
+		if (kept->model_id == model_id && kept->user_type == query->user_type &&
+			strcmp(kept->sql, query->sql) == 0)
+		{
+			dlist_move_head(&plans, &kept->node);
+			return kept->plan;
+		}
+	}
+	return keep_plan(model_id, query);
+}
+
+static SPIPlanPtr
+keep_plan(int64 model_id, const RspgSourceQuery *query)
+{
+	Oid types[1] = {query->user_type};
+	SPIPlanPtr plan = SPI_prepare(query->sql, 1, types);
+	HistoryPlan *kept;
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare the history query: %s", SPI_result_code_string(SPI_result));
+	while (n_plans >= MAX_PLANS && n_running == 0)
+		drop_oldest_plan();
+	kept = MemoryContextAlloc(TopMemoryContext, sizeof(HistoryPlan));
+	kept->sql = MemoryContextStrdup(TopMemoryContext, query->sql);
+	kept->model_id = model_id;
+	kept->user_type = query->user_type;
+	kept->plan = plan;
+	SPI_keepplan(plan);
+	dlist_push_head(&plans, &kept->node);
+	n_plans++;
+	return plan;
+}
+
+static void
+drop_oldest_plan(void)
+{
+	HistoryPlan *oldest = dlist_tail_element(HistoryPlan, node, &plans);
+
+	dlist_delete(&oldest->node);
+	n_plans--;
+	SPI_freeplan(oldest->plan);
+	pfree(oldest->sql);
+	pfree(oldest);
+}
+
+static void
+run(SPIPlanPtr plan, Datum user)
+{
+	int result = 0;
+
+	n_running++;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(plan, &user, NULL, true, 0);
+	}
+	PG_FINALLY();
+	{
+		n_running--;
+	}
+	PG_END_TRY();
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not read the history: %s", SPI_result_code_string(result));
+}
+
+RspgHistory
+rspg_history_read(const RspgRegistryRow *row, bool ordered, Datum user, Oid user_type)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	RspgSourceQuery query = rspg_source_history_query(row, ordered);
+	RspgHistory history = {query.item_type, 0, NULL, NULL, NULL};
+	RspgConverter converter;
+	Datum converted;
+
+	rspg_converter_init(&converter, user_type, query.user_type);
+	if (!rspg_convert_id(&converter, user, &converted))
+		return history;
+	SPI_connect();
+	run(find_plan(row->id, &query), converted);
+	copy_rows(&history, caller);
+	SPI_finish();
+	return history;
+}
+
+static void
+copy_rows(RspgHistory *history, MemoryContext target)
+{
+	MemoryContext spi = MemoryContextSwitchTo(target);
+	TupleDesc desc = SPI_tuptable->tupdesc;
+	Size room = Max(SPI_processed, 1);
+	int16 length;
+	bool by_value;
+	uint64 i;
+
+	get_typlenbyval(SPI_gettypeid(desc, 1), &length, &by_value);
+	history->item_type = SPI_gettypeid(desc, 1);
+	history->item = MemoryContextAllocHuge(target, room * sizeof(Datum));
+	history->weight = MemoryContextAllocHuge(target, room * sizeof(float8));
+	history->weight_is_null = MemoryContextAllocHuge(target, room * sizeof(bool));
+	for (i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[i];
+		uint64 n = history->n;
+		bool item_is_null;
+		Datum item = SPI_getbinval(tuple, desc, 1, &item_is_null);
+		Datum weight = SPI_getbinval(tuple, desc, 2, &history->weight_is_null[n]);
+
+		if (item_is_null)
+			continue;
+		history->item[n] = by_value ? item : datumCopy(item, by_value, length);
+		history->weight[n] = history->weight_is_null[n] ? 0 : DatumGetFloat8(weight);
+		history->n++;
+	}
+	MemoryContextSwitchTo(spi);
+}
+
+HeapTupleHeader
+rspg_user_row_read(const RspgRegistryRow *row, Datum user, Oid user_type)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	RspgSourceQuery query = rspg_users_row_query(row);
+	RspgConverter converter;
+	HeapTupleHeader found = NULL;
+	Datum converted;
+	bool null;
+
+	rspg_converter_init(&converter, user_type, query.user_type);
+	if (!rspg_convert_id(&converter, user, &converted))
+		return NULL;
+	SPI_connect();
+	run(find_plan(row->id, &query), converted);
+	if (SPI_processed > 1)
+		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+						errmsg("relation of users of model \"%s\" has more than one row of a user",
+							   row->name),
+						errhint("Make its user column unique.")));
+	if (SPI_processed == 1)
+	{
+		Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		if (!null)
+			found = DatumGetHeapTupleHeaderCopy(value);
+		MemoryContextSwitchTo(spi);
+	}
+	SPI_finish();
+	return found;
+}

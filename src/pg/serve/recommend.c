@@ -1,0 +1,161 @@
+/*
+ * recommend.c
+ *		The functions that answer: recommend, recommend_for_items, similar_items.
+ *
+ * One call: find the registered model by the caller's snapshot, read the user's
+ * events as the caller, open the live version (kept by the backend), score.  All
+ * rows are computed within the call.
+ */
+#include "pg/base/rspg.h"
+
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "pg/serve/answer.h"
+#include "pg/serve/history.h"
+#include "pg/model/registry.h"
+#include "pg/model/store.h"
+
+static char *model_name(FunctionCallInfo fcinfo, int arg);
+static void add_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
+
+PG_FUNCTION_INFO_V1(recsys_recommend);
+PG_FUNCTION_INFO_V1(recsys_recommend_for_items);
+PG_FUNCTION_INFO_V1(recsys_recommend_by_value);
+PG_FUNCTION_INFO_V1(recsys_similar_items);
+
+static char *
+model_name(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+/*
+ * recsys.recommend(user_id T, k, model, exclude_seen, exclude T[], candidates T[])
+ */
+Datum
+recsys_recommend(PG_FUNCTION_ARGS)
+{
+	Oid id_type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
+	RspgHistory history = {0};
+	HeapTupleHeader user_row = NULL;
+	RspgRegistryRow *row;
+	RspgAnswer answer;
+	RspgConverter to_caller;
+	uint64 i;
+
+	if (!rspg_answer_wanted(fcinfo, 1))
+		return (Datum) 0;
+	row = rspg_registry_find(model_name(fcinfo, 2));
+	rspg_source_check(row);
+	/* ids of a wrong type are refused before the history is read; reading may run
+	 * policies that recommend in their turn, hence the second opening below */
+	(void) rspg_answer_begin(rspg_store_open(row), id_type);
+	if (!PG_ARGISNULL(0))
+		history = rspg_history_read(row, rspg_algorithm(row->algorithm)->ordered,
+									PG_GETARG_DATUM(0), id_type);
+	if (!PG_ARGISNULL(0) && row->features != NULL)
+		user_row = rspg_user_row_read(row, PG_GETARG_DATUM(0), id_type);
+	answer = rspg_answer_begin(rspg_store_open(row), id_type);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	if (user_row != NULL)
+		rspg_answer_user_row(&answer, user_row);
+	rspg_answer_history(&answer, history.n);
+	/* the source's item column may have been altered since the training */
+	rspg_converter_init(&to_caller, OidIsValid(history.item_type) ? history.item_type : id_type,
+						rspg_id_type_oid(answer.model->ids.type));
+	for (i = 0; i < history.n; i++)
+	{
+		Datum item;
+		bool known = rspg_convert_id(&to_caller, history.item[i], &item);
+
+		rspg_answer_add(&answer, known ? rspg_ids_find(&answer.model->ids, item) : -1,
+						history.weight[i], history.weight_is_null[i], exclude_seen);
+	}
+	rspg_answer_recommend(&answer, PG_GETARG_INT32(1), (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+/* The given items as a history, oldest first, each of weight 1. */
+static void
+add_items(RspgAnswer *answer, ArrayType *array, bool exclude_seen)
+{
+	RspgIdArray items = rspg_id_array(array, "items");
+	int i;
+
+	rspg_answer_history(answer, (uint64) items.n);
+	for (i = 0; i < items.n; i++)
+		rspg_answer_add(answer, rspg_answer_find(answer, items.id[i]), 1.0, false, exclude_seen);
+}
+
+/*
+ * recsys.recommend_for_items(items T[], k, model, exclude_seen, exclude T[],
+ * candidates T[])
+ */
+Datum
+recsys_recommend_for_items(PG_FUNCTION_ARGS)
+{
+	Oid id_type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 0));
+	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
+	RspgRegistryRow *row;
+	RspgAnswer answer;
+
+	if (!rspg_answer_wanted(fcinfo, 1))
+		return (Datum) 0;
+	row = rspg_registry_find(model_name(fcinfo, 2));
+	answer = rspg_answer_begin(rspg_store_open(row), id_type);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	add_items(&answer, rspg_array_or_null(fcinfo, 0), exclude_seen);
+	rspg_answer_recommend(&answer, PG_GETARG_INT32(1), (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+/*
+ * recsys.recommend(model recsys.model, items T[], k, exclude_seen, exclude T[],
+ * candidates T[])
+ */
+Datum
+recsys_recommend_by_value(PG_FUNCTION_ARGS)
+{
+	Oid id_type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
+	RspgAnswer answer;
+
+	if (!rspg_answer_wanted(fcinfo, 2) || PG_ARGISNULL(0))
+		return (Datum) 0;
+	answer = rspg_answer_begin(
+		rspg_store_open_value(fcinfo->flinfo, (struct varlena *) PG_GETARG_POINTER(0)), id_type);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	add_items(&answer, rspg_array_or_null(fcinfo, 1), exclude_seen);
+	rspg_answer_recommend(&answer, PG_GETARG_INT32(2), (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+/*
+ * recsys.similar_items(item_id T, k, model, exclude T[], candidates T[])
+ */
+Datum
+recsys_similar_items(PG_FUNCTION_ARGS)
+{
+	Oid id_type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	RspgAnswer answer;
+	int64 item;
+
+	if (!rspg_answer_wanted(fcinfo, 1))
+		return (Datum) 0;
+	answer = rspg_answer_begin(rspg_store_open(rspg_registry_find(model_name(fcinfo, 2))), id_type);
+	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 3));
+	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 4));
+	item = PG_ARGISNULL(0) ? -1 : rspg_answer_find(&answer, PG_GETARG_DATUM(0));
+	if (item >= 0)
+		rspg_answer_similar(&answer, (uint32) item, PG_GETARG_INT32(1),
+							(ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}

@@ -1,0 +1,335 @@
+/*
+ * retry.c
+ *		retry_dead_letters(): the bytes of dead letters through the writer again.
+ *
+ * It runs as the caller, who must be the stream's owner: a member, or a
+ * superuser, would run the owner's triggers and functions with rights that the
+ * owner lacks.
+ */
+#include "pg/stream/write/batch.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/base64.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "pg/model/registry.h"
+#include "pg/stream/write/times.h"
+
+#define FETCH 100 /* rows at once */
+
+/* Dead letters of one batch, as messages */
+typedef struct Letters
+{
+	MemoryContext context;
+	int n;
+	int64 *ids;
+	RskMessage *messages;
+	Size bytes;
+} Letters;
+
+typedef struct Counts
+{
+	int64 retried;
+	int64 rejected;
+} Counts;
+
+PG_FUNCTION_INFO_V1(recsys_retry_dead_letters);
+
+/* Headers as rspg_headers_json() wrote them; NULL and others are none. */
+static const char *
+header_bytes(JsonbValue *value, size_t *length)
+{
+	JsonbValue *base64;
+	char *bytes;
+	int n;
+
+	*length = 0;
+	if (value->type == jbvString)
+	{
+		*length = value->val.string.len;
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	}
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		return NULL;
+	base64 = getKeyJsonValueFromContainer(value->val.binary.data, "base64", 6, NULL);
+	if (base64 == NULL || base64->type != jbvString)
+		return NULL;
+	bytes = palloc(pg_b64_dec_len(base64->val.string.len) + 1);
+	n = pg_b64_decode(base64->val.string.val, base64->val.string.len, (void *) bytes,
+					  pg_b64_dec_len(base64->val.string.len));
+	if (n < 0)
+		return NULL;
+	bytes[n] = '\0';
+	*length = n;
+	return bytes;
+}
+
+static void
+read_headers(Jsonb *json, RskMessage *message)
+{
+	int n = JB_ROOT_IS_ARRAY(json) ? JB_ROOT_COUNT(json) : 0;
+	RskHeader *headers = palloc(Max(n, 1) * sizeof(RskHeader));
+	int i;
+
+	message->headers = headers;
+	message->n_headers = 0;
+	for (i = 0; i < n; i++)
+	{
+		JsonbValue *pair = getIthJsonbValueFromContainer(&json->root, i);
+		RskHeader *header = &headers[message->n_headers];
+		JsonbValue *name;
+		JsonbValue *value;
+		size_t length;
+
+		if (pair->type != jbvBinary || !JsonContainerIsArray(pair->val.binary.data) ||
+			JsonContainerSize(pair->val.binary.data) != 2)
+			continue;
+		name = getIthJsonbValueFromContainer(pair->val.binary.data, 0);
+		value = getIthJsonbValueFromContainer(pair->val.binary.data, 1);
+		header->name = header_bytes(name, &length);
+		header->value = header_bytes(value, &header->length);
+		if (header->name != NULL)
+			message->n_headers++;
+	}
+}
+
+/* A column as bytes that stay, or NULL. */
+static const void *
+column_bytes(HeapTuple tuple, TupleDesc desc, int column, size_t *length)
+{
+	bool null;
+	Datum value = SPI_getbinval(tuple, desc, column, &null);
+	bytea *bytes;
+
+	*length = 0;
+	if (null)
+		return NULL;
+	bytes = DatumGetByteaPCopy(value);
+	*length = VARSIZE_ANY_EXHDR(bytes);
+	return VARDATA_ANY(bytes);
+}
+
+static void
+read_letter(HeapTuple tuple, TupleDesc desc, Letters *letters)
+{
+	RskMessage *message = &letters->messages[letters->n];
+	bool null;
+	Datum value;
+
+	memset(message, 0, sizeof(*message));
+	letters->ids[letters->n++] = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &null));
+	message->partition = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &null));
+	message->offset = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &null));
+	value = SPI_getbinval(tuple, desc, 4, &null);
+	message->timestamp_ms = null ? -1 : rspg_time_to_ms(DatumGetTimestampTz(value));
+	message->key = column_bytes(tuple, desc, 5, &message->key_length);
+	message->payload = column_bytes(tuple, desc, 6, &message->payload_length);
+	value = SPI_getbinval(tuple, desc, 7, &null);
+	if (!null)
+		read_headers(DatumGetJsonbPCopy(value), message);
+	letters->bytes += message->key_length + message->payload_length;
+}
+
+/* The next batch, at least one letter; 0 at the end. */
+static int
+fetch_letters(Portal portal, const RspgStreamOptions *options, Letters *letters)
+{
+	MemoryContext old;
+
+	MemoryContextReset(letters->context);
+	letters->n = 0;
+	letters->bytes = 0;
+	letters->ids = MemoryContextAlloc(letters->context, options->batch_rows * sizeof(int64));
+	letters->messages =
+		MemoryContextAlloc(letters->context, options->batch_rows * sizeof(RskMessage));
+	while (letters->n < options->batch_rows && letters->bytes < options->batch_bytes)
+	{
+		uint64 i;
+
+		/* one by one where they are large */
+		SPI_cursor_fetch(portal, true,
+						 letters->bytes > (Size) letters->n * 10000
+							 ? 1
+							 : Min(FETCH, options->batch_rows - letters->n));
+		if (SPI_processed == 0)
+			break;
+		old = MemoryContextSwitchTo(letters->context);
+		for (i = 0; i < SPI_processed; i++)
+			read_letter(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, letters);
+		MemoryContextSwitchTo(old);
+		SPI_freetuptable(SPI_tuptable);
+	}
+	return letters->n;
+}
+
+/* Those that were written go, the others stay with what was wrong this time. */
+static void
+settle(const Letters *letters, RspgBatch *batch)
+{
+	static RspgStatement forget = {
+		"DELETE FROM recsys.dead_letter WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+		1,
+		{INT8ARRAYOID},
+		NULL};
+	static RspgStatement keep = {
+		"UPDATE recsys.dead_letter SET retries = retries OPERATOR(pg_catalog.+) 1, sqlstate = $2, "
+		"error = $3 WHERE id OPERATOR(pg_catalog.=) $1",
+		3,
+		{INT8OID, TEXTOID, TEXTOID},
+		NULL};
+	Datum *done = palloc(Max(letters->n, 1) * sizeof(Datum));
+	Datum values[3];
+	ListCell *cell;
+	int n = 0;
+	int i;
+
+	foreach (cell, batch->rejects)
+	{
+		RspgReject *reject = lfirst(cell);
+
+		values[0] = Int64GetDatum(letters->ids[reject->message]);
+		values[1] = CStringGetTextDatum(unpack_sql_state(reject->sqlstate));
+		values[2] = CStringGetTextDatum(reject->error);
+		(void) rspg_execute(&keep, values, NULL, false);
+	}
+	for (i = 0; i < letters->n; i++)
+		if (batch->states[i] != RSPG_MESSAGE_REJECTED)
+			done[n++] = Int64GetDatum(letters->ids[i]);
+	if (n == 0)
+		return;
+	values[0] = PointerGetDatum(
+		construct_array(done, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	(void) rspg_execute(&forget, values, NULL, false);
+}
+
+/* The letters that the arguments 1 … 7 choose, in the order of their offsets. */
+static Portal
+open_letters(FunctionCallInfo fcinfo, int64 stream)
+{
+	static Oid types[8] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID,
+						   INT8OID, INT8OID,        TEXTOID,        INT8OID};
+	Datum values[8];
+	char nulls[8];
+	int i;
+
+	values[0] = Int64GetDatum(stream);
+	nulls[0] = ' ';
+	for (i = 1; i < 8; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		values[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+	}
+	if (!PG_ARGISNULL(7) && PG_GETARG_INT64(7) < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"max_messages\" must not be negative")));
+	return SPI_cursor_open_with_args(
+		NULL,
+		"SELECT id, partition, message_offset, message_time, key, payload, headers "
+		"FROM recsys.dead_letter WHERE stream_id OPERATOR(pg_catalog.=) $1 "
+		"AND ($2 IS NULL OR rejected_at OPERATOR(pg_catalog.>=) $2) "
+		"AND ($3 IS NULL OR rejected_at OPERATOR(pg_catalog.<) $3) "
+		"AND ($4 IS NULL OR partition OPERATOR(pg_catalog.=) $4) "
+		"AND ($5 IS NULL OR message_offset OPERATOR(pg_catalog.>=) $5) "
+		"AND ($6 IS NULL OR message_offset OPERATOR(pg_catalog.<=) $6) "
+		"AND ($7 IS NULL OR sqlstate OPERATOR(pg_catalog.=) $7) "
+		"ORDER BY partition, message_offset LIMIT $8 FOR UPDATE",
+		8, types, values, nulls, false, 0);
+}
+
+static const RspgStream *
+find_stream(const char *name)
+{
+	const RspgStream *stream = rspg_stream_find(name);
+
+	if (stream == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("stream \"%s\" does not exist", name),
+				 errhint("SELECT * FROM recsys.streams shows those that you may see.")));
+	if (stream->owner != GetUserId())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("only the owner of stream \"%s\" may retry its dead letters", name),
+						errhint("SET ROLE to the owner first: the rows are written, and the "
+								"target's triggers run, as the current user.")));
+	return stream;
+}
+
+/*
+ * What the caller's transaction deferred so far is not a message's fault: an
+ * error of that is raised before the first message.  The subtransaction is
+ * rolled back, so that it stays deferred.
+ */
+static void
+check_deferred(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+static Counts
+retry(FunctionCallInfo fcinfo)
+{
+	const RspgStream *stream = find_stream(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	RspgWriter *writer = rspg_writer_create(CurrentMemoryContext, stream);
+	Portal portal = open_letters(fcinfo, stream->id);
+	Letters letters = {0};
+	Counts counts = {0, 0};
+
+	check_deferred();
+	letters.context =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
+	while (fetch_letters(portal, &stream->options, &letters) > 0)
+	{
+		RspgBatchResult result;
+		RspgBatch *batch = rspg_batch_write(writer, letters.messages, letters.n, &result);
+		MemoryContext old = MemoryContextSwitchTo(letters.context);
+
+		settle(&letters, batch);
+		MemoryContextSwitchTo(old);
+		counts.retried += letters.n;
+		counts.rejected += result.rejected;
+	}
+	SPI_cursor_close(portal);
+	rspg_writer_free(writer);
+	return counts;
+}
+
+/*
+ * recsys.retry_dead_letters(stream, since, until, partition, from_offset,
+ *		to_offset, sqlstate, max_messages) → (retried, written, rejected)
+ */
+Datum
+recsys_retry_dead_letters(PG_FUNCTION_ARGS)
+{
+	Datum values[3];
+	bool nulls[3] = {false};
+	TupleDesc desc;
+	Counts counts;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("stream must not be null")));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	SPI_connect();
+	counts = retry(fcinfo);
+	SPI_finish();
+	values[0] = Int64GetDatum(counts.retried);
+	values[1] = Int64GetDatum(counts.retried - counts.rejected);
+	values[2] = Int64GetDatum(counts.rejected);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}

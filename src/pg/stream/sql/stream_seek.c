@@ -1,0 +1,175 @@
+/*
+ * stream_seek.c
+ *		seek_stream(): go on from somewhere else.
+ *
+ * Offsets of partitions are written at once.  Earliest, latest and a time are
+ * the broker's to resolve: they wait in seek_to for the worker, which moves the
+ * offsets and clears it in one transaction.
+ */
+#include "pg/stream/definition/stream.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "kafka/lookup.h"
+#include "pg/model/registry.h"
+#include "pg/stream/sql/stream_sql.h"
+
+/* Digits of an offset: what an int64 surely holds */
+#define MAX_OFFSET_DIGITS 18
+
+static void seek_text(int64 id, const char *start);
+static void seek_offsets(int64 id, Jsonb *offsets);
+
+PG_FUNCTION_INFO_V1(recsys_seek_stream);
+
+/* An argument that is meant as an object of offsets, or NULL. */
+static Jsonb *
+offsets_of(const char *start)
+{
+	Jsonb *json;
+
+	if (start[strspn(start, " \t\r\n")] != '{')
+		return NULL;
+	json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(start)));
+	if (JB_ROOT_COUNT(json) == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("offsets to seek to must name a partition"),
+						errhint("For example: {\"0\": 1700, \"1\": 0}.")));
+	return json;
+}
+
+/*
+ * recsys.seek_stream(stream, start)
+ */
+Datum
+recsys_seek_stream(PG_FUNCTION_ARGS)
+{
+	char *start = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Jsonb *offsets = offsets_of(start);
+	int64 id;
+
+	if (offsets == NULL)
+		start = rspg_stream_start_utc(start);
+	SPI_connect();
+	id = rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id;
+	if (offsets != NULL)
+		seek_offsets(id, offsets);
+	else
+		seek_text(id, start);
+	SPI_finish();
+	rspg_stream_wake_at_commit();
+	PG_RETURN_VOID();
+}
+
+/*
+ * All partitions move, so what is remembered of the cluster and of the last
+ * message is no longer to be compared with.
+ */
+static void
+seek_text(int64 id, const char *start)
+{
+	static RspgStatement stream = {
+		"UPDATE recsys.stream SET seek_to = $2, cluster_id = NULL, "
+		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
+		2,
+		{INT8OID, TEXTOID},
+		NULL};
+	static RspgStatement offsets = {"UPDATE recsys.stream_offset SET last_offset = NULL "
+									"WHERE stream_id OPERATOR(pg_catalog.=) $1",
+									1,
+									{INT8OID},
+									NULL};
+	Datum values[2] = {Int64GetDatum(id), CStringGetTextDatum(start)};
+
+	(void) rspg_execute(&stream, values, NULL, false);
+	(void) rspg_execute(&offsets, values, NULL, false);
+}
+
+static int
+partition_of(const JsonbValue *key)
+{
+	const char *digits = key->val.string.val;
+	int length = key->val.string.len;
+	int partition = 0;
+	int i;
+
+	for (i = 0; i < length && i < 5 && digits[i] >= '0' && digits[i] <= '9'; i++)
+		partition = partition * 10 + (digits[i] - '0');
+	if (i < length || length == 0 || (length > 1 && digits[0] == '0') ||
+		partition >= RSK_MAX_PARTITIONS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"%s\" is not a number of a partition", pnstrdup(digits, length)),
+						errdetail("Partitions are 0 to %d.", RSK_MAX_PARTITIONS - 1)));
+	return partition;
+}
+
+static int64
+offset_of(const JsonbValue *value, int partition)
+{
+	char *text = "";
+
+	if (value->type == jbvNumeric)
+		text =
+			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+	if (text[0] == '\0' || strlen(text) > MAX_OFFSET_DIGITS ||
+		text[strspn(text, "0123456789")] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("offset of partition %d must be a whole number of 0 or more", partition),
+				 errdetail("It has up to %d digits.", MAX_OFFSET_DIGITS)));
+	return strtoll(text, NULL, 10);
+}
+
+/*
+ * The other partitions stay where they are; a seek that still waits is forgotten.
+ */
+static void
+seek_offsets(int64 id, Jsonb *offsets)
+{
+	static RspgStatement stream = {
+		"UPDATE recsys.stream SET seek_to = NULL, "
+		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
+	static RspgStatement one = {
+		"INSERT INTO recsys.stream_offset (stream_id, partition, next_offset) VALUES ($1, $2, $3) "
+		"ON CONFLICT (stream_id, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset, "
+		"last_offset = NULL, updated = pg_catalog.clock_timestamp()",
+		3,
+		{INT8OID, INT4OID, INT8OID},
+		NULL};
+	/* once a worker has seen the topic, all its partitions are there */
+	static RspgStatement unknown = {
+		"SELECT FROM recsys.stream s WHERE id OPERATOR(pg_catalog.=) $1 AND cluster_id IS NOT NULL "
+		"AND NOT EXISTS (SELECT FROM recsys.stream_offset o WHERE "
+		"o.stream_id OPERATOR(pg_catalog.=) s.id AND o.partition OPERATOR(pg_catalog.=) $2)",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	Datum values[3] = {Int64GetDatum(id)};
+	JsonbIterator *iterator = JsonbIteratorInit(&offsets->root);
+	JsonbIteratorToken token;
+	JsonbValue item;
+	int partition;
+
+	(void) rspg_execute(&stream, values, NULL, false);
+	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	{
+		if (token != WJB_KEY)
+			continue;
+		partition = partition_of(&item);
+		values[1] = Int32GetDatum(partition);
+		(void) JsonbIteratorNext(&iterator, &item, true);
+		values[2] = Int64GetDatum(offset_of(&item, partition));
+		(void) rspg_execute(&unknown, values, NULL, false);
+		if (SPI_processed != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("the stream knows no partition %d", partition),
+							errdetail("recsys.stream_status has those of its topic."),
+							errhint("New partitions are found within seconds.")));
+		(void) rspg_execute(&one, values, NULL, false);
+	}
+}

@@ -1,0 +1,392 @@
+/*
+ * stream_sql.c
+ *		create_stream() and alter_stream(): check all that can be checked without
+ *		the broker, then write the row.
+ *
+ * All of it is plain SQL as the caller on recsys.stream: grants on it and its
+ * row-level security decide who may do what.
+ */
+#include "pg/stream/definition/stream.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "pg/model/registry.h"
+#include "pg/stream/sql/stream_sql.h"
+#include "pg/stream/write/transform.h"
+#include "pg/stream/write/writer.h"
+
+/* arguments of create_stream and alter_stream, in order */
+enum
+{
+	ARG_NAME,
+	ARG_BROKERS,
+	ARG_TOPIC,
+	ARG_TARGET,
+	ARG_MAPPING,
+	ARG_OPTIONS,
+	ARG_COUNT
+};
+
+static void check_right(void);
+static void check_name(const char *name);
+static void check_target(Oid target, Oid owner);
+static Datum settled_options(Datum options);
+static void forget_topic(const RspgStreamRow *row, const char *name);
+static void warn_unless_followed(void);
+
+PG_FUNCTION_INFO_V1(recsys_create_stream);
+PG_FUNCTION_INFO_V1(recsys_alter_stream);
+
+/* An argument of type jsonb; a JSON null is as good as none */
+static bool
+is_null(FunctionCallInfo fcinfo, int arg)
+{
+	Jsonb *json;
+
+	if (PG_ARGISNULL(arg))
+		return true;
+	if (arg < ARG_MAPPING)
+		return false;
+	json = PG_GETARG_JSONB_P(arg);
+	return JB_ROOT_IS_SCALAR(json) &&
+		   getIthJsonbValueFromContainer(&json->root, 0)->type == jbvNull;
+}
+
+/*
+ * recsys.create_stream(name, brokers, topic, target, mapping, options)
+ */
+Datum
+recsys_create_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement insert = {
+		"INSERT INTO recsys.stream (name, brokers, topic, target, mapping, options, owner, "
+		"system_id, database_id) VALUES ($1, $2, $3, $4, $5, pg_catalog.jsonb_strip_nulls($6), "
+		"$7, $8, $9) ON CONFLICT (name) DO NOTHING",
+		ARG_COUNT + 3,
+		{TEXTOID, TEXTOID, TEXTOID, REGCLASSOID, JSONBOID, JSONBOID, REGROLEOID, INT8OID, OIDOID},
+		NULL};
+	static const char *const required[] = {"name", "brokers", "topic", "target"};
+	Datum values[ARG_COUNT + 3];
+	char nulls[ARG_COUNT + 4] = "         ";
+	char *name;
+	int i;
+
+	for (i = 0; i < lengthof(required); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("%s must not be null", required[i])));
+	check_right();
+	name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
+	check_name(name);
+	check_target(PG_GETARG_OID(ARG_TARGET), GetUserId());
+	for (i = 0; i < ARG_COUNT; i++)
+		values[i] = PG_GETARG_DATUM(i);
+	values[ARG_BROKERS] = CStringGetTextDatum(
+		rspg_brokers_normalize(text_to_cstring(PG_GETARG_TEXT_PP(ARG_BROKERS))));
+	if (is_null(fcinfo, ARG_MAPPING))
+		nulls[ARG_MAPPING] = 'n';
+	values[ARG_OPTIONS] = is_null(fcinfo, ARG_OPTIONS)
+							  ? DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))
+							  : settled_options(PG_GETARG_DATUM(ARG_OPTIONS));
+	values[ARG_COUNT] = ObjectIdGetDatum(GetUserId());
+	values[ARG_COUNT + 1] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[ARG_COUNT + 2] = ObjectIdGetDatum(MyDatabaseId);
+	SPI_connect();
+	(void) rspg_execute(&insert, values, nulls, false);
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stream \"%s\" already exists", name)));
+	rspg_stream_validate(name);
+	SPI_finish();
+	rspg_stream_wake_at_commit();
+	warn_unless_followed();
+	PG_RETURN_VOID();
+}
+
+/*
+ * recsys.alter_stream(name, brokers, topic, target, mapping, options): null
+ * leaves a thing as it is
+ */
+Datum
+recsys_alter_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement update = {
+		"UPDATE recsys.stream SET "
+		"brokers = COALESCE($2, brokers), topic = COALESCE($3, topic), "
+		"target = COALESCE($4, target), mapping = CASE WHEN $7 THEN $5 ELSE mapping END, "
+		"options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) "
+		"COALESCE($6, '{}')), "
+		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
+		ARG_COUNT + 1,
+		{INT8OID, TEXTOID, TEXTOID, REGCLASSOID, JSONBOID, JSONBOID, BOOLOID},
+		NULL};
+	Datum values[ARG_COUNT + 1];
+	char nulls[ARG_COUNT + 2] = "       ";
+	RspgStreamRow row;
+	char *name;
+	int i;
+
+	if (PG_ARGISNULL(ARG_NAME))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("name must not be null")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
+	for (i = ARG_BROKERS; i < ARG_COUNT; i++)
+	{
+		values[i] = PG_GETARG_DATUM(i);
+		nulls[i] = is_null(fcinfo, i) ? 'n' : ' ';
+	}
+	if (nulls[ARG_BROKERS] == ' ')
+		values[ARG_BROKERS] = CStringGetTextDatum(
+			rspg_brokers_normalize(text_to_cstring(PG_GETARG_TEXT_PP(ARG_BROKERS))));
+	if (nulls[ARG_OPTIONS] == ' ')
+		values[ARG_OPTIONS] = settled_options(values[ARG_OPTIONS]);
+	SPI_connect();
+	row = rspg_stream_lock(name);
+	values[ARG_NAME] = Int64GetDatum(row.id);
+	values[ARG_COUNT] = BoolGetDatum(!PG_ARGISNULL(ARG_MAPPING));
+	(void) rspg_execute(&update, values, nulls, false);
+	if (nulls[ARG_TOPIC] == ' ' &&
+		strcmp(row.topic, text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC))) != 0)
+		forget_topic(&row, name);
+	if (nulls[ARG_TARGET] == ' ')
+		check_target(PG_GETARG_OID(ARG_TARGET), row.owner);
+	rspg_stream_validate(name);
+	SPI_finish();
+	rspg_stream_wake_at_commit();
+	PG_RETURN_VOID();
+}
+
+/*
+ * Another topic: offsets mean nothing there.  Nor do those of dead letters, but
+ * they are messages that somebody may want.
+ */
+static void
+forget_topic(const RspgStreamRow *row, const char *name)
+{
+	static RspgStatement dead = {
+		"SELECT FROM recsys.dead_letter WHERE stream_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+		1,
+		{INT8OID},
+		NULL};
+	static RspgStatement offsets = {
+		"DELETE FROM recsys.stream_offset WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
+	static RspgStatement stream = {"UPDATE recsys.stream SET seek_to = NULL, cluster_id = NULL "
+								   "WHERE id OPERATOR(pg_catalog.=) $1",
+								   1,
+								   {INT8OID},
+								   NULL};
+	Datum id = Int64GetDatum(row->id);
+
+	(void) rspg_execute(&dead, &id, NULL, false);
+	if (SPI_processed > 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("stream \"%s\" has dead letters of topic \"%s\"", name, row->topic),
+						errhint("Retry them or delete them first, or create another stream.")));
+	(void) rspg_execute(&offsets, &id, NULL, false);
+	(void) rspg_execute(&stream, &id, NULL, false);
+}
+
+static void
+check_right(void)
+{
+	Oid relation = get_relname_relid("stream", get_namespace_oid("recsys", false));
+
+	if (pg_class_aclcheck(relation, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to create a stream"),
+						errhint("A superuser gives the right: GRANT INSERT ON recsys.stream TO %s;",
+								quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+static void
+check_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length < 1 || length >= NAMEDATALEN)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+						errmsg("name of a stream must have 1 to %d bytes", NAMEDATALEN - 1),
+						errdetail("It has %zu.", length)));
+}
+
+/*
+ * Where a stream can write exactly once: into what a transaction of the worker's
+ * rolls back.
+ */
+static void
+check_kind(Relation target)
+{
+	const char *name = RelationGetRelationName(target);
+
+	switch (target->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_VIEW:
+			break;
+		case RELKIND_FOREIGN_TABLE:
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("foreign table \"%s\" cannot be the target of a stream", name),
+							errdetail("Its server may keep rows of a transaction that failed."),
+							errhint("Write into a table; a trigger or a job can pass rows on.")));
+			break;
+		default:
+			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+							errmsg("\"%s\" is not a table or view", name)));
+	}
+	if (IsCatalogRelation(target))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("system catalog \"%s\" cannot be the target of a stream", name)));
+	/* not an attack, which would have other ways, but a mistake: messages would make streams */
+	if (getExtensionOfObject(RelationRelationId, RelationGetRelid(target)) ==
+		get_extension_oid("recsys", false))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("\"%s\" of recsys itself cannot be the target of a stream", name)));
+	if (target->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("temporary table \"%s\" cannot be the target of a stream", name),
+						errdetail("Only the session that created it can write into it.")));
+	if ((relation_is_updatable(RelationGetRelid(target), NIL, true, NULL) & (1 << CMD_INSERT)) == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("cannot insert into view \"%s\"", name),
+						errhint("Give it an INSTEAD OF INSERT trigger, or write into a table.")));
+	if (target->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(WARNING,
+				(errmsg("target \"%s\" is an unlogged table", name),
+				 errdetail("A crash empties it; the stream goes on behind what was lost.")));
+}
+
+static void
+check_target(Oid target, Oid owner)
+{
+	Relation relation = try_relation_open(target, AccessShareLock);
+	AclResult result;
+
+	if (relation == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("target with OID %u does not exist", target)));
+	check_kind(relation);
+	result = pg_class_aclcheck(target, owner, ACL_INSERT);
+	if (result != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(target, owner, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(relation->rd_rel->relkind),
+					   RelationGetRelationName(relation));
+	relation_close(relation, NoLock);
+}
+
+/*
+ * Plan the stream's statements, as a worker will.  That may run functions that
+ * others wrote, so it is done with the owner's rights, whoever asks.
+ */
+static void
+check_as_owner(const RspgStream *stream)
+{
+	Oid user;
+	int context;
+	int level;
+	RspgWriter *writer;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(stream->owner, context | SECURITY_RESTRICTED_OPERATION);
+	level = NewGUCNestLevel();
+	writer = rspg_writer_create(CurrentMemoryContext, stream);
+	rspg_writer_check_defaults(writer);
+	rspg_writer_free(writer);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+}
+
+/*
+ * Check the row as written, the way a worker will.
+ */
+void
+rspg_stream_validate(const char *name)
+{
+	RspgStream *stream = rspg_stream_find(name);
+
+	rspg_stream_check(stream);
+	check_as_owner(stream);
+}
+
+/* Give an option another text. */
+static Datum
+with_option(Datum options, const char *name, const char *text)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"%s\": ", name);
+	escape_json(&json, text);
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall2(jsonb_concat, options,
+							   DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+}
+
+/*
+ * What means one thing in this session and may mean another in the worker, whose
+ * time zone and search_path are others: option start in UTC, for "yesterday"
+ * would move, and the transform with its schema.
+ */
+static Datum
+settled_options(Datum options)
+{
+	Jsonb *json = DatumGetJsonbP(options);
+	JsonbValue *value;
+	char *text;
+
+	if (!JB_ROOT_IS_OBJECT(json))
+		return options; /* an error later */
+	value = getKeyJsonValueFromContainer(&json->root, "start", strlen("start"), NULL);
+	if (value != NULL && value->type == jbvString)
+	{
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+		options = with_option(options, "start", rspg_stream_start_utc(text));
+	}
+	value = getKeyJsonValueFromContainer(&json->root, "transform", strlen("transform"), NULL);
+	if (value != NULL && value->type == jbvString && value->val.string.len > 0)
+	{
+		text = pnstrdup(value->val.string.val, value->val.string.len);
+		options = with_option(options, "transform", rspg_transform_name(text));
+	}
+	return options;
+}
+
+/* The row is right, and yet no worker will come. */
+static void
+warn_unless_followed(void)
+{
+	const char *database;
+
+	if (!rspg_stream_preloaded())
+	{
+		ereport(WARNING,
+				(errmsg("no worker will read the stream"),
+				 errdetail("The server was started without the library of recsys."),
+				 errhint("Add recsys to shared_preload_libraries and restart the server.")));
+		return;
+	}
+	database = get_database_name(MyDatabaseId);
+	if (!rspg_stream_database_allowed(database))
+		ereport(WARNING, (errmsg("no worker will read the stream"),
+						  errdetail("Database \"%s\" is not one of recsys.databases.", database),
+						  errhint("A superuser adds it and reloads the configuration.")));
+}

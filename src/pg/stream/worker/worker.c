@@ -1,0 +1,364 @@
+/*
+ * worker.c
+ *		The process of a stream: connects as the owner, reads what the broker
+ *		sends, writes it in batches, and does what it is asked at once.
+ *
+ * It holds no transaction while it waits, and it waits on its latch and on the
+ * consumer together, never inside librdkafka.  Whatever the row or the offsets
+ * become without its doing ends it; the launcher starts another one, which reads
+ * them afresh: there is no second way to get into a state.
+ */
+#include "pg/stream/worker/worker.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+#include "pg/model/registry.h"
+
+#define RETRY_MIN_MS 100
+#define RETRY_MAX_MS 30000
+#define MAX_WAIT_MS 10000
+
+RspgWorker rspg_worker;
+
+static emit_log_hook_type previous_log_hook = NULL;
+
+static void attach(void);
+static void note_fatal(ErrorData *error);
+static void last_exit(int code, Datum argument);
+static void detach(int code, Datum argument);
+static _Noreturn void run(void);
+static void step(void);
+static void recover(void);
+static void obey(void);
+static bool batch_due(TimestampTz now, TimestampTz *deadline);
+static TimestampTz sign_of_life(TimestampTz now);
+static void wait_for(TimestampTz now, TimestampTz deadline, bool hear_broker);
+
+void
+recsys_stream_main(Datum argument)
+{
+	RspgWorker *w = &rspg_worker;
+
+	memcpy(&w->launch, MyBgworkerEntry->bgw_extra, sizeof(w->launch));
+	w->slot = &rspg_stream_state->slots[w->launch.slot];
+	/* registered first, so it comes last */
+	on_proc_exit(last_exit, 0);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	attach();
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = note_fatal;
+	BackgroundWorkerInitializeConnectionByOid(w->launch.database, w->launch.owner, 0);
+	/* as the owner itself, though the owner may have a role set */
+	SetConfigOption("role", "none", PGC_USERSET, PGC_S_SESSION);
+	w->stream_context =
+		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);
+	w->writer_context =
+		AllocSetContextCreate(TopMemoryContext, "recsys writers", ALLOCSET_SMALL_SIZES);
+	w->batch_context =
+		AllocSetContextCreate(TopMemoryContext, "recsys batch", ALLOCSET_DEFAULT_SIZES);
+	run();
+}
+
+/*
+ * Take the slot, unless it was given to somebody else meanwhile, or the database
+ * is to be left alone.  From here on, who waits for the database to be left
+ * waits for us.
+ */
+static void
+attach(void)
+{
+	RspgWorker *w = &rspg_worker;
+	RspgStreamDatabase *entry;
+	bool mine;
+
+	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
+	mine = w->slot->launched && w->slot->launch == w->launch.launch;
+	if (mine)
+	{
+		entry = rspg_stream_database(w->launch.database, false);
+		w->slot->pid = MyProcPid;
+		w->slot->latch = MyLatch;
+		w->slot->alive_at = GetCurrentTimestamp();
+		if (entry != NULL && entry->holds > 0)
+			w->slot->stop = true;
+	}
+	LWLockRelease(rspg_stream_state->lock);
+	if (!mine)
+		proc_exit(0);
+	before_shmem_exit(detach, 0);
+	if (w->slot->stop)
+		proc_exit(0);
+}
+
+/*
+ * What ends a worker before it can report for itself, e.g. no right to connect.
+ */
+static void
+note_fatal(ErrorData *error)
+{
+	if (error->elevel >= FATAL && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN &&
+		error->message != NULL && !LWLockHeldByMe(rspg_stream_state->lock) &&
+		rspg_worker.slot->launch == rspg_worker.launch.launch)
+		rspg_stream_set_error(rspg_worker.slot, unpack_sql_state(error->sqlerrcode),
+							  error->message);
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
+/*
+ * The consumer is not closed before: that can take a second beside a network that
+ * is stuck, and there is nothing to say to the broker.  Its threads end with the
+ * process, which must not run the destructors of libraries under them.
+ */
+static void
+last_exit(int code, Datum argument)
+{
+	_exit(code);
+}
+
+static void
+detach(int code, Datum argument)
+{
+	RspgWorker *w = &rspg_worker;
+	RspgStreamDatabase *entry;
+
+	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
+	if (w->slot->launch == w->launch.launch)
+	{
+		rspg_launch_ended(w->slot, code == 0);
+		/* it ended because something changed: look what */
+		entry = code == 0 ? rspg_stream_database(w->launch.database, true) : NULL;
+		if (entry != NULL)
+			entry->scan = true;
+	}
+	rspg_stream_wake_launcher();
+	LWLockRelease(rspg_stream_state->lock);
+}
+
+void
+rspg_worker_restart(void)
+{
+	if (IsTransactionState())
+		AbortCurrentTransaction();
+	proc_exit(0);
+}
+
+static void
+run(void)
+{
+	for (;;)
+	{
+		PG_TRY();
+		{
+			for (;;)
+				step();
+		}
+		PG_CATCH();
+		{
+			recover();
+		}
+		PG_END_TRY();
+	}
+}
+
+/*
+ * What reaches this is no message's fault: the batch stays as it is and is tried
+ * again, after a wait that doubles.
+ */
+static void
+recover(void)
+{
+	RspgWorker *w = &rspg_worker;
+	ErrorData *error;
+	bool slow;
+
+	HOLD_INTERRUPTS();
+	disable_all_timeouts(false);
+	QueryCancelPending = false;
+	EmitErrorReport();
+	MemoryContextSwitchTo(w->batch_context);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	LWLockReleaseAll(); /* outside of a transaction, the abort does nothing */
+	debug_query_string = NULL;
+	pgstat_report_activity(STATE_IDLE, "waiting to try again");
+	pgstat_report_stat(true);
+	MemoryContextSwitchTo(TopMemoryContext);
+	rspg_stream_set_error(w->slot, unpack_sql_state(error->sqlerrcode), error->message);
+	rspg_stream_set_state(w->slot, RSPG_WORKER_RETRYING);
+	/* message_id is not translated */
+	slow = error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
+		   strcmp(error->message_id, "canceling statement due to statement timeout") == 0;
+	MemoryContextReset(w->batch_context);
+	if (w->writer != NULL)
+		rspg_writer_free(w->writer);
+	w->writer = NULL;
+	MemoryContextReset(w->writer_context); /* one that failed while it was made */
+	w->retry_ms = w->retry_ms == 0 ? RETRY_MIN_MS : Min(w->retry_ms * 2, RETRY_MAX_MS);
+	w->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), w->retry_ms);
+	RESUME_INTERRUPTS();
+	if (slow && w->n_messages > 1)
+	{
+		/* as it is it would never get through: read again, in smaller batches */
+		w->slot->batch_rows = w->n_messages / 2;
+		rspg_worker_restart();
+	}
+}
+
+static void
+step(void)
+{
+	RspgWorker *w = &rspg_worker;
+	TimestampTz now;
+	TimestampTz deadline;
+	bool heard;
+
+	obey();
+	now = GetCurrentTimestamp();
+	if (w->retry_at > now)
+	{
+		wait_for(now, Min(w->retry_at, sign_of_life(now)), false);
+		return;
+	}
+	if (w->stopping)
+		rspg_worker_write_stop();
+	if (w->stream == NULL || w->unchecked)
+		rspg_worker_read_row();
+	if (w->consumer == NULL)
+		rspg_worker_open_consumer();
+	heard = rspg_worker_poll();
+	rspg_worker_take_answer();
+	now = GetCurrentTimestamp();
+	rspg_worker_ask(now);
+	deadline = Min(sign_of_life(now), Max(w->lookup_at, now));
+	if (batch_due(now, &deadline))
+		rspg_worker_write();
+	else if (w->retry_ms != 0 && w->n_messages == 0)
+		rspg_worker_recovered();
+	else if (!heard)
+		wait_for(now, deadline, w->n_messages < w->capacity);
+}
+
+/*
+ * What failed has succeeded.
+ */
+void
+rspg_worker_recovered(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	w->retry_ms = 0;
+	w->retry_at = 0;
+	rspg_stream_set_state(w->slot,
+						  w->positioned ? RSPG_WORKER_RUNNING : RSPG_WORKER_WAITING_FOR_BROKER);
+}
+
+/*
+ * Is there anything to write, and is it time?  Else when it will be.
+ */
+static bool
+batch_due(TimestampTz now, TimestampTz *deadline)
+{
+	RspgWorker *w = &rspg_worker;
+	const RspgStreamOptions *options = &w->stream->options;
+	TimestampTz at;
+
+	if (w->n_messages > 0)
+	{
+		at = TimestampTzPlusMilliseconds(w->first_at, options->batch_ms);
+		if (w->n_messages >= w->capacity || w->n_bytes >= (Size) options->batch_bytes || at <= now)
+			return true;
+		*deadline = Min(*deadline, at);
+	}
+	if (w->ends_at != 0)
+	{
+		if (w->ends_at <= now)
+			return true;
+		*deadline = Min(*deadline, w->ends_at);
+	}
+	return false;
+}
+
+/*
+ * When to say the next time that we are alive.
+ */
+static TimestampTz
+sign_of_life(TimestampTz now)
+{
+	int ms = recsys_worker_timeout == 0 ? MAX_WAIT_MS : Min(recsys_worker_timeout / 4, MAX_WAIT_MS);
+
+	return TimestampTzPlusMilliseconds(now, ms);
+}
+
+/*
+ * Wait for the latch, the broker if hear_broker, or the time.
+ */
+static void
+wait_for(TimestampTz now, TimestampTz deadline, bool hear_broker)
+{
+	RspgWorker *w = &rspg_worker;
+	int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	pgsocket fd = PGINVALID_SOCKET;
+
+	if (hear_broker)
+	{
+		events |= WL_SOCKET_READABLE;
+		fd = rsk_consumer_fd(w->consumer);
+	}
+	events = WaitLatchOrSocket(MyLatch, events, fd, TimestampDifferenceMilliseconds(now, deadline),
+							   PG_WAIT_EXTENSION);
+	if (events & WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}
+
+/*
+ * Do what the launcher, a session or a signal asks.
+ */
+static void
+obey(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	QueryCancelPending = false; /* between batches there is nothing to cancel */
+	CHECK_FOR_INTERRUPTS();
+	if (w->slot->stop || w->slot->launch != w->launch.launch)
+		rspg_worker_restart();
+	w->slot->alive_at = GetCurrentTimestamp();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		/* brokers may not be allowed any more, a password may be a new one */
+		if (w->stream != NULL && w->stream->options.secret != NULL)
+			rspg_worker_restart();
+		w->unchecked = true;
+	}
+	if (w->slot->reread)
+	{
+		w->slot->reread = false;
+		w->unchecked = true;
+		w->retry_at = 0; /* what was wrong may have been put right */
+	}
+}

@@ -1,0 +1,197 @@
+/*
+ * worker_session.c
+ *		A worker as a session: its transactions, the stream's row, its settings.
+ */
+#include "pg/stream/worker/worker.h"
+
+#include <stdarg.h>
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+
+#include "pg/model/registry.h"
+
+#define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
+
+static void configure_session(void);
+
+Oid
+rspg_worker_table(void)
+{
+	return get_relname_relid("stream", get_namespace_oid("recsys", true));
+}
+
+void
+rspg_worker_begin(const char *activity)
+{
+	const RspgStream *stream = rspg_worker.stream;
+	int patience = stream != NULL && stream->options.statement_timeout_ms > 0
+					   ? stream->options.statement_timeout_ms
+					   : NO_TIMEOUT_MS;
+
+	/* a transaction may take as long as it may take */
+	rspg_worker.slot->alive_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), patience);
+	debug_query_string = activity;
+	pgstat_report_activity(STATE_RUNNING, activity);
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	/* PostgreSQL arms it for commands of clients alone */
+	if (stream != NULL && stream->options.statement_timeout_ms > 0)
+		enable_timeout_after(STATEMENT_TIMEOUT, stream->options.statement_timeout_ms);
+}
+
+void
+rspg_worker_commit(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	SPI_finish();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	debug_query_string = NULL;
+	pgstat_report_stat(true);
+}
+
+void
+rspg_worker_stop(int sqlstate, const char *format, ...)
+{
+	RspgWorker *w = &rspg_worker;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(w->stop_reason, sizeof(w->stop_reason), format, arguments);
+	va_end(arguments);
+	w->stop_sqlstate = sqlstate;
+	w->stopping = true;
+	rspg_worker_write_stop();
+}
+
+void
+rspg_worker_write_stop(void)
+{
+	static RspgStatement statement = {
+		"UPDATE recsys.stream SET enabled = false, "
+		"generation = generation OPERATOR(pg_catalog.+) 1, stop_reason = $3, stop_sqlstate = $4, "
+		"stopped_at = pg_catalog.clock_timestamp() "
+		"WHERE id OPERATOR(pg_catalog.=) $1 AND generation OPERATOR(pg_catalog.=) $2",
+		4,
+		{INT8OID, INT8OID, TEXTOID, TEXTOID},
+		NULL};
+	RspgWorker *w = &rspg_worker;
+	const RspgStream *stream = w->stream;
+	Datum values[4];
+
+	if (IsTransactionState())
+		AbortCurrentTransaction();
+	rspg_worker_begin("stopping");
+	rspg_stream_queue(stream->id, ExclusiveLock);
+	values[0] = Int64GetDatum(stream->id);
+	values[1] = Int64GetDatum(stream->generation);
+	values[2] = CStringGetTextDatum(w->stop_reason);
+	values[3] = CStringGetTextDatum(unpack_sql_state(w->stop_sqlstate));
+	(void) rspg_execute(&statement, values, NULL, false);
+	rspg_worker_commit();
+	ereport(LOG, (errcode(w->stop_sqlstate),
+				  errmsg("recsys stream \"%s\" stopped: %s", stream->name, w->stop_reason)));
+	proc_exit(0);
+}
+
+/*
+ * The row at the start; later, whether it is still the same.
+ */
+void
+rspg_worker_read_row(void)
+{
+	RspgWorker *w = &rspg_worker;
+	MemoryContext old;
+	RspgStream *row;
+	Oid table;
+
+	if (w->stream == NULL)
+		MemoryContextReset(w->stream_context);
+	rspg_worker_begin("reading the stream");
+	if (!OidIsValid(get_extension_oid("recsys", true)))
+		rspg_worker_restart();
+	table = rspg_worker_table();
+	old = MemoryContextSwitchTo(w->stream == NULL ? w->stream_context : w->batch_context);
+	row = rspg_stream_read(w->launch.stream_id);
+	MemoryContextSwitchTo(old);
+	if (row == NULL || !row->enabled || row->cloned || row->owner != GetUserId() ||
+		w->launch.worker >= row->options.workers)
+		rspg_worker_restart();
+	if (w->stream != NULL && (table != w->table || row->generation != w->stream->generation))
+		rspg_worker_restart();
+	rspg_stream_check(row);
+	rspg_worker_commit();
+	w->unchecked = false; /* not before: what fails here must not write */
+	if (w->stream != NULL)
+	{
+		MemoryContextReset(w->batch_context);
+		rspg_worker_show_idle();
+		return;
+	}
+	w->table = table;
+	w->stream = row;
+	configure_session();
+}
+
+/*
+ * Settings of our own session.  Everything else is as the owner and the database
+ * have it, for triggers of the owner may count on it.
+ */
+static void
+configure_session(void)
+{
+	const RspgStreamOptions *options = &rspg_worker.stream->options;
+	char timeout[16];
+
+	snprintf(timeout, sizeof(timeout), "%d", options->lock_timeout_ms);
+	SetConfigOption("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION);
+	/* rows that a policy hides are no error: our own tables have policies */
+	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", "recsys", PGC_USERSET, PGC_S_SESSION);
+	if (!options->synchronous_commit)
+		SetConfigOption("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION);
+}
+
+void
+rspg_worker_open_consumer(void)
+{
+	RspgWorker *w = &rspg_worker;
+	RskSetting *settings;
+	char error[512];
+	int n;
+
+	if (w->messages == NULL)
+	{
+		int most = w->stream->options.batch_rows;
+
+		w->capacity = w->slot->batch_rows > 0 ? Min(w->slot->batch_rows, most) : most;
+		w->messages = MemoryContextAllocHuge(TopMemoryContext, most * sizeof(RskMessage));
+	}
+	rspg_worker_begin("opening the consumer");
+	n = rspg_stream_settings(w->stream, &settings);
+	w->consumer =
+		rsk_consumer_open(w->stream->brokers, w->stream->topic, settings, n, error, sizeof(error));
+	rspg_worker_commit();
+	if (w->consumer == NULL)
+		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
+						errmsg("could not open a Kafka consumer: %s", error)));
+	rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
+	pgstat_report_activity(STATE_IDLE, "waiting for the broker");
+}

@@ -1,0 +1,385 @@
+/*
+ * worker_topic.c
+ *		Where each partition is read from: by the stored offsets, the broker's
+ *		answers about the topic, and what the stream wants of a start or a seek.
+ *
+ * Everything that moves an offset without rows being written happens here, in a
+ * transaction, with a record where messages are gone.  Worker 0 resolves starts
+ * and seeks for all partitions; the stream's other workers wait for it.
+ */
+#include "pg/stream/worker/worker.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/model/registry.h"
+#include "pg/stream/write/times.h"
+
+RskLookupAnswer rspg_worker_answer;
+
+/* A row of recsys.stream_offset */
+typedef struct StoredOffset
+{
+	int32 partition;
+	int64 next;
+	int64 last_offset; /* -1 = none */
+	int64 last_time_ms;
+} StoredOffset;
+
+static void position(void);
+static void check_cluster(void);
+static _Noreturn void stop_for_cluster(void);
+static StoredOffset *read_offsets(int *n);
+static void take_partitions(const StoredOffset *stored, int n_stored);
+static void take_partition(const RskPartitionInfo *info, const StoredOffset *stored);
+static void pass_loss(const RskPartitionInfo *info, int64 *next);
+static void assign(void);
+static void watch(void);
+
+RspgPartition *
+rspg_worker_partition(int32 number)
+{
+	RspgWorker *w = &rspg_worker;
+	int low = 0;
+	int high = w->n_partitions;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (w->partitions[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < w->n_partitions && w->partitions[low].number == number ? &w->partitions[low]
+																		: NULL;
+}
+
+void
+rspg_worker_ask(TimestampTz now)
+{
+	RspgWorker *w = &rspg_worker;
+
+	if (w->lookup_open || now < w->lookup_at)
+		return;
+	if (rsk_lookup_ask(w->consumer, RSK_LOOKUP_TOPIC, 0))
+	{
+		w->lookup_open = true;
+		for (int i = 0; i < w->n_partitions; i++)
+			w->partitions[i].asked_at = w->partitions[i].reached;
+	}
+	rspg_worker_ask_again(RSPG_ASK_MS);
+}
+
+void
+rspg_worker_ask_again(int ms)
+{
+	rspg_worker.lookup_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+void
+rspg_worker_take_answer(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	if (!w->lookup_open || !rsk_lookup_answer(w->consumer, &rspg_worker_answer))
+		return;
+	w->lookup_open = false;
+	if (!rspg_worker_answer.ok)
+	{
+		/* When it is there again, it may be another one: begin as at the start */
+		if (rspg_worker_answer.no_topic && w->positioned)
+			rspg_worker_restart();
+		rspg_stream_set_error(w->slot, rspg_worker_answer.no_topic ? "42704" : "08000",
+							  rspg_worker_answer.error);
+		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
+		rspg_worker_ask_again(RSPG_ASK_RETRY_MS);
+		return;
+	}
+	if (!w->positioned)
+		position();
+	else
+		watch();
+	if (w->positioned)
+	{
+		if (w->retry_ms == 0)
+			rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
+		(void) rspg_worker_show_lag();
+	}
+}
+
+/*
+ * The answer is here and nothing is read yet: find where to begin, and begin.
+ */
+static void
+position(void)
+{
+	RspgWorker *w = &rspg_worker;
+	StoredOffset *stored;
+	int n;
+	bool ready = true;
+
+	rspg_worker_begin("reading offsets");
+	if (!rspg_worker_lock_row())
+		rspg_worker_restart();
+	check_cluster();
+	stored = read_offsets(&n);
+	if (w->stream->seek_to != NULL)
+		ready = rspg_worker_resolve(w->stream->seek_to, true);
+	else if (n == 0)
+		ready = rspg_worker_resolve(w->stream->options.start, false);
+	if (ready)
+	{
+		stored = read_offsets(&n);
+		take_partitions(stored, n);
+	}
+	rspg_worker_commit();
+	pgstat_report_activity(STATE_IDLE, ready ? "idle" : "waiting for where to start");
+	if (ready)
+		assign();
+}
+
+static void
+check_cluster(void)
+{
+	static RspgStatement statement = {
+		"UPDATE recsys.stream SET cluster_id = $2 WHERE id OPERATOR(pg_catalog.=) $1 "
+		"AND cluster_id IS NULL",
+		2,
+		{INT8OID, TEXTOID},
+		NULL};
+	RspgWorker *w = &rspg_worker;
+	Datum values[2];
+
+	if (rspg_worker_answer.cluster_id[0] == '\0')
+		return;
+	if (w->stream->cluster_id == NULL)
+	{
+		w->stream->cluster_id =
+			MemoryContextStrdup(w->stream_context, rspg_worker_answer.cluster_id);
+		values[0] = Int64GetDatum(w->stream->id);
+		values[1] = CStringGetTextDatum(rspg_worker_answer.cluster_id);
+		if (w->launch.worker == RSPG_FIRST_WORKER)
+			(void) rspg_execute(&statement, values, NULL, false);
+	}
+	else if (strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
+		stop_for_cluster();
+}
+
+static void
+stop_for_cluster(void)
+{
+	rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+					 "the brokers belong to Kafka cluster \"%s\", but offsets are those of "
+					 "cluster \"%s\"",
+					 rspg_worker_answer.cluster_id, rspg_worker.stream->cluster_id);
+}
+
+static StoredOffset *
+read_offsets(int *n)
+{
+	static RspgStatement statement = {
+		"SELECT partition, next_offset, last_offset, last_event_time FROM recsys.stream_offset "
+		"WHERE stream_id OPERATOR(pg_catalog.=) $1 ORDER BY partition",
+		1,
+		{INT8OID},
+		NULL};
+	Datum id = Int64GetDatum(rspg_worker.stream->id);
+	StoredOffset *stored;
+
+	(void) rspg_execute(&statement, &id, NULL, false);
+	*n = (int) SPI_processed;
+	stored = palloc0((*n + 1) * sizeof(StoredOffset));
+	for (int i = 0; i < *n; i++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool null;
+		bool no_time;
+		TimestampTz time;
+
+		stored[i].partition = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &null));
+		stored[i].next = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &null));
+		stored[i].last_offset = DatumGetInt64(SPI_getbinval(tuple, desc, 3, &null));
+		time = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 4, &no_time));
+		if (null || no_time)
+			stored[i].last_offset = -1;
+		else
+			stored[i].last_time_ms = rspg_time_to_ms(time);
+	}
+	return stored;
+}
+
+/*
+ * The partitions that are ours, each with where it is read from.
+ */
+static void
+take_partitions(const StoredOffset *stored, int n_stored)
+{
+	RspgWorker *w = &rspg_worker;
+	int workers = w->stream->options.workers;
+
+	w->n_partitions = 0;
+	if (w->partitions != NULL)
+		pfree(w->partitions);
+	w->partitions =
+		MemoryContextAllocZero(TopMemoryContext, RSK_MAX_PARTITIONS * sizeof(RspgPartition));
+	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
+	{
+		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
+		const StoredOffset *found = NULL;
+
+		for (int j = 0; j < n_stored; j++)
+			if (stored[j].partition == info->partition)
+				found = &stored[j];
+		if (info->partition % workers == w->launch.worker)
+			take_partition(info, found);
+	}
+	for (int j = 0; j < n_stored; j++)
+		if (stored[j].partition % workers == w->launch.worker && stored[j].next > 0 &&
+			rspg_worker_partition(stored[j].partition) == NULL)
+			rspg_worker_stop(
+				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				"topic \"%s\" has no partition %d, where the stream goes on: the topic "
+				"was created anew, or a seek named it",
+				w->stream->topic, stored[j].partition);
+}
+
+/*
+ * A partition without a stored offset is a new one, whatever option start says:
+ * that was for the partitions there were.
+ */
+static void
+take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
+{
+	static RspgStatement store = {
+		"INSERT INTO recsys.stream_offset (stream_id, partition, next_offset) VALUES ($1, $2, 0)",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	RspgWorker *w = &rspg_worker;
+	RspgPartition *partition = &w->partitions[w->n_partitions];
+	Datum values[2] = {Int64GetDatum(w->stream->id), Int32GetDatum(info->partition)};
+
+	partition->number = info->partition;
+	if (stored == NULL)
+		(void) rspg_execute(&store, values, NULL, false);
+	else
+		partition->next = stored->next;
+	if (info->high >= 0 && info->high < partition->next)
+		rspg_worker_stop(
+			ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			"partition %d of topic \"%s\" ends at offset %lld, but the stream goes on at "
+			"%lld: it was created anew or cut, or a seek went too far",
+			info->partition, w->stream->topic, (long long) info->high, (long long) partition->next);
+	if (info->low > partition->next)
+		pass_loss(info, &partition->next);
+	else if (stored != NULL && stored->last_offset >= 0 && stored->last_offset < stored->next &&
+			 info->low >= 0 && stored->last_offset >= info->low)
+	{
+		partition->verify = true;
+		partition->last_offset = stored->last_offset;
+		partition->last_time_ms = stored->last_time_ms;
+	}
+	partition->reached = partition->next;
+	w->n_partitions++;
+}
+
+/*
+ * The broker has thrown away what comes next: by option on_offset_lost.
+ */
+static void
+pass_loss(const RskPartitionInfo *info, int64 *next)
+{
+	static RspgStatement record = {
+		"INSERT INTO recsys.stream_loss (stream_id, partition, from_offset, to_offset, policy, "
+		"reason) VALUES ($1, $2, $3, $4, $5, 'the broker does not keep these messages any more')",
+		5,
+		{INT8OID, INT4OID, INT8OID, INT8OID, TEXTOID},
+		NULL};
+	static RspgStatement move = {
+		"UPDATE recsys.stream_offset SET next_offset = $4, last_offset = NULL, "
+		"last_event_time = NULL, updated = pg_catalog.clock_timestamp() "
+		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
+		"AND next_offset OPERATOR(pg_catalog.=) $3",
+		4,
+		{INT8OID, INT4OID, INT8OID, INT8OID},
+		NULL};
+	RspgWorker *w = &rspg_worker;
+	bool latest = w->stream->options.on_offset_lost == RSPG_LOST_LATEST;
+	int64 to = latest && info->high >= 0 ? info->high : info->low;
+	Datum values[5] = {Int64GetDatum(w->stream->id), Int32GetDatum(info->partition),
+					   Int64GetDatum(*next), Int64GetDatum(to),
+					   CStringGetTextDatum(latest ? "latest" : "earliest")};
+
+	if (w->stream->options.on_offset_lost == RSPG_LOST_ERROR)
+		rspg_worker_stop(ERRCODE_NO_DATA_FOUND,
+						 "partition %d of topic \"%s\" was read up to offset %lld, but begins at "
+						 "%lld now: the broker has thrown away what is between",
+						 info->partition, w->stream->topic, (long long) *next,
+						 (long long) info->low);
+	(void) rspg_execute(&record, values, NULL, false);
+	(void) rspg_execute(&move, values, NULL, false);
+	if (SPI_processed != 1)
+		rspg_worker_restart();
+	ereport(LOG, (errmsg("recsys stream \"%s\": messages %lld to %lld of partition %d are lost",
+						 w->stream->name, (long long) *next, (long long) to - 1, info->partition)));
+	*next = to;
+}
+
+static void
+assign(void)
+{
+	RspgWorker *w = &rspg_worker;
+	RskPosition *positions = palloc0((w->n_partitions + 1) * sizeof(RskPosition));
+	char error[512];
+
+	for (int i = 0; i < w->n_partitions; i++)
+	{
+		const RspgPartition *partition = &w->partitions[i];
+
+		positions[i].partition = partition->number;
+		positions[i].next = partition->verify ? partition->last_offset : partition->next;
+	}
+	if (!rsk_consumer_assign(w->consumer, positions, w->n_partitions, error, sizeof(error)))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not assign partitions: %s", error)));
+	pfree(positions);
+	rspg_worker_claim_shown();
+	w->positioned = true;
+}
+
+/*
+ * While messages are read: does the topic still look as it did?
+ */
+static void
+watch(void)
+{
+	RspgWorker *w = &rspg_worker;
+	int workers = w->stream->options.workers;
+
+	if (w->stream->cluster_id != NULL && rspg_worker_answer.cluster_id[0] != '\0' &&
+		strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
+		stop_for_cluster();
+	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
+	{
+		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
+		const RspgPartition *partition = rspg_worker_partition(info->partition);
+
+		if (info->partition % workers != w->launch.worker)
+			continue;
+		if (partition == NULL)
+			rspg_worker_restart(); /* a new partition */
+		if (info->high >= 0 && info->high < partition->asked_at)
+			rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							 "partition %d of topic \"%s\" ends at offset %lld, but was read up to "
+							 "%lld: it was created anew or cut",
+							 info->partition, w->stream->topic, (long long) info->high,
+							 (long long) partition->asked_at);
+	}
+}

@@ -1,0 +1,225 @@
+/*
+ * train.c
+ *		recsys.train(): from the source's rows to a live version.
+ *
+ * The source is read by a query that runs as the caller; its rows go one by one
+ * into the trainer, through a DestReceiver, and are never held together.
+ */
+#include "pg/model/registry.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/train/features.h"
+#include "pg/base/idarray.h"
+
+typedef struct TrainReceiver
+{
+	DestReceiver pub;
+	RspgTrainer *trainer;
+	MemoryContext row_context;
+	Oid user_type; /* of the events */
+} TrainReceiver;
+
+static bool receive_row(TupleTableSlot *slot, DestReceiver *self);
+static void receive_startup(DestReceiver *self, int operation, TupleDesc desc);
+static void receive_nothing(DestReceiver *self);
+static void read_source(RspgTrainer *trainer, const char *sql);
+static void read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type);
+static bool receive_user(TupleTableSlot *slot, DestReceiver *self);
+static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats);
+
+PG_FUNCTION_INFO_V1(recsys_train);
+
+Datum
+recsys_train(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	RspgRegistryRow *row = rspg_registry_find_latest(name);
+	const RsAlgorithm *algorithm = rspg_algorithm(row->algorithm);
+	bool ordered = algorithm->ordered || (algorithm->may_order && row->time_column != NULL);
+	RspgSourceQuery query;
+	RspgTrainer *trainer;
+	RspgTrainStats stats;
+	const RsModel *model;
+	RsOptions options;
+	int32 version;
+
+	PreventCommandIfReadOnly("recsys.train()");
+	rspg_require_owner(row);
+	rspg_options_from_jsonb(algorithm, row->options, &options);
+	query = rspg_source_training_query(row, ordered);
+	trainer = rspg_trainer_create(CurrentMemoryContext, algorithm, &options, query.user_type,
+								  query.item_type, ordered, row->name);
+	read_source(trainer, query.sql);
+	if (row->features != NULL)
+		read_users(trainer, row, query.user_type);
+	model = rspg_trainer_finish(trainer, &stats);
+	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats);
+	rspg_trainer_free(trainer);
+	tell(row, version, &stats);
+	PG_RETURN_INT32(version);
+}
+
+/*
+ * Fit the encoder over the relation of users, then read its rows through it.
+ */
+static void
+read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
+{
+	TrainReceiver receiver;
+	SPIExecuteOptions options = {0};
+	Oid argtype = JSONBOID;
+	Datum spec = JsonbPGetDatum(row->features);
+	Datum encoder;
+	bool null;
+
+	SPI_connect();
+	if (SPI_execute_with_args(rspg_users_fit_query(row), 1, &argtype, &spec, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
+	encoder = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (null)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
+						errdetail("The relation of users of model \"%s\" has no rows that you see.",
+								  row->name)));
+	rspg_trainer_set_encoder(trainer, (struct varlena *) DatumGetPointer(encoder));
+	argtype = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.pub.receiveSlot = receive_user;
+	receiver.pub.rStartup = receive_startup;
+	receiver.pub.rShutdown = receive_nothing;
+	receiver.pub.rDestroy = receive_nothing;
+	receiver.pub.mydest = DestNone;
+	receiver.trainer = trainer;
+	receiver.row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys row", ALLOCSET_SMALL_SIZES);
+	options.read_only = true;
+	options.dest = &receiver.pub;
+	options.params = makeParamList(1);
+	options.params->params[0].value = encoder;
+	options.params->params[0].isnull = false;
+	options.params->params[0].pflags = PARAM_FLAG_CONST;
+	options.params->params[0].ptype = argtype;
+	receiver.user_type = user_type;
+	if (SPI_execute_extended(rspg_users_training_query(row), &options) < 0)
+		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
+	SPI_finish();
+}
+
+/* (user, features); null features where the encoder's policy is to skip the row. */
+static bool
+receive_user(TupleTableSlot *slot, DestReceiver *self)
+{
+	TrainReceiver *receiver = (TrainReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
+	RspgConverter converter;
+	Datum user;
+	const float *values;
+	int n;
+
+	CHECK_FOR_INTERRUPTS();
+	slot_getallattrs(slot);
+	if (!slot->tts_isnull[0] && !slot->tts_isnull[1])
+	{
+		/* the two user columns may be of different types */
+		rspg_converter_init(&converter, TupleDescAttr(slot->tts_tupleDescriptor, 0)->atttypid,
+							receiver->user_type);
+		values = rspg_features_array(DatumGetArrayTypeP(slot->tts_values[1]), 0, &n);
+		if (rspg_convert_id(&converter, slot->tts_values[0], &user))
+			rspg_trainer_add_user(receiver->trainer, user, values, n);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(receiver->row_context);
+	return true;
+}
+
+static void
+read_source(RspgTrainer *trainer, const char *sql)
+{
+	TrainReceiver receiver;
+	SPIExecuteOptions options = {0};
+
+	memset(&receiver, 0, sizeof(receiver));
+	receiver.pub.receiveSlot = receive_row;
+	receiver.pub.rStartup = receive_startup;
+	receiver.pub.rShutdown = receive_nothing;
+	receiver.pub.rDestroy = receive_nothing;
+	receiver.pub.mydest = DestNone;
+	receiver.trainer = trainer;
+	receiver.row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys row", ALLOCSET_SMALL_SIZES);
+	SPI_connect();
+	options.read_only = true;
+	options.dest = &receiver.pub;
+	if (SPI_execute_extended(sql, &options) < 0)
+		elog(ERROR, "could not read the source: %s", SPI_result_code_string(SPI_result));
+	SPI_finish();
+	MemoryContextDelete(receiver.row_context);
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	TrainReceiver *receiver = (TrainReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
+	NullableDatum user;
+	NullableDatum item;
+
+	slot_getallattrs(slot);
+	user.value = slot->tts_values[0];
+	user.isnull = slot->tts_isnull[0];
+	item.value = slot->tts_values[1];
+	item.isnull = slot->tts_isnull[1];
+	rspg_trainer_add(receiver->trainer, user, item, slot->tts_isnull[2],
+					 slot->tts_isnull[2] ? 0 : DatumGetFloat8(slot->tts_values[2]),
+					 slot->tts_isnull[3],
+					 slot->tts_isnull[3] ? 0 : DatumGetTimestampTz(slot->tts_values[3]));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(receiver->row_context);
+	return true;
+}
+
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
+/*
+ * Say what was read and what was not.
+ */
+static void
+tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	appendStringInfo(&detail,
+					 "Read " INT64_FORMAT " rows: " INT64_FORMAT " users, " INT64_FORMAT
+					 " items; %.2f s",
+					 stats->rows_read, stats->users, stats->items, stats->seconds);
+	if (!isnan(stats->loss))
+		appendStringInfo(&detail, ", %d iterations, final loss %.6g", stats->iterations,
+						 stats->loss);
+	appendStringInfoChar(&detail, '.');
+	if (stats->events < stats->rows_read)
+		appendStringInfo(&detail,
+						 " Skipped " INT64_FORMAT " rows: " INT64_FORMAT
+						 " without user, " INT64_FORMAT " without item, " INT64_FORMAT
+						 " without weight, " INT64_FORMAT " without time.",
+						 stats->rows_read - stats->events, stats->rows_null_user,
+						 stats->rows_null_item, stats->rows_null_weight, stats->rows_null_time);
+	ereport(NOTICE, (errmsg("model \"%s\" has version %d", row->name, version),
+					 errdetail("%s", detail.data)));
+}

@@ -1,0 +1,219 @@
+/*
+ * trainer.c
+ *		Rows in, model out: what the aggregates and recsys.train() share.
+ *
+ * Everything is allocated below one memory context, so that an error anywhere
+ * frees it.  Rows are kept as (user code, item code, weight [, time]); ids are
+ * numbered anew before training, so that the model does not depend on the order
+ * of the rows.
+ */
+#include "pg/train/trainer.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* how often rows are shown in training_progress and memory is looked at */
+#define ROWS_PER_CHECK 8192
+
+static void fail_on_weight(RspgTrainer *trainer, Datum user, Datum item, float8 weight);
+static void at_reset(void *arg);
+
+/* The trainer whose rows training_progress shows; only the outermost one is. */
+static RspgTrainer *shown = NULL;
+
+RspgTrainer *
+rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const RsOptions *options,
+					Oid user_type, Oid item_type, bool ordered, const char *label)
+{
+	MemoryContext mcxt = AllocSetContextCreate(parent, "recsys training", ALLOCSET_DEFAULT_SIZES);
+	RspgTrainer *trainer = MemoryContextAllocZero(mcxt, sizeof(RspgTrainer));
+
+	trainer->mcxt = mcxt;
+	trainer->algorithm = algorithm;
+	trainer->options = *options;
+	trainer->ordered = ordered;
+	trainer->user_type = user_type;
+	trainer->item_type = item_type;
+	INSTR_TIME_SET_CURRENT(trainer->started);
+	trainer->ctx = rspg_context(mcxt);
+	trainer->ctx.threads = recsys_threads;
+	trainer->ctx.memory_limit = (size_t) recsys_train_memory * 1024;
+	trainer->users = rspg_dictionary_create(mcxt, user_type, "user id");
+	trainer->items = rspg_dictionary_create(mcxt, item_type, "item id");
+	trainer->events = rs_events_create(&trainer->ctx, ordered);
+	if (trainer->events == NULL)
+		rspg_check(&trainer->ctx, trainer->ctx.status);
+	trainer->at_reset.func = at_reset;
+	trainer->at_reset.arg = trainer;
+	MemoryContextRegisterResetCallback(mcxt, &trainer->at_reset);
+	if (shown == NULL)
+	{
+		shown = trainer;
+		rspg_progress_begin(label, algorithm->name);
+	}
+	return trainer;
+}
+
+static void
+at_reset(void *arg)
+{
+	if (shown == arg)
+	{
+		shown = NULL;
+		rspg_progress_end();
+	}
+}
+
+void
+rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, bool weight_is_null,
+				 float8 weight, bool time_is_null, TimestampTz time)
+{
+	RspgTrainStats *stats = &trainer->stats;
+
+	if ((++stats->rows_read % ROWS_PER_CHECK) == 0)
+		rspg_trainer_check_memory(trainer);
+	if (user.isnull)
+		stats->rows_null_user++;
+	else if (item.isnull)
+		stats->rows_null_item++;
+	else if (weight_is_null)
+		stats->rows_null_weight++;
+	else if (time_is_null && trainer->ordered)
+		stats->rows_null_time++;
+	else
+	{
+		if (!isfinite(weight) || fabs(weight) > FLT_MAX)
+			fail_on_weight(trainer, user.value, item.value, weight);
+		rspg_check(&trainer->ctx, rs_events_append(&trainer->ctx, trainer->events,
+												   rspg_dictionary_code(trainer->users, user.value),
+												   rspg_dictionary_code(trainer->items, item.value),
+												   (float) weight, time));
+	}
+}
+
+/*
+ * The dictionaries grow outside the core's account: look at the sum.
+ */
+void
+rspg_trainer_check_memory(RspgTrainer *trainer)
+{
+	Size limit = (Size) recsys_train_memory * 1024;
+	Size dictionaries = rspg_dictionary_bytes(trainer->users) +
+						rspg_dictionary_bytes(trainer->items) + rspg_trainer_feature_bytes(trainer);
+
+	CHECK_FOR_INTERRUPTS();
+	if (shown == trainer)
+		rspg_progress_rows((uint64) trainer->stats.rows_read);
+	if (dictionaries >= limit || trainer->ctx.memory_used > limit - dictionaries)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
+						errmsg("training needs more memory than it may use"),
+						errdetail("After " INT64_FORMAT
+								  " rows, ids, events and features take %.1f MB, and the "
+								  "bound is %.1f MB.",
+								  trainer->stats.rows_read,
+								  (double) (dictionaries + trainer->ctx.memory_used) / 1048576.0,
+								  (double) limit / 1048576.0),
+						errhint("Raise recsys.train_memory, or train on fewer events.")));
+	trainer->ctx.memory_limit = limit - dictionaries;
+}
+
+static void
+fail_on_weight(RspgTrainer *trainer, Datum user, Datum item, float8 weight)
+{
+	Oid output;
+	bool varlena;
+	char *user_text;
+	char *item_text;
+
+	getTypeOutputInfo(trainer->user_type, &output, &varlena);
+	user_text = OidOutputFunctionCall(output, user);
+	getTypeOutputInfo(trainer->item_type, &output, &varlena);
+	item_text = OidOutputFunctionCall(output, item);
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("weight must be a finite number within the range of real"),
+					errdetail("User %s, item %s has weight %g.", user_text, item_text, weight),
+					errhint("Leave such rows out with WHERE or FILTER, or mend them.")));
+}
+
+/*
+ * Train on what was added; RS_ERR_EMPTY's error when no row was usable.
+ */
+const RsModel *
+rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
+{
+	RsContext *ctx = &trainer->ctx;
+	uint32 n_users = rspg_trainer_users(trainer);
+	uint32 n_items = rspg_dictionary_count(trainer->items);
+	uint32_t *user_rank;
+	uint32_t *item_rank = NULL;
+	uint32_t *feature_row;
+	void *owned[4];
+	RsIds ids;
+	RsProblem problem;
+	RsEvents *events = trainer->events;
+	instr_time now;
+	int i;
+
+	rspg_trainer_check_memory(trainer);
+	trainer->stats.users = n_users;
+	trainer->stats.items = n_items;
+	trainer->stats.events = (int64) rs_events_count(events);
+	if (trainer->stats.events == 0)
+	{
+		rs_fail(ctx, RS_ERR_EMPTY, "no events to train on");
+		rs_detail(ctx, "All %lld rows have a null id, weight or time.",
+				  (long long) trainer->stats.rows_read);
+		rspg_check(ctx, RS_ERR_EMPTY);
+	}
+	rspg_check(ctx, rspg_dictionary_ids(trainer->items, ctx, &ids, &item_rank, owned));
+	user_rank = rspg_trainer_user_rank(trainer, item_rank);
+	if (user_rank == NULL)
+		rspg_check(ctx, ctx->status);
+	trainer->events = NULL; /* freed by the build, whatever happens */
+	rspg_check(ctx,
+			   rs_problem_build(ctx, events, user_rank, n_users, item_rank, n_items, &problem));
+	feature_row = rspg_trainer_set_features(trainer, user_rank, &problem);
+	rs_free(ctx, user_rank);
+	rs_free(ctx, item_rank);
+	rspg_check(
+		ctx, rs_train(ctx, trainer->algorithm, &trainer->options, &problem, &ids, &trainer->model));
+	rs_problem_free(ctx, &problem);
+	rs_free(ctx, feature_row);
+	rs_features_free(ctx, trainer->features);
+	trainer->features = NULL;
+	rspg_trainer_add_encoder(trainer);
+	for (i = 0; i < 4; i++)
+		if (owned[i] != NULL)
+			trainer->model.owned[trainer->model.n_owned++] = owned[i];
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, trainer->started);
+	trainer->stats.seconds = INSTR_TIME_GET_DOUBLE(now);
+	trainer->stats.iterations = trainer->model.iterations;
+	trainer->stats.loss = trainer->model.loss;
+	if (stats != NULL)
+		*stats = trainer->stats;
+	return &trainer->model;
+}
+
+RsContext *
+rspg_trainer_context(RspgTrainer *trainer)
+{
+	return &trainer->ctx;
+}
+
+const RsOptions *
+rspg_trainer_options(const RspgTrainer *trainer)
+{
+	return &trainer->options;
+}
+
+void
+rspg_trainer_free(RspgTrainer *trainer)
+{
+	MemoryContextDelete(trainer->mcxt);
+}
