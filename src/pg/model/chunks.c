@@ -8,9 +8,10 @@
 #include "pg/model/chunks.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
+
+#include "pg/base/spi.h"
 
 #define CHUNK_SQL                                                                                  \
 	"SELECT seq, bytes, crc FROM recsys.model_chunk"                                               \

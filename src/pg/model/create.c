@@ -24,6 +24,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "pg/base/spi.h"
+
 /* arguments of create_model, in order */
 enum
 {

@@ -4,6 +4,7 @@
  */
 #include "pg/model/registry.h"
 
+#include "catalog/objectaddress.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"

@@ -15,6 +15,8 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "pg/base/spi.h"
+
 #define COLUMNS                                                                                    \
 	"id, name, owner, source, algorithm, options, user_column, item_column, weight_column, "       \
 	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
@@ -26,27 +28,6 @@ static void fail_unknown(const char *name);
 
 PG_FUNCTION_INFO_V1(recsys_deploy);
 PG_FUNCTION_INFO_V1(recsys_drop_model);
-
-int
-rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only)
-{
-	int result;
-
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr plan = SPI_prepare(statement->sql, statement->nargs, statement->argtypes);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", statement->sql,
-				 SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		statement->plan = plan;
-	}
-	result = SPI_execute_plan(statement->plan, values, nulls, read_only, 0);
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
-	return result;
-}
 
 RspgRegistryRow *
 rspg_registry_find(const char *name)

@@ -7,8 +7,6 @@
 
 #include "pg/base/rspg.h"
 
-#include "executor/spi.h"
-
 typedef struct RspgRegistryRow
 {
 	int64 id;
@@ -71,18 +69,6 @@ extern void rspg_source_check(const RspgRegistryRow *row);
 
 /* Raise 42501 unless the caller has the rights of the model's owner. */
 extern void rspg_require_owner(const RspgRegistryRow *row);
-
-/* A statement of constant text, prepared once a session and kept. */
-typedef struct RspgStatement
-{
-	const char *sql;
-	int nargs;
-	Oid argtypes[20];
-	SPIPlanPtr plan;
-} RspgStatement;
-
-/* Run it in an open SPI connection; read_only uses the active snapshot. */
-extern int rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only);
 
 /* Store a model as the next version of the registered one, make it live, and
  * return its number.  stats may be NULL (a saved value). */

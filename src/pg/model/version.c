@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/spi.h"
 #include "pg/model/chunks.h"
 
 #define CHUNK_BYTES (4 * 1024 * 1024)

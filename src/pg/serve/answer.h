@@ -7,6 +7,8 @@
 
 #include "pg/base/rspg.h"
 
+#include "nodes/execnodes.h"
+
 #include "core/serving/serving.h"
 #include "pg/base/idarray.h"
 #include "pg/model/store.h"

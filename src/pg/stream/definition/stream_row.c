@@ -16,7 +16,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 
 #define COLUMNS                                                                                    \
 	"id, name, owner, brokers, topic, target, mapping, options, enabled, generation, system_id, "  \

@@ -13,7 +13,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/base64.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -21,7 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/write/times.h"
 
 #define FETCH 100 /* rows at once */

@@ -15,7 +15,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/sql/stream_sql.h"
 
 PG_FUNCTION_INFO_V1(recsys_pause_stream);

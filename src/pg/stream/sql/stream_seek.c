@@ -13,7 +13,7 @@
 #include "utils/numeric.h"
 
 #include "kafka/lookup.h"
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/sql/stream_sql.h"
 
 /* Digits of an offset: what an int64 surely holds */

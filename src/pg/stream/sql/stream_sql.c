@@ -27,7 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/sql/stream_sql.h"
 #include "pg/stream/write/transform.h"
 #include "pg/stream/write/writer.h"

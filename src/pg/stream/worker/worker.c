@@ -17,7 +17,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -31,7 +30,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000

@@ -9,13 +9,12 @@
 #include "pg/stream/worker/worker.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/write/times.h"
 
 static void move_offsets(const RspgBatchResult *result);

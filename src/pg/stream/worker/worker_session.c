@@ -10,7 +10,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -22,7 +21,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 
 #define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
 

@@ -8,7 +8,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 
 static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 

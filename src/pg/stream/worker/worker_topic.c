@@ -10,13 +10,12 @@
 #include "pg/stream/worker/worker.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/write/times.h"
 
 RskLookupAnswer rspg_worker_answer;

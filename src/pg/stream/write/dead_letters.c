@@ -5,12 +5,11 @@
 #include "pg/stream/write/batch.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "pg/model/registry.h"
+#include "pg/base/spi.h"
 #include "pg/stream/write/times.h"
 
 #define N_ARGS 9

@@ -1,0 +1,24 @@
+/*
+ * spi.h
+ *		SQL of our own tables: statements that are kept for the session.
+ */
+#ifndef RSPG_SPI_H
+#define RSPG_SPI_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+/* A statement of constant text, prepared once a session and kept. */
+typedef struct RspgStatement
+{
+	const char *sql;
+	int nargs;
+	Oid argtypes[20];
+	SPIPlanPtr plan;
+} RspgStatement;
+
+/* Run it in an open SPI connection; read_only uses the active snapshot. */
+extern int rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only);
+
+#endif
