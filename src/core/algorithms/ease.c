@@ -19,6 +19,8 @@
  */
 #include "core/algorithms/ease.h"
 
+#include "core/algorithms/item_rows.h"
+#include "core/algorithms/item_rows_build.h"
 #include "core/math/vec.h"
 
 #include <math.h>

@@ -6,8 +6,8 @@
 #ifndef RS_EASE_H
 #define RS_EASE_H
 
-#include "core/algorithms/item_rows.h"
 #include "core/base/parallel.h"
+#include "core/model/algorithm.h"
 
 enum
 {

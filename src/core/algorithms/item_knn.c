@@ -18,6 +18,7 @@
  * catalogue is large and sparse (docs/measurements/quality.md).
  */
 #include "core/algorithms/item_rows.h"
+#include "core/algorithms/item_rows_build.h"
 
 #include "core/base/parallel.h"
 

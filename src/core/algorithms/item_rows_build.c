@@ -7,10 +7,10 @@
  * Which entries of a row are kept is a strict order (absolute value descending,
  * then item ascending), so the result does not depend on threads.
  */
-#include "core/algorithms/item_rows.h"
+#include "core/algorithms/item_rows_build.h"
 
+#include "core/base/insort.h"
 #include "core/base/parallel.h"
-#include "core/algorithms/row_select.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,6 +40,98 @@ typedef struct Builder
 	Chunk *last_chunk;
 	int bad; /* some value is not finite; any thread */
 } Builder;
+
+/* --- the strongest entries of a dense row, in the order of columns --- */
+
+/* Does column a come before b: larger absolute value, then smaller number? */
+static inline bool
+better(const float *sum, uint32_t a, uint32_t b)
+{
+	float x = fabsf(sum[a]);
+	float y = fabsf(sum[b]);
+
+	return x != y ? x > y : a < b;
+}
+
+/* Bring the k best of n columns to the front (Hoare's quickselect).  1 <= k <= n. */
+static void
+select_best(const float *sum, uint32_t *column, int64_t n, int64_t k)
+{
+	int64_t low = 0;
+	int64_t high = n - 1;
+
+	while (low < high)
+	{
+		uint32_t pivot = column[low + (high - low) / 2];
+		int64_t i = low;
+		int64_t j = high;
+
+		while (i <= j)
+		{
+			while (better(sum, column[i], pivot))
+				i++;
+			while (better(sum, pivot, column[j]))
+				j--;
+			if (i <= j)
+			{
+				uint32_t kept = column[i];
+
+				column[i++] = column[j];
+				column[j--] = kept;
+			}
+		}
+		if (k - 1 <= j)
+			high = j;
+		else if (k - 1 >= i)
+			low = i;
+		else
+			return;
+	}
+}
+
+static inline bool
+column_less(const void *array, uint64_t a, uint64_t b)
+{
+	return ((const uint32_t *) array)[a] < ((const uint32_t *) array)[b];
+}
+
+static inline void
+column_swap(void *array, uint64_t a, uint64_t b)
+{
+	uint32_t *column = array;
+	uint32_t kept = column[a];
+
+	column[a] = column[b];
+	column[b] = kept;
+}
+
+/* Distinct columns into ascending order: by a bitmap, which is zero before and
+ * after, or by sorting where they are few. */
+static void
+sort_columns(uint32_t *column, uint32_t n, uint64_t *bitmap, uint32_t n_items)
+{
+	uint32_t words = n_items / 64 + 1;
+	uint32_t to = 0;
+	uint32_t i;
+
+	if (n < words / 16)
+	{
+		rs_sort_in_place(NULL, column, n, column_less, column_swap);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		bitmap[column[i] / 64] |= (uint64_t) 1 << (column[i] % 64);
+	for (i = 0; i < words; i++)
+	{
+		uint64_t bits = bitmap[i];
+
+		bitmap[i] = 0;
+		for (; bits != 0; bits &= bits - 1)
+			column[to++] = i * 64 + (uint32_t) __builtin_ctzll(bits);
+	}
+}
+
+/* --- rows --- */
 
 /* Build the rows of slots [begin, end). */
 static void
@@ -74,12 +166,12 @@ build_rows(void *arg, uint64_t begin, uint64_t end, int thread)
 		}
 		if (n > builder->slot)
 		{
-			rs_select_best(row->sum, row->touched, n, (int64_t) builder->slot);
+			select_best(row->sum, row->touched, n, (int64_t) builder->slot);
 			for (i = (uint32_t) builder->slot; i < n; i++)
 				row->sum[row->touched[i]] = 0;
 			n = (uint32_t) builder->slot;
 		}
-		rs_sort_columns(row->touched, n, row->bitmap, plan->n_items);
+		sort_columns(row->touched, n, row->bitmap, plan->n_items);
 		for (i = 0; i < n; i++)
 		{
 			column[i] = row->touched[i];

@@ -16,6 +16,7 @@
  * Pairs whose factor is below 0.001 are left out.
  */
 #include "core/algorithms/item_rows.h"
+#include "core/algorithms/item_rows_build.h"
 
 #include "core/data/events.h"
 
