@@ -88,42 +88,31 @@ mark(uint64 *bits, int64 item)
 	bits[item / 64] |= UINT64CONST(1) << (item % 64);
 }
 
-void
-rspg_answer_exclude(RspgAnswer *answer, ArrayType *array)
+/* A bitmap of those of the ids that the model knows. */
+static uint64 *
+bitmap_of(RspgAnswer *answer, ArrayType *array, const char *what)
 {
-	RspgIdArray ids = rspg_id_array(array, "exclude");
+	RspgIdArray ids = rspg_id_array(array, what);
+	uint64 *bits = bitmap(answer);
 	int i;
 
-	if (answer->exclude == NULL)
-		answer->exclude = bitmap(answer);
-	answer->mask.exclude = answer->exclude;
 	for (i = 0; i < ids.n; i++)
 	{
 		int64 item = rspg_answer_find(answer, ids.id[i]);
 
 		if (item >= 0)
-			mark(answer->exclude, item);
+			mark(bits, item);
 	}
+	return bits;
 }
 
 void
-rspg_answer_candidates(RspgAnswer *answer, ArrayType *array)
+rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates)
 {
-	RspgIdArray ids;
-	int i;
-
-	if (array == NULL)
-		return;
-	ids = rspg_id_array(array, "candidates");
-	answer->include = bitmap(answer);
-	answer->mask.include = answer->include;
-	for (i = 0; i < ids.n; i++)
-	{
-		int64 item = rspg_answer_find(answer, ids.id[i]);
-
-		if (item >= 0)
-			mark(answer->include, item);
-	}
+	answer->exclude = bitmap_of(answer, exclude, "exclude");
+	answer->mask.exclude = answer->exclude;
+	if (candidates != NULL)
+		answer->mask.include = bitmap_of(answer, candidates, "candidates");
 }
 
 void
@@ -154,6 +143,17 @@ rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_nu
 	answer->item[answer->n] = (uint32) item;
 	answer->weight[answer->n] = (float) weight;
 	answer->n++;
+}
+
+void
+rspg_answer_items(RspgAnswer *answer, ArrayType *array, bool exclude_seen)
+{
+	RspgIdArray items = rspg_id_array(array, "items");
+	int i;
+
+	rspg_answer_history(answer, (uint64) items.n);
+	for (i = 0; i < items.n; i++)
+		rspg_answer_add(answer, rspg_answer_find(answer, items.id[i]), 1.0, false, exclude_seen);
 }
 
 void

@@ -21,9 +21,8 @@ typedef struct RspgAnswer
 	Oid id_type; /* of the caller: the model's, or text */
 	RspgConverter converter;
 	RsMask mask;
-	uint64 *exclude;
-	uint64 *include;
-	uint32 n; /* of the history; items below are numbers */
+	uint64 *exclude; /* of the mask: what the history holds is added to it */
+	uint32 n;        /* of the history; items below are numbers */
 	uint32 *item;
 	float *weight;
 	float *features; /* of the user, NULL if none are known */
@@ -37,15 +36,18 @@ extern RspgAnswer rspg_answer_begin(RspgStored *stored, Oid id_type);
 /* Number of an id of the caller's, or -1. */
 extern int64 rspg_answer_find(RspgAnswer *answer, Datum id);
 
-/* Masks; NULL = none. */
-extern void rspg_answer_exclude(RspgAnswer *answer, ArrayType *ids);
-extern void rspg_answer_candidates(RspgAnswer *answer, ArrayType *ids);
+/* Set the masks, before any history; NULL = none.  Ids that the model does not
+ * know are left out. */
+extern void rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates);
 
 /* Room for a history of n items, and one more of them; unknown ones (-1) count
  * as nothing. */
 extern void rspg_answer_history(RspgAnswer *answer, uint64 n);
 extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_null,
 							bool exclude_seen);
+
+/* The given items (NULL: none) as a history, oldest first, each of weight 1. */
+extern void rspg_answer_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
 
 /* What is known of the user: a row of the relation of users, an object of the
  * same columns, or the features themselves. */

@@ -109,21 +109,31 @@ run(SPIPlanPtr plan, Datum user)
 		elog(ERROR, "could not read the history: %s", SPI_result_code_string(result));
 }
 
+/* In SPI, which the caller connects and leaves: rows of a query about one user.
+ * False where the type of its ids has no such user. */
+static bool
+run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, Datum user, Oid user_type)
+{
+	RspgConverter converter;
+	Datum converted;
+
+	rspg_converter_init(&converter, user_type, query->user_type);
+	if (!rspg_convert_id(&converter, user, &converted))
+		return false;
+	run(find_plan(row->id, query), converted);
+	return true;
+}
+
 RspgHistory
 rspg_history_read(const RspgRegistryRow *row, bool ordered, Datum user, Oid user_type)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	RspgSourceQuery query = rspg_source_history_query(row, ordered);
 	RspgHistory history = {query.item_type, 0, NULL, NULL, NULL};
-	RspgConverter converter;
-	Datum converted;
 
-	rspg_converter_init(&converter, user_type, query.user_type);
-	if (!rspg_convert_id(&converter, user, &converted))
-		return history;
 	SPI_connect();
-	run(find_plan(row->id, &query), converted);
-	copy_rows(&history, caller);
+	if (run_for_user(row, &query, user, user_type))
+		copy_rows(&history, caller);
 	SPI_finish();
 	return history;
 }
@@ -165,22 +175,18 @@ rspg_user_row_read(const RspgRegistryRow *row, Datum user, Oid user_type)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	RspgSourceQuery query = rspg_users_row_query(row);
-	RspgConverter converter;
 	HeapTupleHeader found = NULL;
-	Datum converted;
+	uint64 n;
 	bool null;
 
-	rspg_converter_init(&converter, user_type, query.user_type);
-	if (!rspg_convert_id(&converter, user, &converted))
-		return NULL;
 	SPI_connect();
-	run(find_plan(row->id, &query), converted);
-	if (SPI_processed > 1)
+	n = run_for_user(row, &query, user, user_type) ? SPI_processed : 0;
+	if (n > 1)
 		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
 						errmsg("relation of users of model \"%s\" has more than one row of a user",
 							   row->name),
 						errhint("Make its user column unique.")));
-	if (SPI_processed == 1)
+	if (n == 1)
 	{
 		Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 		MemoryContext spi = MemoryContextSwitchTo(caller);

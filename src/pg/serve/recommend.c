@@ -20,7 +20,7 @@
 #include "pg/model/store.h"
 
 static char *model_name(FunctionCallInfo fcinfo, int arg);
-static void add_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
+static void answer_items(FunctionCallInfo fcinfo, RspgStored *stored, int items_arg, int k_arg);
 
 PG_FUNCTION_INFO_V1(recsys_recommend);
 PG_FUNCTION_INFO_V1(recsys_recommend_for_items);
@@ -61,8 +61,7 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(0) && row->features != NULL)
 		user_row = rspg_user_row_read(row, PG_GETARG_DATUM(0), id_type);
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);
-	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
+	rspg_answer_masks(&answer, rspg_array_or_null(fcinfo, 4), rspg_array_or_null(fcinfo, 5));
 	if (user_row != NULL)
 		rspg_answer_user_row(&answer, user_row);
 	rspg_answer_history(&answer, history.n);
@@ -81,16 +80,20 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The given items as a history, oldest first, each of weight 1. */
+/*
+ * (items T[], k, …, exclude_seen, exclude T[], candidates T[]), which stand at
+ * the places given.
+ */
 static void
-add_items(RspgAnswer *answer, ArrayType *array, bool exclude_seen)
+answer_items(FunctionCallInfo fcinfo, RspgStored *stored, int items_arg, int k_arg)
 {
-	RspgIdArray items = rspg_id_array(array, "items");
-	int i;
+	RspgAnswer answer =
+		rspg_answer_begin(stored, get_element_type(get_fn_expr_argtype(fcinfo->flinfo, items_arg)));
 
-	rspg_answer_history(answer, (uint64) items.n);
-	for (i = 0; i < items.n; i++)
-		rspg_answer_add(answer, rspg_answer_find(answer, items.id[i]), 1.0, false, exclude_seen);
+	rspg_answer_masks(&answer, rspg_array_or_null(fcinfo, 4), rspg_array_or_null(fcinfo, 5));
+	rspg_answer_items(&answer, rspg_array_or_null(fcinfo, items_arg),
+					  PG_ARGISNULL(3) || PG_GETARG_BOOL(3));
+	rspg_answer_recommend(&answer, PG_GETARG_INT32(k_arg), (ReturnSetInfo *) fcinfo->resultinfo);
 }
 
 /*
@@ -100,19 +103,8 @@ add_items(RspgAnswer *answer, ArrayType *array, bool exclude_seen)
 Datum
 recsys_recommend_for_items(PG_FUNCTION_ARGS)
 {
-	Oid id_type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 0));
-	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
-	RspgRegistryRow *row;
-	RspgAnswer answer;
-
-	if (!rspg_answer_wanted(fcinfo, 1))
-		return (Datum) 0;
-	row = rspg_registry_find(model_name(fcinfo, 2));
-	answer = rspg_answer_begin(rspg_store_open(row), id_type);
-	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
-	add_items(&answer, rspg_array_or_null(fcinfo, 0), exclude_seen);
-	rspg_answer_recommend(&answer, PG_GETARG_INT32(1), (ReturnSetInfo *) fcinfo->resultinfo);
+	if (rspg_answer_wanted(fcinfo, 1))
+		answer_items(fcinfo, rspg_store_open(rspg_registry_find(model_name(fcinfo, 2))), 0, 1);
 	return (Datum) 0;
 }
 
@@ -123,18 +115,10 @@ recsys_recommend_for_items(PG_FUNCTION_ARGS)
 Datum
 recsys_recommend_by_value(PG_FUNCTION_ARGS)
 {
-	Oid id_type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
-	bool exclude_seen = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
-	RspgAnswer answer;
-
-	if (!rspg_answer_wanted(fcinfo, 2) || PG_ARGISNULL(0))
-		return (Datum) 0;
-	answer = rspg_answer_begin(
-		rspg_store_open_value(fcinfo->flinfo, (struct varlena *) PG_GETARG_POINTER(0)), id_type);
-	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 4));
-	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 5));
-	add_items(&answer, rspg_array_or_null(fcinfo, 1), exclude_seen);
-	rspg_answer_recommend(&answer, PG_GETARG_INT32(2), (ReturnSetInfo *) fcinfo->resultinfo);
+	if (rspg_answer_wanted(fcinfo, 2) && !PG_ARGISNULL(0))
+		answer_items(fcinfo,
+					 rspg_store_open_value(fcinfo->flinfo, (struct varlena *) PG_GETARG_POINTER(0)),
+					 1, 2);
 	return (Datum) 0;
 }
 
@@ -151,8 +135,7 @@ recsys_similar_items(PG_FUNCTION_ARGS)
 	if (!rspg_answer_wanted(fcinfo, 1))
 		return (Datum) 0;
 	answer = rspg_answer_begin(rspg_store_open(rspg_registry_find(model_name(fcinfo, 2))), id_type);
-	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, 3));
-	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, 4));
+	rspg_answer_masks(&answer, rspg_array_or_null(fcinfo, 3), rspg_array_or_null(fcinfo, 4));
 	item = PG_ARGISNULL(0) ? -1 : rspg_answer_find(&answer, PG_GETARG_DATUM(0));
 	if (item >= 0)
 		rspg_answer_similar(&answer, (uint32) item, PG_GETARG_INT32(1),

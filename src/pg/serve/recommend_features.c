@@ -64,11 +64,9 @@ answer_call(FunctionCallInfo fcinfo, const Places *places, RspgStored *stored)
 {
 	RspgAnswer answer = rspg_answer_begin(stored, places->id_type);
 	bool exclude_seen = PG_ARGISNULL(places->exclude_seen) || PG_GETARG_BOOL(places->exclude_seen);
-	RspgIdArray items = rspg_id_array(rspg_array_or_null(fcinfo, places->items), "items");
-	int i;
 
-	rspg_answer_exclude(&answer, rspg_array_or_null(fcinfo, places->exclude));
-	rspg_answer_candidates(&answer, rspg_array_or_null(fcinfo, places->candidates));
+	rspg_answer_masks(&answer, rspg_array_or_null(fcinfo, places->exclude),
+					  rspg_array_or_null(fcinfo, places->candidates));
 	if (!PG_ARGISNULL(places->features))
 	{
 		if (get_fn_expr_argtype(fcinfo->flinfo, places->features) == JSONBOID)
@@ -76,9 +74,7 @@ answer_call(FunctionCallInfo fcinfo, const Places *places, RspgStored *stored)
 		else
 			rspg_answer_features(&answer, PG_GETARG_ARRAYTYPE_P(places->features));
 	}
-	rspg_answer_history(&answer, (uint64) items.n);
-	for (i = 0; i < items.n; i++)
-		rspg_answer_add(&answer, rspg_answer_find(&answer, items.id[i]), 1.0, false, exclude_seen);
+	rspg_answer_items(&answer, rspg_array_or_null(fcinfo, places->items), exclude_seen);
 	rspg_answer_recommend(&answer, PG_GETARG_INT32(places->k),
 						  (ReturnSetInfo *) fcinfo->resultinfo);
 }
