@@ -4,6 +4,9 @@
  */
 #include "pg/stream/definition/stream_state.h"
 
+#include "pg/base/guc.h"
+#include "pg/base/progress.h"
+
 PG_MODULE_MAGIC;
 
 extern void _PG_init(void);

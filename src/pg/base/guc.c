@@ -2,13 +2,14 @@
  * guc.c
  *		Every setting of the extension, alphabetical.
  */
-#include "pg/base/rspg.h"
+#include "postgres.h"
 
 #include <limits.h>
 
 #include "utils/guc.h"
 
 #include "core/base/parallel.h"
+#include "pg/base/guc.h"
 #include "pg/stream/definition/stream.h"
 
 #define DEFAULT_LOCAL_CACHE_KB (256 * 1024)

@@ -2,7 +2,7 @@
  * idmap.c
  *		Ids of items: the three types that a model can hold, as datums and back.
  */
-#include "pg/base/rspg.h"
+#include "pg/base/idmap.h"
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"

@@ -2,7 +2,7 @@
  * optionjson.c
  *		Options of an algorithm from jsonb, and the view that lists them.
  */
-#include "pg/base/rspg.h"
+#include "pg/base/optionjson.h"
 
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -10,6 +10,8 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
+
+#include "pg/base/rspg.h"
 
 static void set_option(RsContext *ctx, RsOptions *options, const char *name, JsonbValue *value);
 

@@ -7,7 +7,7 @@
  * without preloading too (as pg_prewarm does); where even that is not to be
  * had, training goes on without being seen.
  */
-#include "pg/base/rspg.h"
+#include "pg/base/progress.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
  * without raising whether CHECK_FOR_INTERRUPTS() would: the core then joins its
  * threads and returns RS_ERR_CANCELED, and only rspg_check() raises.
  */
-#include "pg/base/rspg.h"
+#include "pg/base/seam.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -16,6 +16,8 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
+
+#include "pg/base/progress.h"
 
 /* libpq/libpq.h has it, but pulls in GSSAPI headers that may be absent */
 extern bool pq_check_connection(void);

@@ -8,6 +8,7 @@
 #include "pg/base/rspg.h"
 
 #include "access/htup.h"
+#include "utils/jsonb.h"
 
 #include "core/encoding/encoder.h"
 #include "core/encoding/vocabulary.h"

@@ -7,16 +7,15 @@
  */
 #include "pg/base/rspg.h"
 
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 #include "pg/encode/encode.h"
 #include "pg/encode/rowvalues.h"
+#include "pg/encode/vector.h"
 
 typedef struct Opened
 {
@@ -29,7 +28,6 @@ typedef struct Opened
 } Opened;
 
 static Opened *open_encoder(FunctionCallInfo fcinfo);
-static ArrayType *make_vector(uint32 width);
 
 PG_FUNCTION_INFO_V1(recsys_encode_row);
 PG_FUNCTION_INFO_V1(recsys_encode_jsonb);
@@ -66,37 +64,19 @@ open_encoder(FunctionCallInfo fcinfo)
 	return opened;
 }
 
-/* A real[] of that length, contents undefined; the empty array for 0. */
-static ArrayType *
-make_vector(uint32 width)
-{
-	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(float4) * (Size) width;
-	ArrayType *array;
-
-	if (width == 0)
-		return construct_empty_array(FLOAT4OID);
-	array = palloc(size);
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = (int) width;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
-
 /* Encode what is in opened->values. */
 static Datum
 encode_values(FunctionCallInfo fcinfo, Opened *opened)
 {
-	ArrayType *vector = make_vector(rs_encoder_width(opened->encoder));
+	uint32 width = rs_encoder_width(opened->encoder);
+	ArrayType *vector = palloc(RSPG_VECTOR_SIZE(width));
 	bool skip;
 
 	rspg_check(&opened->ctx, rs_encoder_encode(&opened->ctx, opened->encoder, opened->values,
-											   (float *) ARR_DATA_PTR(vector), &skip));
+											   RSPG_VECTOR_DATA(vector), &skip));
 	if (skip)
 		PG_RETURN_NULL();
-	PG_RETURN_ARRAYTYPE_P(vector);
+	PG_RETURN_ARRAYTYPE_P(rspg_vector_finish(vector, (int) width));
 }
 
 Datum

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/guc.h"
 #include "pg/encode/encode.h"
 #include "pg/encode/rowvalues.h"
 

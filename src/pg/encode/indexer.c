@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/guc.h"
 #include "pg/encode/encode.h"
 
 typedef struct IndexerState

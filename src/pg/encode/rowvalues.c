@@ -54,18 +54,19 @@ wrong_type(const char *column, const char *found, const char *wanted, const char
 			 errhint("%s", hint)));
 }
 
-static bool
-is_number(Oid type)
+bool
+rspg_is_number(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID ||
-		   type == FLOAT8OID || type == NUMERICOID || type == BOOLOID;
+		   type == FLOAT8OID || type == NUMERICOID;
 }
 
 static bool
 is_text(Oid type)
 {
 	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID || type == NAMEOID ||
-		   type == UUIDOID || type == CHAROID || is_number(type) || type_is_enum(type);
+		   type == UUIDOID || type == CHAROID || type == BOOLOID || rspg_is_number(type) ||
+		   type_is_enum(type);
 }
 
 float8
@@ -191,7 +192,7 @@ map_column(Source *source, TupleDesc desc, int attribute)
 		source->type = TEXTOID;
 	if (source->column.number)
 	{
-		if (!is_number(source->type))
+		if (!rspg_is_number(source->type) && source->type != BOOLOID)
 			wrong_type(name, found, "a number",
 					   "Cast it, with recsys.try_cast() where that may fail, or give the column "
 					   "\"encode\" in the spec.");

@@ -16,7 +16,10 @@ extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader ro
 extern void rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict,
 									  RsValue *values);
 
-/* A number, boolean or numeric as float8; any type that may be a category as
+/* Is the type (of no domain) a number? */
+extern bool rspg_is_number(Oid type);
+
+/* A number or boolean as float8; any type that may be a category as
  * text, in a form that no setting changes. */
 extern float8 rspg_number_of(Oid type, Datum value);
 extern RsText rspg_text_of(Oid type, Datum value);

@@ -8,12 +8,12 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 
 #include "core/encoding/encoder.h"
+#include "pg/encode/rowvalues.h"
+#include "pg/encode/vector.h"
 
 /* A vector that grows; its first bytes are an array's head to be. */
 typedef struct Vector
@@ -29,23 +29,6 @@ static bool number_of(Oid type, Datum value, float8 *number);
 
 PG_FUNCTION_INFO_V1(recsys_one_hot);
 PG_FUNCTION_INFO_V1(recsys_vector_assembler);
-
-#define VECTOR_SIZE(n) (ARR_OVERHEAD_NONULLS(1) + sizeof(float4) * (Size) (n))
-#define VECTOR_DATA(array) ((float4 *) ((char *) (array) + ARR_OVERHEAD_NONULLS(1)))
-
-static ArrayType *
-finish_vector(ArrayType *array, int n)
-{
-	if (n == 0)
-		return construct_empty_array(FLOAT4OID);
-	SET_VARSIZE(array, VECTOR_SIZE(n));
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
 
 /* (index integer, size integer, drop_last boolean) */
 Datum
@@ -65,10 +48,10 @@ recsys_one_hot(PG_FUNCTION_ARGS)
 						errmsg("index %d is out of range", index),
 						errdetail("With size %d it is from 0 to %d.", size, size - 1)));
 	n = drop_last ? size - 1 : size;
-	array = palloc0(VECTOR_SIZE(n));
+	array = palloc0(RSPG_VECTOR_SIZE(n));
 	if (index < n)
-		VECTOR_DATA(array)[index] = 1.0f;
-	PG_RETURN_ARRAYTYPE_P(finish_vector(array, n));
+		RSPG_VECTOR_DATA(array)[index] = 1.0f;
+	PG_RETURN_ARRAYTYPE_P(rspg_vector_finish(array, n));
 }
 
 /* (VARIADIC "any"): numbers, booleans and arrays of numbers, in order */
@@ -83,7 +66,7 @@ recsys_vector_assembler(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(0))
 			PG_RETURN_NULL();
 		append_array(&vector, PG_GETARG_ARRAYTYPE_P(0), 1);
-		PG_RETURN_ARRAYTYPE_P(finish_vector(vector.array, vector.n));
+		PG_RETURN_ARRAYTYPE_P(rspg_vector_finish(vector.array, vector.n));
 	}
 	for (i = 0; i < PG_NARGS(); i++)
 	{
@@ -104,39 +87,17 @@ recsys_vector_assembler(PG_FUNCTION_ARGS)
 								   format_type_be(type)),
 							errdetail("It takes numbers, booleans and arrays of them.")));
 	}
-	PG_RETURN_ARRAYTYPE_P(finish_vector(vector.array, vector.n));
+	PG_RETURN_ARRAYTYPE_P(rspg_vector_finish(vector.array, vector.n));
 }
 
 /* False where the type is no number. */
 static bool
 number_of(Oid type, Datum value, float8 *number)
 {
-	switch (type)
-	{
-		case INT2OID:
-			*number = DatumGetInt16(value);
-			return true;
-		case INT4OID:
-			*number = DatumGetInt32(value);
-			return true;
-		case INT8OID:
-			*number = (float8) DatumGetInt64(value);
-			return true;
-		case FLOAT4OID:
-			*number = DatumGetFloat4(value);
-			return true;
-		case FLOAT8OID:
-			*number = DatumGetFloat8(value);
-			return true;
-		case BOOLOID:
-			*number = DatumGetBool(value) ? 1 : 0;
-			return true;
-		case NUMERICOID:
-			*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
-			return true;
-		default:
-			return false;
-	}
+	if (!rspg_is_number(type) && type != BOOLOID)
+		return false;
+	*number = rspg_number_of(type, value);
+	return true;
 }
 
 static void
@@ -154,11 +115,11 @@ append(Vector *vector, float8 value, int argument)
 	{
 		vector->room = Max(16, vector->room * 2);
 		if (vector->array == NULL)
-			vector->array = palloc0(VECTOR_SIZE(vector->room));
+			vector->array = palloc0(RSPG_VECTOR_SIZE(vector->room));
 		else
-			vector->array = repalloc(vector->array, VECTOR_SIZE(vector->room));
+			vector->array = repalloc(vector->array, RSPG_VECTOR_SIZE(vector->room));
 	}
-	VECTOR_DATA(vector->array)[vector->n++] = (float4) value;
+	RSPG_VECTOR_DATA(vector->array)[vector->n++] = (float4) value;
 }
 
 static void

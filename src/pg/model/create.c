@@ -2,7 +2,7 @@
  * create.c
  *		recsys.create_model(): check all that can be checked before training.
  */
-#include "pg/model/registry.h"
+#include "pg/base/rspg.h"
 
 #include <math.h>
 
@@ -22,9 +22,13 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "pg/base/optionjson.h"
 #include "pg/base/spi.h"
+#include "pg/encode/rowvalues.h"
+#include "pg/model/create_features.h"
 
 /* arguments of create_model, in order */
 enum
@@ -177,23 +181,6 @@ is_time(Oid type)
 	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
 }
 
-static bool
-is_number(Oid type)
-{
-	switch (getBaseType(type))
-	{
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case FLOAT4OID:
-		case FLOAT8OID:
-		case NUMERICOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
 static void
 check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm)
 {
@@ -208,7 +195,7 @@ check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algor
 	if (!PG_ARGISNULL(ARG_WEIGHT_COLUMN))
 	{
 		type = check_column(source, NameStr(*PG_GETARG_NAME(ARG_WEIGHT_COLUMN)), "weight_column");
-		if (!is_number(type))
+		if (!rspg_is_number(getBaseType(type)))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("weight column must be a number, not %s", format_type_be(type))));

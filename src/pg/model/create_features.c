@@ -2,7 +2,7 @@
  * create_features.c
  *		What recsys.create_model() checks of features and the relation of users.
  */
-#include "pg/model/registry.h"
+#include "pg/model/create_features.h"
 
 #include "catalog/objectaddress.h"
 #include "miscadmin.h"
@@ -10,6 +10,7 @@
 #include "utils/lsyscache.h"
 
 #include "core/encoding/encoder.h"
+#include "pg/base/seam.h"
 
 static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);
 static void check_readable(Oid users);

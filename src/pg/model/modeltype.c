@@ -6,7 +6,7 @@
  * whole by the core: it is input from strangers.  Values are stored external
  * and uncompressed, for floats do not compress.
  */
-#include "pg/base/rspg.h"
+#include "pg/model/modeltype.h"
 
 #include "common/base64.h"
 #include "libpq/pqformat.h"
@@ -14,6 +14,8 @@
 #include "utils/builtins.h"
 
 #include "core/serving/serving.h"
+#include "pg/base/guc.h"
+#include "pg/base/rspg.h"
 
 PG_FUNCTION_INFO_V1(recsys_model_in);
 PG_FUNCTION_INFO_V1(recsys_model_out);

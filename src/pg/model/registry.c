@@ -15,6 +15,8 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "pg/base/guc.h"
+#include "pg/base/rspg.h"
 #include "pg/base/spi.h"
 
 #define COLUMNS                                                                                    \

@@ -8,7 +8,7 @@
  * with each factor 1 where it is not asked for.  An event type that
  * event_weights does not name has no weight: the row is left out.
  */
-#include "pg/model/registry.h"
+#include "pg/model/source.h"
 
 #include "access/relation.h"
 #include "catalog/pg_type.h"
@@ -17,6 +17,8 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+
+#include "pg/base/idmap.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);

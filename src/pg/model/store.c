@@ -16,7 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/guc.h"
 #include "pg/model/chunks.h"
+#include "pg/model/modeltype.h"
 
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 static Size kept_bytes = 0;

@@ -6,7 +6,7 @@
  * straight from the core as it draws them, so that no value of the whole size
  * is ever made.
  */
-#include "pg/model/registry.h"
+#include "pg/model/version.h"
 
 #include <math.h>
 
@@ -17,8 +17,12 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "core/model/algorithm.h"
+#include "pg/base/idmap.h"
+#include "pg/base/rspg.h"
 #include "pg/base/spi.h"
 #include "pg/model/chunks.h"
+#include "pg/model/modeltype.h"
 
 #define CHUNK_BYTES (4 * 1024 * 1024)
 

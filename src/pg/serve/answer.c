@@ -13,6 +13,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/idmap.h"
+
 #define SOURCE_MODEL "model"
 #define SOURCE_POPULARITY "popularity"
 

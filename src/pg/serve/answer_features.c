@@ -5,7 +5,7 @@
  */
 #include "pg/serve/answer.h"
 
-#include "pg/train/features.h"
+#include "pg/encode/vector.h"
 
 static void check_uses_features(const RspgAnswer *answer);
 

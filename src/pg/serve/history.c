@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "pg/base/idarray.h"
+#include "pg/model/source.h"
 
 #define MAX_PLANS 64
 

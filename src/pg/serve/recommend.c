@@ -14,6 +14,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/base/idmap.h"
+#include "pg/base/optionjson.h"
+#include "pg/model/source.h"
 #include "pg/serve/answer.h"
 #include "pg/serve/history.h"
 #include "pg/model/registry.h"

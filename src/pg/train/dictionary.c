@@ -43,6 +43,8 @@ static bool same_value(RspgDictionary *dictionary, uint32 a, uint32 b);
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+#include "pg/base/idmap.h"
+
 struct RspgDictionary
 {
 	MemoryContext mcxt;

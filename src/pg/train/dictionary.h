@@ -6,7 +6,10 @@
 #ifndef RSPG_DICTIONARY_H
 #define RSPG_DICTIONARY_H
 
-#include "pg/base/rspg.h"
+#include "postgres.h"
+
+#include "core/base/context.h"
+#include "core/model/model.h"
 
 typedef struct RspgDictionary RspgDictionary;
 

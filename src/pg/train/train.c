@@ -5,7 +5,7 @@
  * The source is read by a query that runs as the caller; its rows go one by one
  * into the trainer, through a DestReceiver, and are never held together.
  */
-#include "pg/model/registry.h"
+#include "pg/base/rspg.h"
 
 #include <math.h>
 
@@ -16,8 +16,11 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "pg/train/features.h"
 #include "pg/base/idarray.h"
+#include "pg/base/optionjson.h"
+#include "pg/encode/vector.h"
+#include "pg/model/source.h"
+#include "pg/train/trainer.h"
 
 typedef struct TrainReceiver
 {
@@ -27,12 +30,10 @@ typedef struct TrainReceiver
 	Oid user_type; /* of the events */
 } TrainReceiver;
 
-static bool receive_row(TupleTableSlot *slot, DestReceiver *self);
-static void receive_startup(DestReceiver *self, int operation, TupleDesc desc);
-static void receive_nothing(DestReceiver *self);
+typedef bool (*ReceiveSlot)(TupleTableSlot *slot, DestReceiver *self);
+
 static void read_source(RspgTrainer *trainer, const char *sql);
 static void read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type);
-static bool receive_user(TupleTableSlot *slot, DestReceiver *self);
 static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats);
 
 PG_FUNCTION_INFO_V1(recsys_train);
@@ -67,50 +68,35 @@ recsys_train(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(version);
 }
 
+static void
+receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receive_nothing(DestReceiver *self)
+{
+}
+
 /*
- * Fit the encoder over the relation of users, then read its rows through it.
+ * Run a query in an open SPI connection; its rows go to receive one by one.
+ * What the query is about names it in an error.
  */
 static void
-read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
+receive_rows(RspgTrainer *trainer, const char *sql, ParamListInfo params, ReceiveSlot receive,
+			 Oid user_type, const char *what)
 {
-	TrainReceiver receiver;
-	SPIExecuteOptions options = {0};
-	Oid argtype = JSONBOID;
-	Datum spec = JsonbPGetDatum(row->features);
-	Datum encoder;
-	bool null;
+	TrainReceiver receiver = {
+		.pub = {receive, receive_startup, receive_nothing, receive_nothing, DestNone},
+		.trainer = trainer,
+		.user_type = user_type};
+	SPIExecuteOptions options = {.params = params, .read_only = true, .dest = &receiver.pub};
 
-	SPI_connect();
-	if (SPI_execute_with_args(rspg_users_fit_query(row), 1, &argtype, &spec, NULL, true, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
-	encoder = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
-	if (null)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
-						errdetail("The relation of users of model \"%s\" has no rows that you see.",
-								  row->name)));
-	rspg_trainer_set_encoder(trainer, (struct varlena *) DatumGetPointer(encoder));
-	argtype = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
-	memset(&receiver, 0, sizeof(receiver));
-	receiver.pub.receiveSlot = receive_user;
-	receiver.pub.rStartup = receive_startup;
-	receiver.pub.rShutdown = receive_nothing;
-	receiver.pub.rDestroy = receive_nothing;
-	receiver.pub.mydest = DestNone;
-	receiver.trainer = trainer;
 	receiver.row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys row", ALLOCSET_SMALL_SIZES);
-	options.read_only = true;
-	options.dest = &receiver.pub;
-	options.params = makeParamList(1);
-	options.params->params[0].value = encoder;
-	options.params->params[0].isnull = false;
-	options.params->params[0].pflags = PARAM_FLAG_CONST;
-	options.params->params[0].ptype = argtype;
-	receiver.user_type = user_type;
-	if (SPI_execute_extended(rspg_users_training_query(row), &options) < 0)
-		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
-	SPI_finish();
+	if (SPI_execute_extended(sql, &options) < 0)
+		elog(ERROR, "could not read the %s: %s", what, SPI_result_code_string(SPI_result));
+	MemoryContextDelete(receiver.row_context);
 }
 
 /* (user, features); null features where the encoder's policy is to skip the row. */
@@ -140,30 +126,6 @@ receive_user(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-read_source(RspgTrainer *trainer, const char *sql)
-{
-	TrainReceiver receiver;
-	SPIExecuteOptions options = {0};
-
-	memset(&receiver, 0, sizeof(receiver));
-	receiver.pub.receiveSlot = receive_row;
-	receiver.pub.rStartup = receive_startup;
-	receiver.pub.rShutdown = receive_nothing;
-	receiver.pub.rDestroy = receive_nothing;
-	receiver.pub.mydest = DestNone;
-	receiver.trainer = trainer;
-	receiver.row_context =
-		AllocSetContextCreate(CurrentMemoryContext, "recsys row", ALLOCSET_SMALL_SIZES);
-	SPI_connect();
-	options.read_only = true;
-	options.dest = &receiver.pub;
-	if (SPI_execute_extended(sql, &options) < 0)
-		elog(ERROR, "could not read the source: %s", SPI_result_code_string(SPI_result));
-	SPI_finish();
-	MemoryContextDelete(receiver.row_context);
-}
-
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -187,13 +149,42 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 }
 
 static void
-receive_startup(DestReceiver *self, int operation, TupleDesc desc)
+read_source(RspgTrainer *trainer, const char *sql)
 {
+	SPI_connect();
+	receive_rows(trainer, sql, NULL, receive_row, InvalidOid, "source");
+	SPI_finish();
 }
 
+/*
+ * Fit the encoder over the relation of users, then read its rows through it.
+ */
 static void
-receive_nothing(DestReceiver *self)
+read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
 {
+	ParamListInfo params;
+	Oid argtype = JSONBOID;
+	Datum spec = JsonbPGetDatum(row->features);
+	Datum encoder;
+	bool null;
+
+	SPI_connect();
+	if (SPI_execute_with_args(rspg_users_fit_query(row), 1, &argtype, &spec, NULL, true, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
+	encoder = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (null)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
+						errdetail("The relation of users of model \"%s\" has no rows that you see.",
+								  row->name)));
+	rspg_trainer_set_encoder(trainer, (struct varlena *) DatumGetPointer(encoder));
+	params = makeParamList(1);
+	params->params[0].value = encoder;
+	params->params[0].isnull = false;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = SPI_gettypeid(SPI_tuptable->tupdesc, 1);
+	receive_rows(trainer, rspg_users_training_query(row), params, receive_user, user_type, "users");
+	SPI_finish();
 }
 
 /*

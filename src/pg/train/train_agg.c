@@ -18,7 +18,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "pg/train/features.h"
+#include "pg/base/optionjson.h"
+#include "pg/model/modeltype.h"
+#include "pg/train/trainer.h"
 
 #define AGGREGATE_PREFIX "train_"
 

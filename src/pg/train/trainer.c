@@ -13,18 +13,57 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/base/guc.h"
+#include "pg/base/progress.h"
+#include "pg/base/seam.h"
+#include "pg/encode/vector.h"
+#include "pg/train/dictionary.h"
+#include "pg/train/trainer_features.h"
+
 /* how often rows are shown in training_progress and memory is looked at */
 #define ROWS_PER_CHECK 8192
 
+struct RspgTrainer
+{
+	MemoryContext mcxt;
+	MemoryContextCallback at_reset;
+	RsContext ctx;
+	const RsAlgorithm *algorithm;
+	RsOptions options;
+	bool ordered; /* events have a time */
+	Oid user_type;
+	Oid item_type;
+	RspgDictionary *users;
+	RspgDictionary *items;
+	RsEvents *events;
+	RspgTrainerFeatures features;
+	RsModel model;
+	RspgTrainStats stats;
+	instr_time started;
+};
+
+static void check_memory(RspgTrainer *trainer);
 static void fail_on_weight(RspgTrainer *trainer, Datum user, Datum item, float8 weight);
 static void at_reset(void *arg);
 
 /* The trainer whose rows training_progress shows; only the outermost one is. */
 static RspgTrainer *shown = NULL;
+
+/* A value's text form, for errors. */
+static char *
+text_of(Oid type, Datum value)
+{
+	Oid output;
+	bool varlena;
+
+	getTypeOutputInfo(type, &output, &varlena);
+	return OidOutputFunctionCall(output, value);
+}
 
 RspgTrainer *
 rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const RsOptions *options,
@@ -48,6 +87,8 @@ rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm, const Rs
 	trainer->events = rs_events_create(&trainer->ctx, ordered);
 	if (trainer->events == NULL)
 		rspg_check(&trainer->ctx, trainer->ctx.status);
+	trainer->features.ctx = &trainer->ctx;
+	trainer->features.mcxt = mcxt;
 	trainer->at_reset.func = at_reset;
 	trainer->at_reset.arg = trainer;
 	MemoryContextRegisterResetCallback(mcxt, &trainer->at_reset);
@@ -76,7 +117,7 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 	RspgTrainStats *stats = &trainer->stats;
 
 	if ((++stats->rows_read % ROWS_PER_CHECK) == 0)
-		rspg_trainer_check_memory(trainer);
+		check_memory(trainer);
 	if (user.isnull)
 		stats->rows_null_user++;
 	else if (item.isnull)
@@ -96,15 +137,70 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 	}
 }
 
+void
+rspg_trainer_add_features(RspgTrainer *trainer, NullableDatum features, NullableDatum item)
+{
+	RspgTrainStats *stats = &trainer->stats;
+	int64 row = ++stats->rows_read;
+	ArrayType *array;
+	const float *values;
+	uint32 code;
+	uint32 number;
+	int n;
+
+	if (row % 1024 == 0)
+		check_memory(trainer);
+	if (item.isnull)
+	{
+		stats->rows_null_item++;
+		return;
+	}
+	if (features.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("features must not be null"),
+				 errdetail("Row " INT64_FORMAT " has none.", row),
+				 errhint("Leave such rows out with FILTER, or impute what is unknown, for "
+						 "example with recsys.fit_encoder().")));
+	array = DatumGetArrayTypeP(features.value);
+	values = rspg_features_array(array, row, &n);
+	code = rspg_dictionary_code(trainer->items, item.value);
+	number = rspg_trainer_features_add(&trainer->features, values, n, row, code);
+	rspg_check(&trainer->ctx,
+			   rs_events_append(&trainer->ctx, trainer->events, number, code, 1.0f, 0));
+	if ((Pointer) array != DatumGetPointer(features.value))
+		pfree(array);
+}
+
+void
+rspg_trainer_add_user(RspgTrainer *trainer, Datum user, const float *values, int n)
+{
+	if (!rspg_trainer_features_set(&trainer->features, rspg_dictionary_find(trainer->users, user),
+								   rspg_dictionary_count(trainer->users), values, n))
+		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+						errmsg("user %s has more than one row of features",
+							   text_of(trainer->user_type, user)),
+						errhint("Make the user column of the relation of users unique.")));
+}
+
+void
+rspg_trainer_set_encoder(RspgTrainer *trainer, struct varlena *encoder)
+{
+	MemoryContext old = MemoryContextSwitchTo(trainer->mcxt);
+
+	trainer->features.encoder = PG_DETOAST_DATUM_COPY(PointerGetDatum(encoder));
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * The dictionaries grow outside the core's account: look at the sum.
  */
-void
-rspg_trainer_check_memory(RspgTrainer *trainer)
+static void
+check_memory(RspgTrainer *trainer)
 {
 	Size limit = (Size) recsys_train_memory * 1024;
 	Size dictionaries = rspg_dictionary_bytes(trainer->users) +
-						rspg_dictionary_bytes(trainer->items) + rspg_trainer_feature_bytes(trainer);
+						rspg_dictionary_bytes(trainer->items) +
+						rspg_trainer_features_bytes(&trainer->features);
 
 	CHECK_FOR_INTERRUPTS();
 	if (shown == trainer)
@@ -125,18 +221,10 @@ rspg_trainer_check_memory(RspgTrainer *trainer)
 static void
 fail_on_weight(RspgTrainer *trainer, Datum user, Datum item, float8 weight)
 {
-	Oid output;
-	bool varlena;
-	char *user_text;
-	char *item_text;
-
-	getTypeOutputInfo(trainer->user_type, &output, &varlena);
-	user_text = OidOutputFunctionCall(output, user);
-	getTypeOutputInfo(trainer->item_type, &output, &varlena);
-	item_text = OidOutputFunctionCall(output, item);
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("weight must be a finite number within the range of real"),
-					errdetail("User %s, item %s has weight %g.", user_text, item_text, weight),
+					errdetail("User %s, item %s has weight %g.", text_of(trainer->user_type, user),
+							  text_of(trainer->item_type, item), weight),
 					errhint("Leave such rows out with WHERE or FILTER, or mend them.")));
 }
 
@@ -147,7 +235,8 @@ const RsModel *
 rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 {
 	RsContext *ctx = &trainer->ctx;
-	uint32 n_users = rspg_trainer_users(trainer);
+	uint32 n_users = trainer->features.by_row ? rs_features_count(trainer->features.rows)
+											  : rspg_dictionary_count(trainer->users);
 	uint32 n_items = rspg_dictionary_count(trainer->items);
 	uint32_t *user_rank;
 	uint32_t *item_rank = NULL;
@@ -159,7 +248,7 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	instr_time now;
 	int i;
 
-	rspg_trainer_check_memory(trainer);
+	check_memory(trainer);
 	trainer->stats.users = n_users;
 	trainer->stats.items = n_items;
 	trainer->stats.events = (int64) rs_events_count(events);
@@ -171,22 +260,23 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 		rspg_check(ctx, RS_ERR_EMPTY);
 	}
 	rspg_check(ctx, rspg_dictionary_ids(trainer->items, ctx, &ids, &item_rank, owned));
-	user_rank = rspg_trainer_user_rank(trainer, item_rank);
+	user_rank = trainer->features.by_row ? rspg_trainer_features_rank(&trainer->features, item_rank)
+										 : rspg_dictionary_rank_by_hash(trainer->users, ctx);
 	if (user_rank == NULL)
 		rspg_check(ctx, ctx->status);
 	trainer->events = NULL; /* freed by the build, whatever happens */
 	rspg_check(ctx,
 			   rs_problem_build(ctx, events, user_rank, n_users, item_rank, n_items, &problem));
-	feature_row = rspg_trainer_set_features(trainer, user_rank, &problem);
+	feature_row = rspg_trainer_features_give(&trainer->features, user_rank, &problem);
 	rs_free(ctx, user_rank);
 	rs_free(ctx, item_rank);
 	rspg_check(
 		ctx, rs_train(ctx, trainer->algorithm, &trainer->options, &problem, &ids, &trainer->model));
 	rs_problem_free(ctx, &problem);
 	rs_free(ctx, feature_row);
-	rs_features_free(ctx, trainer->features);
-	trainer->features = NULL;
-	rspg_trainer_add_encoder(trainer);
+	rs_features_free(ctx, trainer->features.rows);
+	trainer->features.rows = NULL;
+	rspg_trainer_features_add_encoder(&trainer->features, &trainer->model);
 	for (i = 0; i < 4; i++)
 		if (owned[i] != NULL)
 			trainer->model.owned[trainer->model.n_owned++] = owned[i];

@@ -1,59 +1,44 @@
 /*
  * trainer.h
- *		What a trainer is made of, for trainer.c and trainer_features.c.
+ *		Rows in, model out: what the aggregates and recsys.train() share.
  */
 #ifndef RSPG_TRAINER_H
 #define RSPG_TRAINER_H
 
-#include "pg/train/dictionary.h"
-#include "pg/base/rspg.h"
+#include "pg/model/version.h"
 
-#include "portability/instr_time.h"
+#include "core/model/algorithm.h"
 
-struct RspgTrainer
-{
-	MemoryContext mcxt;
-	MemoryContextCallback at_reset;
-	RsContext ctx;
-	const RsAlgorithm *algorithm;
-	RsOptions options;
-	bool ordered; /* events have a time */
-	Oid user_type;
-	Oid item_type;
-	RspgDictionary *users;
-	RspgDictionary *items;
-	RsEvents *events;
-	RsModel model;
-	RspgTrainStats stats;
-	instr_time started;
+typedef struct RspgTrainer RspgTrainer;
 
-	/* features: of each row (then a row is a user), or of known users */
-	RsFeatures *features;
-	bool by_row;
-	uint32 *item_of_row;     /* by_row: code of each row's item */
-	uint32 *row_of_user;     /* else: by code of the user */
-	uint32 room;             /* of the array that is used */
-	struct varlena *encoder; /* that made the features, NULL if none did */
-};
+/* Everything lives in a child of parent and is freed by its reset, also on
+ * error.  user_type any hashable type; item_type one of bigint, uuid, text;
+ * ordered: events have a time. */
+extern RspgTrainer *rspg_trainer_create(MemoryContext parent, const RsAlgorithm *algorithm,
+										const RsOptions *options, Oid user_type, Oid item_type,
+										bool ordered, const char *label);
 
-/* Users so far. */
-extern uint32 rspg_trainer_users(const RspgTrainer *trainer);
+/* NULLs are counted and skipped; a weight that is not finite is an error. */
+extern void rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item,
+							 bool weight_is_null, float8 weight, bool time_is_null,
+							 TimestampTz time);
 
-/* Bytes of the arrays above. */
-extern Size rspg_trainer_feature_bytes(const RspgTrainer *trainer);
+/* A row that is a user of its own: its features real[] and the item it took. */
+extern void rspg_trainer_add_features(RspgTrainer *trainer, NullableDatum features,
+									  NullableDatum item);
 
-/* Rank of each user by what it is, whatever the order of the rows; NULL on failure. */
-extern uint32_t *rspg_trainer_user_rank(RspgTrainer *trainer, const uint32_t *item_rank);
+/* Features of a user by id, once all events were added; users without events are
+ * left out. */
+extern void rspg_trainer_add_user(RspgTrainer *trainer, Datum user, const float *values, int n);
 
-/* Give the problem the features; what it needs is in ctx memory, returned to be
- * freed after training. */
-extern uint32_t *rspg_trainer_set_features(RspgTrainer *trainer, const uint32_t *user_rank,
-										   RsProblem *problem);
+/* The value of type recsys.encoder that made the features; goes into the model. */
+extern void rspg_trainer_set_encoder(RspgTrainer *trainer, struct varlena *encoder);
 
-/* Put the encoder beside the weights. */
-extern void rspg_trainer_add_encoder(RspgTrainer *trainer);
-
-/* Look at memory: an error where the bound is passed. */
-extern void rspg_trainer_check_memory(RspgTrainer *trainer);
+/* Train; an error when no row was usable.  The model lives until
+ * rspg_trainer_free. */
+extern const RsModel *rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats);
+extern RsContext *rspg_trainer_context(RspgTrainer *trainer);
+extern const RsOptions *rspg_trainer_options(const RspgTrainer *trainer);
+extern void rspg_trainer_free(RspgTrainer *trainer);
 
 #endif

@@ -8,10 +8,11 @@
 
 #include "pg/base/rspg.h"
 
-#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #include "kafka/consumer.h"
 

@@ -1,0 +1,34 @@
+/*
+ * source.h
+ *		The queries over a model's events and its relation of users.
+ */
+#ifndef RSPG_SOURCE_H
+#define RSPG_SOURCE_H
+
+#include "pg/model/registry.h"
+
+/* A query over the model's source and the types of its ids. */
+typedef struct RspgSourceQuery
+{
+	char *sql;
+	Oid user_type; /* of the user column */
+	Oid item_type; /* bigint, uuid or text: the item column is cast to it */
+} RspgSourceQuery;
+
+/* Columns: user, item, weight float8, time timestamptz (NULL unless ordered). */
+extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bool ordered);
+
+/* Columns: item, weight float8; WHERE user = $1 of the column's own type; oldest
+ * first when ordered.  Checks nothing: errors are raised by its execution. */
+extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered);
+
+/* Over the relation of users: the columns that the features name, as one row u.
+ * For training (user, u) of all; for an answer u of the user $1. */
+extern char *rspg_users_fit_query(const RspgRegistryRow *row);
+extern char *rspg_users_training_query(const RspgRegistryRow *row);
+extern RspgSourceQuery rspg_users_row_query(const RspgRegistryRow *row);
+
+/* Raise a clear error unless the source and its columns are all there. */
+extern void rspg_source_check(const RspgRegistryRow *row);
+
+#endif
