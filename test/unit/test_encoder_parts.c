@@ -6,7 +6,7 @@
 
 #include "core/encoding/encoder_state.h"
 #include "core/base/exactsum.h"
-#include "core/base/sortnumbers.h"
+#include "core/base/sort.h"
 
 TEST(sums_are_exact)
 {

@@ -6,7 +6,7 @@
 
 #include <float.h>
 
-#include "core/base/order.h"
+#include "core/base/sort.h"
 #include "core/serving/topk.h"
 #include "core/math/vec.h"
 

@@ -20,10 +20,10 @@
  */
 #include "core/model/algorithm.h"
 #include "core/algorithms/alsrows.h"
-#include "core/base/insort.h"
+#include "core/base/cells.h"
+#include "core/base/random.h"
 #include "core/math/vec.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -87,22 +87,6 @@ read_settings(const RsOptions *values, RsAlsSettings *settings)
 
 /* --- training --- */
 
-/* About normal (sum of four uniforms), mean 0, variance 1; the same for the
- * same numbers, whatever was drawn before. */
-static double
-random_normal(uint64_t seed, uint64_t counter)
-{
-	uint64_t z = seed * 0xd1342543de82ef95u + (counter + 1) * 0x9e3779b97f4a7c15u;
-	double sum = 0;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	z ^= z >> 31;
-	for (int i = 0; i < 4; i++)
-		sum += ((double) ((z >> (16 * i)) & 0xffff) + 0.5) / 65536.0;
-	return (sum - 2.0) * 1.7320508075688772;
-}
-
 static RsStatus
 init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *values, RsAlsSide *items)
 {
@@ -116,7 +100,7 @@ init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *value
 		if (i % 4096 == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		for (uint32_t f = 0; f < settings->factors; f++)
-			row[f] = (float) (scale * random_normal(seed, (uint64_t) i * settings->factors + f));
+			row[f] = (float) (scale * rs_random_normal(seed, (uint64_t) i * settings->factors + f));
 	}
 	return RS_OK;
 }
@@ -276,67 +260,15 @@ check(RsContext *ctx, const RsModel *model)
 	return RS_OK;
 }
 
-typedef struct Cells
-{
-	uint32_t *item;
-	float *weight;
-} Cells;
-
-static inline bool
-cell_less(const void *array, uint64_t a, uint64_t b)
-{
-	const Cells *cells = array;
-
-	if (cells->item[a] != cells->item[b])
-		return cells->item[a] < cells->item[b];
-	return cells->weight[a] < cells->weight[b];
-}
-
-static inline void
-cell_swap(void *array, uint64_t a, uint64_t b)
-{
-	Cells *cells = array;
-	uint32_t item = cells->item[a];
-	float weight = cells->weight[a];
-
-	cells->item[a] = cells->item[b];
-	cells->weight[a] = cells->weight[b];
-	cells->item[b] = item;
-	cells->weight[b] = weight;
-}
-
-/* Sort by item and sum duplicates as rs_problem_build does; how many are left. */
-static size_t
-sum_duplicates(Cells *cells, size_t n)
-{
-	size_t to = 0;
-
-	rs_sort_in_place(NULL, cells, n, cell_less, cell_swap);
-	for (size_t i = 0; i < n;)
-	{
-		uint32_t item = cells->item[i];
-		double sum = 0;
-
-		for (; i < n && cells->item[i] == item; i++)
-			sum += cells->weight[i];
-		sum = sum > FLT_MAX ? FLT_MAX : sum < -FLT_MAX ? -FLT_MAX : sum;
-		if ((float) sum != 0.0f)
-		{
-			cells->item[to] = item;
-			cells->weight[to++] = (float) sum;
-		}
-	}
-	return to;
-}
-
 /* Solve the row of a user with these cells: a[k,k] is scratch, x the answer. */
 static bool
-fold_in(const RsAlsSettings *settings, const RsModel *model, const Cells *cells, size_t n, float *a,
+fold_in(const RsAlsSettings *settings, const RsModel *model, const RsCells *cells, float *a,
 		float *x)
 {
 	size_t k = settings->factors;
 	const float *rows = rs_model_tensor(model, "item_factors")->data;
 	const float *gram = rs_model_tensor(model, "gram")->data;
+	size_t n = cells->n;
 	float penalty = (float) rs_als_penalty(settings, n, model->ids.n);
 	float alpha = (float) settings->alpha;
 
@@ -359,30 +291,24 @@ static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
 	RsAlsSettings settings;
-	Cells cells = {0};
+	RsCells cells;
 	float *a;
-	size_t n;
 
 	read_settings(&model->options, &settings);
 	if (history->n == 0)
 		return RS_OK;
-	cells.item = rs_alloc(ctx, history->n * (sizeof(uint32_t) + sizeof(float)));
-	if (cells.item == NULL)
+	if (rs_cells_create(ctx, history->item, history->weight, history->n, &cells) != RS_OK)
 		return ctx->status;
-	cells.weight = (float *) (cells.item + history->n);
 	a = rs_alloc(ctx, (size_t) settings.factors * settings.factors * sizeof(float));
 	if (a == NULL)
 	{
-		rs_free(ctx, cells.item);
+		rs_cells_free(ctx, &cells);
 		return ctx->status;
 	}
-	memcpy(cells.item, history->item, history->n * sizeof(uint32_t));
-	memcpy(cells.weight, history->weight, history->n * sizeof(float));
-	n = sum_duplicates(&cells, history->n);
 	/* a matrix that cannot be solved (strangers' bytes) says nothing of the user */
-	if (n > 0 && !fold_in(&settings, model, &cells, n, a, out))
+	if (cells.n > 0 && !fold_in(&settings, model, &cells, a, out))
 		memset(out, 0, settings.factors * sizeof(float));
-	rs_free(ctx, cells.item);
+	rs_cells_free(ctx, &cells);
 	rs_free(ctx, a);
 	return RS_OK;
 }

@@ -9,7 +9,7 @@
  */
 #include "core/algorithms/item_rows_build.h"
 
-#include "core/base/insort.h"
+#include "core/base/sort.h"
 #include "core/base/parallel.h"
 
 #include <math.h>

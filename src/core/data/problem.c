@@ -14,7 +14,7 @@
  * bytes (untimed) or 16 bytes (timed) an event, and 16 bytes an event later.
  */
 #include "core/data/events.h"
-#include "core/base/insort.h"
+#include "core/base/sort.h"
 
 #include <float.h>
 #include <math.h>

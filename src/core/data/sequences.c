@@ -6,7 +6,7 @@
  * place: short rows in parallel, long ones by the main thread, which polls.
  */
 #include "core/data/events.h"
-#include "core/base/insort.h"
+#include "core/base/sort.h"
 #include "core/base/parallel.h"
 
 #define LONG_ROW 16384 /* events */

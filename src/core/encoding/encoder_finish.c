@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/sortnumbers.h"
+#include "core/base/sort.h"
 
 static RsStatus
 nothing_to_fit(RsContext *ctx, const RsColumn *c)

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "core/base/insort.h"
+#include "core/base/sort.h"
 
 #define FIRST_ROOM 16
 #define FIRST_TEXT 256

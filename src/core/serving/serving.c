@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/order.h"
+#include "core/base/sort.h"
 #include "core/math/vec.h"
 
 struct RsServing

@@ -16,7 +16,7 @@
  */
 #include "core/model/algorithm.h"
 #include "core/encoding/encoder.h"
-#include "core/base/insort.h"
+#include "core/base/cells.h"
 #include "core/algorithms/mlp/mlp.h"
 #include "core/math/vec.h"
 
@@ -254,71 +254,30 @@ factors(RsContext *ctx, const RsModel *model, uint32_t *columns)
 
 /* --- a query --- */
 
-typedef struct Cells
-{
-	uint32_t *item;
-	float *weight;
-} Cells;
-
-static inline bool
-cell_less(const void *array, uint64_t a, uint64_t b)
-{
-	const Cells *cells = array;
-
-	return cells->item[a] < cells->item[b];
-}
-
-static inline void
-cell_swap(void *array, uint64_t a, uint64_t b)
-{
-	Cells *cells = array;
-	uint32_t item = cells->item[a];
-	float weight = cells->weight[a];
-
-	cells->item[a] = cells->item[b];
-	cells->weight[a] = cells->weight[b];
-	cells->item[b] = item;
-	cells->weight[b] = weight;
-}
-
 /* Mean of the embeddings of the items whose weights sum to more than 0. */
 static RsStatus
 mean_history(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
 	const RsTensor *embedding = rs_model_tensor(model, "history.weight");
 	size_t width = embedding->shape[1];
-	Cells cells;
+	RsCells cells;
 	uint32_t n = 0;
-	RsStatus status;
 
 	if (history->n == 0)
 		return RS_OK;
-	cells.item = rs_alloc(ctx, (size_t) history->n * 2 * sizeof(uint32_t));
-	if (cells.item == NULL)
+	if (rs_cells_create(ctx, history->item, history->weight, history->n, &cells) != RS_OK)
 		return ctx->status;
-	cells.weight = (float *) (cells.item + history->n);
-	memcpy(cells.item, history->item, history->n * sizeof(uint32_t));
-	memcpy(cells.weight, history->weight, history->n * sizeof(float));
-	status = rs_sort_in_place(ctx, &cells, history->n, cell_less, cell_swap);
-	if (status == RS_OK)
+	for (uint32_t i = 0; i < cells.n; i++)
 	{
-		for (uint32_t i = 0; i < history->n;)
-		{
-			uint32_t item = cells.item[i];
-			double sum = 0;
-
-			for (; i < history->n && cells.item[i] == item; i++)
-				sum += cells.weight[i];
-			if (!(sum > 0))
-				continue;
-			rs_axpy(1, (const float *) embedding->data + item * width, out, width);
-			n++;
-		}
+		if (cells.weight[i] < 0)
+			continue;
+		rs_axpy(1, (const float *) embedding->data + cells.item[i] * width, out, width);
+		n++;
 	}
 	for (size_t j = 0; j < width && n > 0; j++)
 		out[j] /= (float) n;
-	rs_free(ctx, cells.item);
-	return status;
+	rs_cells_free(ctx, &cells);
+	return RS_OK;
 }
 
 /* One layer of a query: y = activation(W x + b). */

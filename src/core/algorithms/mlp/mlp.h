@@ -149,9 +149,6 @@ extern RsStatus rs_mlp_pack_all(RsContext *ctx, RsMlp *net);
 /* The weights become the tensors of the model; the rest is freed. */
 extern RsStatus rs_mlp_export(RsContext *ctx, RsMlp *net, RsModel *model);
 
-/* A random number from three, the same each time. */
-extern uint64_t rs_mlp_random(uint64_t seed, uint64_t a, uint64_t b);
-
 /* --- mlp_pass.c --- */
 
 /* Learn from one batch of at most settings.batch examples, or only measure it.

@@ -8,6 +8,8 @@
  */
 #include "core/algorithms/mlp/mlp.h"
 
+#include "core/base/random.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -81,7 +83,7 @@ shuffle(RsContext *ctx, Fit *fit, uint32_t n, uint64_t epoch)
 {
 	for (uint32_t i = n; i > 1; i--)
 	{
-		uint64_t bits = rs_mlp_random(fit->net->set.seed ^ 0x9ddfea08u, epoch, i);
+		uint64_t bits = rs_random(fit->net->set.seed ^ 0x9ddfea08u, epoch, i);
 		uint32_t j = (uint32_t) (((bits >> 32) * i) >> 32);
 		uint32_t kept = fit->order[i - 1];
 
@@ -145,7 +147,7 @@ learn_epoch(RsContext *ctx, Fit *fit, int epoch)
 
 	if (shuffle(ctx, fit, n, (uint64_t) epoch) != RS_OK)
 		return ctx->status;
-	net->salt = rs_mlp_random(net->set.seed, 0x68697374u, (uint64_t) epoch);
+	net->salt = rs_random(net->set.seed, 0x68697374u, (uint64_t) epoch);
 	for (uint32_t begin = 0; begin < n; begin += net->set.batch)
 	{
 		uint32_t size = n - begin < net->set.batch ? n - begin : net->set.batch;

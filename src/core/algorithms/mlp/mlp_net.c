@@ -4,7 +4,8 @@
  */
 #include "core/algorithms/mlp/mlp.h"
 
-#include "core/base/order.h"
+#include "core/base/random.h"
+#include "core/base/sort.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,18 +18,6 @@ static const char *const weight_names[] = {"layers.0.weight", "layers.1.weight",
 static const char *const bias_names[] = {"layers.0.bias", "layers.1.bias", "layers.2.bias",
 										 "layers.3.bias", "layers.4.bias", "layers.5.bias",
 										 "layers.6.bias", "layers.7.bias"};
-
-/* SplitMix64 (Steele, Lea, Flood 2014) over a mixture of the three. */
-uint64_t
-rs_mlp_random(uint64_t seed, uint64_t a, uint64_t b)
-{
-	uint64_t z = seed * 0xd1342543de82ef95u + a * 0xaf251af3b0f025b5u + 1;
-
-	z = (z ^ (z >> 32)) * 0xdaba0b6eb09322e3u + (b + 1) * 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
 
 static size_t
 round_up(size_t n, size_t to)
@@ -262,7 +251,7 @@ rs_mlp_free(RsContext *ctx, RsMlp *net)
 static float
 uniform(uint64_t seed, uint64_t stream, uint64_t at, double limit)
 {
-	double u = (double) (rs_mlp_random(seed, stream, at) >> 11) * 0x1p-53;
+	double u = rs_random_uniform(seed, stream, at);
 
 	return (float) ((2 * u - 1) * limit);
 }

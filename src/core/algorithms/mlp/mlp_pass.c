@@ -8,6 +8,7 @@
  */
 #include "core/algorithms/mlp/mlp.h"
 
+#include "core/base/random.h"
 #include "core/math/vec.h"
 
 #include <math.h>
@@ -38,7 +39,7 @@ other_event(const RsMlp *net, const RsMlpExample *example, uint32_t others, uint
 		uint64_t begin = (uint64_t) j * others / taken;
 		uint64_t end = ((uint64_t) j + 1) * others / taken;
 
-		at = (uint32_t) (begin + rs_mlp_random(net->salt, example->key, j) % (end - begin));
+		at = (uint32_t) (begin + rs_random(net->salt, example->key, j) % (end - begin));
 	}
 	return at < example->left_out ? at : at + 1;
 }
@@ -95,8 +96,7 @@ drop_units(const RsMlp *net, const RsMlpExample *example, int l, float *row)
 
 	for (uint32_t j = 0; j < n; j += 4)
 	{
-		uint64_t bits =
-			rs_mlp_random(net->salt ^ 0x5bd1e995u, example->key, (uint64_t) l << 32 | j);
+		uint64_t bits = rs_random(net->salt ^ 0x5bd1e995u, example->key, (uint64_t) l << 32 | j);
 
 		for (uint32_t i = j; i < n && i < j + 4; i++, bits >>= 16)
 			row[i] *= (bits & 0xffff) < limit ? 0.0f : scale;

@@ -11,6 +11,7 @@
  */
 #include "core/algorithms/mlp/mlp.h"
 
+#include "core/base/random.h"
 #include "core/math/vec.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ static uint32_t
 draw_one(const RsMlp *net, uint64_t at)
 {
 	uint32_t n = net->set.items;
-	double u = (double) (rs_mlp_random(net->set.seed ^ 0x2545f491u, net->step, at) >> 11) * 0x1p-53;
+	double u = rs_random_uniform(net->set.seed ^ 0x2545f491u, net->step, at);
 	double place = net->set.sampler == RS_SAMPLER_UNIFORM ? u * n : exp(u * log1p(n)) - 1;
 
 	return net->sample.by_rank[place < n ? (uint32_t) place : n - 1];
