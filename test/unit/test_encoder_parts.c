@@ -1,95 +1,10 @@
 /*
  * test_encoder_parts.c
- *		What encoders are made of: exact sums, sorting, hashes, vocabularies.
+ *		What encoders are made of: vocabularies and the order of their texts.
  */
 #include "encoders.h"
 
 #include "core/encoding/encoder_state.h"
-#include "core/base/exactsum.h"
-#include "core/base/sort.h"
-
-TEST(sums_are_exact)
-{
-	uint64_t state = 7;
-	double values[1000];
-	RsExactSum forth = {0}, back = {0}, squares = {0};
-	double sum = 0;
-
-	for (int i = 0; i < 1000; i++)
-		values[i] = ldexp(unit_uniform(&state) - 0.5, (int) (unit_random(&state) % 120) - 60);
-	for (int i = 0; i < 1000; i++)
-	{
-		rs_exact_add(&forth, values[i], 1);
-		rs_exact_add(&back, values[999 - i], 1);
-	}
-	CHECK(rs_exact_mean(&forth, 1) == rs_exact_mean(&back, 1));
-	/* what rounding loses: 1e300 + 1 - 1e300 = 1 */
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 1e300, 1);
-	rs_exact_add(&forth, 1, 1);
-	rs_exact_add(&forth, -1e300, 1);
-	CHECK(rs_exact_mean(&forth, 1) == 1);
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 0x1p-1074, 3);
-	CHECK(rs_exact_mean(&forth, 1) == 3 * 0x1p-1074);
-	memset(&forth, 0, sizeof(forth));
-	rs_exact_add(&forth, 1.7e308, 1000);
-	CHECK_NEAR(rs_exact_mean(&forth, 1000) / 1.7e308, 1, 1e-15);
-	/* a deviation that a mean of 1e9 hides from doubles */
-	memset(&forth, 0, sizeof(forth));
-	for (int i = 0; i < 10; i++)
-	{
-		double x = 1e9 + i * 0x1p-10;
-
-		rs_exact_add(&forth, x, 1);
-		rs_exact_add_square(&squares, x, 1);
-		sum += (i - 4.5) * (i - 4.5) * 0x1p-20;
-	}
-	CHECK_NEAR(rs_exact_squared_deviations(&forth, &squares, 10), sum, 1e-18);
-	memset(&forth, 0, sizeof(forth));
-	memset(&squares, 0, sizeof(squares));
-	rs_exact_add_square(&squares, 3, 1u << 30);
-	rs_exact_add(&forth, 0, 1);
-	CHECK(rs_exact_squared_deviations(&forth, &squares, 1) == 9.0 * (1u << 30));
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *) a, y = *(const double *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-TEST(numbers_sorted)
-{
-	static const uint64_t sizes[] = {0, 1, 2, 100, 5000};
-	uint64_t state = 5;
-
-	for (int trial = 0; trial < 20; trial++)
-	{
-		UnitHeap heap;
-		RsContext *ctx = unit_heap(&heap, 0, 0);
-		uint64_t n = sizes[trial % 5];
-		double values[5001], want[5001];
-
-		for (uint64_t i = 0; i < n; i++)
-			want[i] = values[i] = trial < 5 ? (double) (unit_random(&state) % 7)
-								  : trial < 10
-									  ? unit_normal(&state)
-									  : ldexp(unit_uniform(&state) - 0.5, (int) (i % 2000) - 1000);
-		qsort(want, n, sizeof(double), compare_doubles);
-		CHECK(rs_sort_numbers(ctx, values, n) == RS_OK && heap.live == 0);
-		CHECK(memcmp(values, want, n * sizeof(double)) == 0);
-	}
-	{
-		UnitHeap heap;
-		RsContext *ctx = unit_heap(&heap, 0, 2);
-		double values[2] = {INFINITY, -INFINITY};
-
-		CHECK(rs_sort_numbers(ctx, values, 2) == RS_ERR_CANCELED && heap.live == 0);
-	}
-}
 
 /* Labels there and back, every prefix, and what is no array of distinct texts. */
 TEST(labels)
@@ -127,16 +42,6 @@ TEST(text_order)
 	CHECK(rs_text_compare(empty, a) < 0 && rs_text_compare(a, a) == 0);
 }
 
-TEST(murmur)
-{
-	/* published test vectors of MurmurHash3_x86_32 */
-	CHECK(rs_murmur3("", 0, 0) == 0);
-	CHECK(rs_murmur3("", 0, 1) == 0x514e28b7);
-	CHECK(rs_murmur3("test", 4, 0) == 0xba6bd213);
-	CHECK(rs_murmur3("Hello, world!", 13, 0) == 0xc0363e43);
-	CHECK(rs_murmur3("The quick brown fox jumps over the lazy dog", 43, 0) == 0x2e4ff723);
-}
-
 TEST(vocabulary)
 {
 	RsContext ctx = rs_context_malloc();
@@ -161,4 +66,4 @@ TEST(vocabulary)
 	CHECK(ctx.memory_used == 0);
 }
 
-UNIT_MAIN(sums_are_exact, numbers_sorted, labels, text_order, murmur, vocabulary)
+UNIT_MAIN(labels, text_order, vocabulary)

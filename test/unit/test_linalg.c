@@ -2,7 +2,6 @@
 #include "unit.h"
 
 #include "core/math/linalg.h"
-#include "core/base/parallel.h"
 #include "core/math/vec.h"
 
 #include <stdatomic.h>
@@ -165,71 +164,6 @@ TEST(inverse_refuses_and_cancels)
 	free(a);
 }
 
-typedef struct Loop
-{
-	atomic_int seen[1000];
-	atomic_int most_thread;
-	atomic_bool piece_too_large;
-} Loop;
-
-static void
-count_piece(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	Loop *loop = arg;
-	uint64_t i;
-
-	if (end - begin > 7)
-		loop->piece_too_large = true;
-	for (i = begin; i < end; i++)
-		loop->seen[i]++;
-	if (thread > loop->most_thread)
-		loop->most_thread = thread;
-}
-
-TEST(a_loop_does_each_item_once)
-{
-	int threads;
-
-	for (threads = 1; threads <= 4; threads++)
-	{
-		RsContext ctx = rs_context_malloc();
-		Loop *loop = calloc(1, sizeof *loop);
-		int i;
-
-		ctx.threads = threads;
-		CHECK(rs_parallel_threads(&ctx) == threads);
-		CHECK(rs_parallel_for(&ctx, 1000, 7, count_piece, loop) == RS_OK);
-		for (i = 0; i < 1000; i++)
-			CHECK(loop->seen[i] == 1);
-		CHECK(loop->most_thread < threads);
-		CHECK(!loop->piece_too_large);
-		CHECK(rs_parallel_for(&ctx, 0, 7, count_piece, loop) == RS_OK);
-		free(loop);
-	}
-}
-
-TEST(a_loop_can_be_canceled)
-{
-	UnitHeap heap;
-	RsContext *ctx = unit_heap(&heap, 0, 1);
-	Loop *loop = calloc(1, sizeof *loop);
-
-	ctx->threads = 2;
-	CHECK(rs_parallel_for(ctx, 1000, 1, count_piece, loop) == RS_ERR_CANCELED);
-	free(loop);
-}
-
-TEST(thread_counts_are_clamped)
-{
-	RsContext ctx = rs_context_malloc();
-
-	ctx.threads = 0;
-	CHECK(rs_parallel_threads(&ctx) == 1);
-	ctx.threads = 100000;
-	CHECK(rs_parallel_threads(&ctx) == RS_MAX_THREADS);
-}
-
 UNIT_MAIN(kernels_agree_with_plain_loops, small_systems_are_solved,
 		  systems_that_are_not_positive_definite_are_refused, inverse_is_the_inverse,
-		  inverse_refuses_and_cancels, a_loop_does_each_item_once, a_loop_can_be_canceled,
-		  thread_counts_are_clamped)
+		  inverse_refuses_and_cancels)

@@ -6,7 +6,6 @@
 
 #include <float.h>
 
-#include "core/base/sort.h"
 #include "core/serving/topk.h"
 #include "core/math/vec.h"
 
@@ -228,18 +227,6 @@ TEST(near_ties)
 	}
 }
 
-TEST(order_by_value)
-{
-	UnitHeap heap;
-	float value[] = {0, 2, -0.0f, 2, 1e-45f, INFINITY};
-	uint32_t order[6];
-	static const uint32_t expected[] = {5, 1, 3, 4, 0, 2};
-
-	CHECK(rs_order_descending(unit_heap(&heap, 0, 0), value, 6, order) == RS_OK);
-	CHECK(memcmp(order, expected, sizeof(expected)) == 0);
-	CHECK(heap.live == 0);
-}
-
 TEST(out_of_memory)
 {
 	float rows[] = {1, 2, 3, 4};
@@ -259,4 +246,4 @@ TEST(out_of_memory)
 	}
 }
 
-UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, order_by_value, out_of_memory)
+UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, out_of_memory)

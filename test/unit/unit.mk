@@ -19,7 +19,7 @@ UNIT_WARN    := -std=gnu11 -Wall -Wextra -Wdeclaration-after-statement
 UNIT_CFLAGS   = $(UNIT_WARN) -DUNIT_TOP='"$(UNIT_SRC)"' -g -fno-math-errno -ffp-contract=fast -I$(UNIT_SRC)/src -I$(UNIT_SRC)/test/unit
 UNIT_LIBS    := -lm -ldl -lpthread
 UNIT_FLAGS_asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-UNIT_FLAGS_tsan := -O1 -fsanitize=thread -DRS_NO_IFUNC
+UNIT_FLAGS_tsan := -O1 -fsanitize=thread
 UNIT_FLAGS_cov  := -O0 --coverage -fprofile-update=atomic -fprofile-abs-path
 UNIT_FLAGS_bench := -O3
 

@@ -17,7 +17,7 @@
  */
 #include "core/algorithms/alsrows.h"
 
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 #include "core/math/vec.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
 #ifndef RS_EASE_H
 #define RS_EASE_H
 
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 #include "core/model/algorithm.h"
 
 enum

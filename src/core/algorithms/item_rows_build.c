@@ -10,7 +10,7 @@
 #include "core/algorithms/item_rows_build.h"
 
 #include "core/base/sort.h"
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 
 #include <math.h>
 #include <string.h>

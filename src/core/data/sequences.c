@@ -7,7 +7,7 @@
  */
 #include "core/data/events.h"
 #include "core/base/sort.h"
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 
 #define LONG_ROW 16384 /* events */
 

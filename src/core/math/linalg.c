@@ -11,7 +11,7 @@
  */
 #include "core/math/linalg.h"
 
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 #include "core/math/vec.h"
 
 #include <dlfcn.h>

@@ -8,7 +8,7 @@
 
 #include "utils/guc.h"
 
-#include "core/base/parallel.h"
+#include "core/base/threads.h"
 #include "pg/base/guc.h"
 #include "pg/stream/definition/stream.h"
 

@@ -20,7 +20,7 @@
 #include "core/model/model.h"
 #include "core/math/mlpvec.h"
 #include "core/data/problem.h"
-#include "core/base/team.h"
+#include "core/base/threads.h"
 
 #define RS_MLP_SHARD 32 /* examples, and rows of weights, of one piece */
 #define RS_MLP_MAX_FEATURES 65536
