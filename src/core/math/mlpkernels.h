@@ -1,9 +1,8 @@
 /*
  * mlpkernels.h
- *		The vector kernels of the network, written once and included by mlpvec.c for
- *		each instruction set (as veckernels.h is).
+ *		The vector kernels of the network, written once and compiled for each
+ *		instruction set (dispatch.h says with what).
  *
- * Before: VEC_LANES, VEC_TARGET, VEC_NAME(x) and VEC_ROWS, the rows of a tile.
  * A tile is VEC_ROWS x 2 vectors of sums, as many as the registers hold; every
  * element is summed in the order of k, so it does not depend on how a product
  * is cut into tiles or pieces.

@@ -1,40 +1,11 @@
 /*
  * mlpvec.c
- *		Picks the network's kernels that suit the CPU, as vec.c does.
+ *		The network's kernels (mlpkernels.h) that suit the CPU.
  */
 #include "core/math/mlpvec.h"
-#include "core/math/cpu.h"
 
 #include <math.h>
 #include <stdbool.h>
-
-#if defined(__x86_64__)
-#define VEC_LANES 16
-#define VEC_ROWS 8
-#define VEC_TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")))
-#define VEC_NAME(x) x##_avx512
-#include "core/math/mlpkernels.h"
-#undef VEC_LANES
-#undef VEC_ROWS
-#undef VEC_TARGET
-#undef VEC_NAME
-
-#define VEC_LANES 8
-#define VEC_ROWS 4
-#define VEC_TARGET __attribute__((target("avx2,fma")))
-#define VEC_NAME(x) x##_avx2
-#include "core/math/mlpkernels.h"
-#undef VEC_LANES
-#undef VEC_ROWS
-#undef VEC_TARGET
-#undef VEC_NAME
-#endif
-
-#define VEC_LANES 4
-#define VEC_ROWS 4
-#define VEC_TARGET
-#define VEC_NAME(x) x##_plain
-#include "core/math/mlpkernels.h"
 
 typedef struct Kernels
 {
@@ -57,24 +28,8 @@ typedef struct Kernels
 			scale_##suffix, activate_##suffix, derive_##suffix, adam_##suffix                      \
 	}
 
-static const Kernels plain = KERNELS(plain);
-static const Kernels *kernels = &plain;
-
-#if defined(__x86_64__)
-static const Kernels avx2 = KERNELS(avx2);
-static const Kernels avx512 = KERNELS(avx512);
-
-__attribute__((constructor)) static void
-choose_kernels(void)
-{
-	RsCpu cpu = rs_cpu();
-
-	if (cpu == RS_CPU_AVX2)
-		kernels = &avx2;
-	else if (cpu == RS_CPU_AVX512)
-		kernels = &avx512;
-}
-#endif
+#define KERNELS_FILE "core/math/mlpkernels.h"
+#include "core/math/dispatch.h"
 
 void
 rs_mlp_product(const RsProduct *job, float *c, size_t c_step, size_t rows, size_t columns)

@@ -1,45 +1,17 @@
 /*
  * vec.c
- *		Picks the vector kernels that suit the CPU.
- *
- * veckernels.h is compiled for AVX-512, for AVX2 with FMA, and for what every
- * CPU of the architecture has; a table of pointers is set when the library is
- * loaded.  (Not by target_clones: GCC lowers vector types before it clones, and
- * the resolvers it makes run too early for the sanitizers.)
+ *		The vector kernels (veckernels.h) that suit the CPU.
  */
 #include "core/math/vec.h"
-#include "core/math/cpu.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 typedef float RsVec4 __attribute__((vector_size(16), aligned(4), may_alias));
-
 #if defined(__x86_64__)
 typedef float RsVec8 __attribute__((vector_size(32), aligned(4), may_alias));
-
-#define VEC_LANES 16
-#define VEC_TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")))
-#define VEC_NAME(x) x##_avx512
-#include "core/math/veckernels.h"
-#undef VEC_LANES
-#undef VEC_TARGET
-#undef VEC_NAME
-
-#define VEC_LANES 8
-#define VEC_TARGET __attribute__((target("avx2,fma")))
-#define VEC_NAME(x) x##_avx2
-#include "core/math/veckernels.h"
-#undef VEC_LANES
-#undef VEC_TARGET
-#undef VEC_NAME
 #endif
-
-#define VEC_LANES 4
-#define VEC_TARGET
-#define VEC_NAME(x) x##_plain
-#include "core/math/veckernels.h"
 
 typedef struct Kernels
 {
@@ -60,24 +32,8 @@ typedef struct Kernels
 			add_outer_##suffix, apply_##suffix                                                     \
 	}
 
-static const Kernels plain = KERNELS(plain);
-static const Kernels *kernels = &plain;
-
-#if defined(__x86_64__)
-static const Kernels avx2 = KERNELS(avx2);
-static const Kernels avx512 = KERNELS(avx512);
-
-__attribute__((constructor)) static void
-choose_kernels(void)
-{
-	RsCpu cpu = rs_cpu();
-
-	if (cpu == RS_CPU_AVX2)
-		kernels = &avx2;
-	else if (cpu == RS_CPU_AVX512)
-		kernels = &avx512;
-}
-#endif
+#define KERNELS_FILE "core/math/veckernels.h"
+#include "core/math/dispatch.h"
 
 float
 rs_dot(const float *a, const float *b, size_t n)

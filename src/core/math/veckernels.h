@@ -1,11 +1,7 @@
 /*
  * veckernels.h
- *		The vector kernels, written once and included by vec.c for each
- *		instruction set.
- *
- * Before: VEC_LANES (4, 8 or 16 floats a vector), VEC_TARGET (the attribute
- * that selects the instructions) and VEC_NAME(x) (x with a suffix).  No guard:
- * it is meant to be included several times.
+ *		The vector kernels, written once and compiled for each instruction set
+ *		(dispatch.h says with what).
  *
  * A sum is four vectors of partial sums, added pairwise, then halved until one
  * number is left, then the tail in order: always the same order for the same n.
