@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "kafka/decode.h"
+#include "kafka/decode_json.h"
 
 static double
 seconds(void)

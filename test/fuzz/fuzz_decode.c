@@ -14,7 +14,8 @@
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 
-#include "kafka/decode.h"
+#include "kafka/decode_csv.h"
+#include "kafka/decode_json.h"
 
 #define N_TOP 4
 #define N_PATHS 7
@@ -140,7 +141,7 @@ walk(const RskValue *value, char *buffer)
 		abort();
 	if (value->kind != RSK_ARRAY)
 		return;
-	while (rsk_array_next(&at, &element))
+	while (rsk_array_next(value, &at, &element))
 	{
 		if (element.text < value->text || (element.length == 0 && element.kind != RSK_STRING) ||
 			element.text + element.length > value->text + value->length)

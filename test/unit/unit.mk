@@ -84,7 +84,7 @@ coverage: $(UNIT_TESTS:%=$(UNIT_BUILD)/cov/%)
 
 FUZZ_SECONDS ?= 60
 FUZZ_CC      ?= $(firstword $(foreach c,clang clang-14 clang-15 clang-16,$(shell command -v $(c) 2>/dev/null)))
-FUZZ_DECODE  := $(UNIT_SRC)/src/kafka/decode.c $(UNIT_SRC)/src/kafka/slices.c $(UNIT_SRC)/src/kafka/csv.c
+FUZZ_DECODE  := $(UNIT_SRC)/src/kafka/decode_json.c $(UNIT_SRC)/src/kafka/decode_csv.c $(UNIT_SRC)/src/kafka/utf8.c
 # PostgreSQL's JSON parser, what messages are held against; the libraries lie where its packager put them
 FUZZ_PGLIBS   = $(addprefix -L,$(shell $(PG_CONFIG) --pkglibdir --libdir)) -lpgcommon -lpgport
 FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
@@ -120,6 +120,6 @@ $(UNIT_BUILD)/bench/als_solver: $(UNIT_SRC)/test/bench/als_solver.c $(UNIT_BUILD
 .PHONY: bench-decode
 bench-decode: $(UNIT_BUILD)/bench/decode
 	$<
-$(UNIT_BUILD)/bench/decode: $(UNIT_SRC)/test/bench/decode.c $(FUZZ_DECODE) $(UNIT_SRC)/src/kafka/decode.h
+$(UNIT_BUILD)/bench/decode: $(UNIT_SRC)/test/bench/decode.c $(FUZZ_DECODE) $(UNIT_SRC)/src/kafka/decode_json.h
 	@mkdir -p $(@D)
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $(filter %.c,$^) -o $@

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hex.h"
+
 static bool
 fail(RsJson *json)
 {
@@ -48,30 +50,6 @@ rs_json_take(RsJson *json, char c)
 	return true;
 }
 
-/* The four hexadecimal digits of \u, or -1. */
-static int
-hex4(RsJson *json)
-{
-	int value = 0;
-
-	if (json->end - json->at < 4)
-		return -1;
-	for (int i = 0; i < 4; i++)
-	{
-		char c = *json->at++;
-
-		if (is_digit(c))
-			value = value * 16 + (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value * 16 + (c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			value = value * 16 + (c - 'A' + 10);
-		else
-			return -1;
-	}
-	return value;
-}
-
 /* What follows a backslash: the character meant, or -1. */
 static int
 escaped(RsJson *json)
@@ -85,7 +63,12 @@ escaped(RsJson *json)
 		return -1;
 	json->at++;
 	if (c == 'u')
-		return hex4(json);
+	{
+		int code = rs_hex4(json->at, json->end);
+
+		json->at += code >= 0 ? 4 : 0;
+		return code;
+	}
 	found = strchr(from, c);
 	return found != NULL ? to[found - from] : -1;
 }

@@ -17,6 +17,8 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+#include "kafka/decode_csv.h"
+#include "kafka/utf8.h"
 #include "pg/stream/write/times.h"
 
 static RspgCell convert_field(RspgColumn *column, const RskValue *value,
@@ -286,7 +288,7 @@ append_array(StringInfo out, const RspgColumn *column, const RskValue *array)
 	bool first = true;
 
 	appendStringInfoChar(out, '{');
-	while (rsk_array_next(&at, &element))
+	while (rsk_array_next(array, &at, &element))
 	{
 		char *text;
 		size_t length;

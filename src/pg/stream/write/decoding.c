@@ -10,6 +10,8 @@
 
 #include "miscadmin.h"
 
+#include "kafka/decode_csv.h"
+
 typedef struct Conversion
 {
 	RspgBatch *batch;

@@ -11,7 +11,7 @@
 #include "nodes/primnodes.h"
 #include "utils/rel.h"
 
-#include "kafka/decode.h"
+#include "kafka/decode_json.h"
 
 typedef enum RspgFrom
 {

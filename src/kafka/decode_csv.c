@@ -1,15 +1,17 @@
 /*
- * csv.c
+ * decode_csv.c
  *		A CSV line (RFC 4180) to slices of its fields.
  *
  * A field in quotes may hold the delimiter, line ends and, doubled, the quote.
  * An empty field without quotes is NULL, as COPY has it; with quotes it is the
  * empty string.
  */
-#include "kafka/decode.h"
+#include "kafka/decode_csv.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "kafka/utf8.h"
 
 typedef struct Line
 {

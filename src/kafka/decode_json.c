@@ -1,5 +1,5 @@
 /*
- * decode.c
+ * decode_json.c
  *		JSON messages to slices of the fields wanted.
  *
  * One pass over the bytes with an explicit stack of open containers.  Each
@@ -10,11 +10,13 @@
  * release 16, it raises an error where the stack ends and it allocates each
  * name and scalar.  The fuzz target holds this parser against it.
  */
-#include "kafka/decode.h"
+#include "kafka/decode_json.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "core/base/hex.h"
+#include "kafka/utf8.h"
 
 typedef struct Frame
 {
@@ -161,30 +163,6 @@ scan_string(Scan *scan, RskValue *value)
 	return RSK_DECODE_OK;
 }
 
-/* Four hexadecimal digits, or -1. */
-static int
-hex4(const char *at, const char *end)
-{
-	int code = 0;
-
-	if (end - at < 4)
-		return -1;
-	for (int i = 0; i < 4; i++)
-	{
-		char c = at[i];
-
-		if (c >= '0' && c <= '9')
-			code = code * 16 + (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			code = code * 16 + (c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			code = code * 16 + (c - 'A' + 10);
-		else
-			return -1;
-	}
-	return code;
-}
-
 /* Past one escape; a surrogate pair is one. */
 static RskDecodeStatus
 scan_escape(Scan *scan)
@@ -202,7 +180,7 @@ scan_escape(Scan *scan)
 		scan->at = at;
 		return fail(scan, RSK_DECODE_SYNTAX, "expected a character that may be escaped");
 	}
-	code = hex4(at + 1, scan->end);
+	code = rs_hex4(at + 1, scan->end);
 	if (code < 0)
 		return fail(scan, RSK_DECODE_SYNTAX, "expected four hexadecimal digits after \\u");
 	if (code == 0)
@@ -213,7 +191,7 @@ scan_escape(Scan *scan)
 		int low = -1;
 
 		if (scan->end - scan->at >= 6 && scan->at[0] == '\\' && scan->at[1] == 'u')
-			low = hex4(scan->at + 2, scan->end);
+			low = rs_hex4(scan->at + 2, scan->end);
 		if (low < 0xDC00 || low > 0xDFFF)
 			return fail(scan, RSK_DECODE_SYNTAX,
 						"expected a low surrogate after the high surrogate");
@@ -479,4 +457,76 @@ rsk_decode_json(const RskPaths *paths, const char *text, size_t length, RskValue
 		return fail(&scan, RSK_DECODE_NOT_OBJECT, "expected a JSON object");
 	}
 	return RSK_DECODE_OK;
+}
+
+size_t
+rsk_unescape(const RskValue *value, char *out)
+{
+	static const char from[] = "bfnrt";
+	static const char to[] = "\b\f\n\r\t";
+	const char *s = value->text;
+	const char *end = s + value->length;
+	char *o = out;
+
+	if (!value->escaped)
+	{
+		memcpy(out, s, value->length);
+		return value->length;
+	}
+	while (s < end)
+	{
+		const char *word;
+
+		if (*s != '\\')
+		{
+			*o++ = *s++;
+			continue;
+		}
+		s++;
+		if (*s == 'u')
+		{
+			uint32_t code = (uint32_t) rs_hex4(s + 1, end);
+
+			s += 5;
+			if (code >= 0xD800 && code <= 0xDBFF)
+			{
+				code = 0x10000 + ((code & 0x3FF) << 10 | (rs_hex4(s + 2, end) & 0x3FF));
+				s += 6;
+			}
+			o = rsk_utf8_put(o, code);
+			continue;
+		}
+		word = strchr(from, *s);
+		*o++ = word != NULL ? to[word - from] : *s;
+		s++;
+	}
+	return (size_t) (o - out);
+}
+
+bool
+rsk_array_next(const RskValue *array, const char **at, RskValue *element)
+{
+	static RskNode whole;  /* of a path without steps: field 0 */
+	RskDecodeFailure none; /* what is scanned again was right */
+	Scan scan;
+	char c;
+
+	scan.start = scan.at = *at;
+	scan.end = array->text + array->length;
+	scan.values = element;
+	scan.failure = &none;
+	scan.depth = 0;
+	c = next_byte(&scan);
+	if (c == '[' || c == ',')
+	{
+		scan.at++;
+		c = next_byte(&scan);
+	}
+	if (c != ']')
+	{
+		(void) scan_value(&scan, &whole);
+		(void) next_byte(&scan);
+	}
+	*at = scan.at;
+	return c != ']';
 }
