@@ -8,8 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "kafka/settings.h"
-
 /* What a stream may change, where our default is not librdkafka's. */
 static const RskSetting defaults[] = {
 	{"client.id", "recsys"},
@@ -79,16 +77,6 @@ set_all(rd_kafka_conf_t *conf, const RskSetting *settings, int n, char *error, s
 	return true;
 }
 
-static bool
-may_stream_give(const char *name)
-{
-	const char *const *names = rsk_setting_names(false);
-
-	while (*names != NULL && strcmp(*names, name) != 0)
-		names++;
-	return *names != NULL;
-}
-
 /* The whitelist once more, and what settings mean together. */
 static bool
 check_all(const RskSetting *settings, int n, char *error, size_t size)
@@ -97,7 +85,7 @@ check_all(const RskSetting *settings, int n, char *error, size_t size)
 
 	for (int i = 0; i < n; i++)
 		if (!rsk_setting_check(settings[i].name, settings[i].value,
-							   !may_stream_give(settings[i].name), error, size))
+							   !rsk_setting_known(settings[i].name, false), error, size))
 			return false;
 	if (protocol == NULL || strncasecmp(protocol, "sasl", 4) != 0)
 		return true;
@@ -146,7 +134,7 @@ rsk_hide_values(const RskSetting *settings, int n_settings, char *text, size_t s
 	{
 		const RskSetting *setting = &settings[i];
 
-		if (setting->value[0] != '\0' && !may_stream_give(setting->name) &&
+		if (setting->value[0] != '\0' && !rsk_setting_known(setting->name, false) &&
 			strstr(text, setting->value) != NULL)
 			snprintf(text, size, "librdkafka refused the value of setting \"%s\"", setting->name);
 	}

@@ -6,7 +6,7 @@
 #define RSK_CONFIGURE_H
 
 #include "kafka/api.h"
-#include "kafka/consumer.h"
+#include "kafka/settings.h"
 
 /* NULL with a message in error, which holds no value of a setting. */
 extern rd_kafka_conf_t *rsk_configure(const char *brokers, const RskSetting *settings,

@@ -16,14 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct RskConsumer RskConsumer;
+#include "kafka/lookup.h"
+#include "kafka/message.h"
+#include "kafka/settings.h"
 
-/* A setting of librdkafka by its own name. */
-typedef struct RskSetting
-{
-	const char *name;
-	const char *value;
-} RskSetting;
+typedef struct RskConsumer RskConsumer;
 
 /* Where a partition is read from. */
 typedef struct RskPosition
@@ -31,29 +28,6 @@ typedef struct RskPosition
 	int32_t partition;
 	int64_t next; /* offset of the next message wanted */
 } RskPosition;
-
-typedef struct RskHeader
-{
-	const char *name;
-	const void *value; /* NULL = null */
-	size_t length;
-} RskHeader;
-
-/* A view of a message; its memory stays until rsk_messages_free(). */
-typedef struct RskMessage
-{
-	int32_t partition;
-	int64_t offset;
-	int64_t timestamp_ms; /* -1 = none */
-	const void *key;      /* NULL = none */
-	size_t key_length;
-	const void *payload; /* NULL = tombstone */
-	size_t payload_length;
-	void *handle; /* librdkafka's message; NULL for one made from a table */
-	/* Of a message made from a table; of all, rsk_message_headers() gives them */
-	const RskHeader *headers;
-	int n_headers;
-} RskMessage;
 
 typedef enum RskEventKind
 {
@@ -91,7 +65,7 @@ extern RskConsumer *rsk_consumer_open(const char *brokers, const char *topic,
 extern bool rsk_consumer_assign(RskConsumer *consumer, const RskPosition *positions, int n,
 								char *error, size_t error_size);
 
-/* Readable when rsk_consumer_poll or rsk_lookup_answer may have something. */
+/* Readable when rsk_consumer_poll or rsk_consumer_answer may have something. */
 extern int rsk_consumer_fd(const RskConsumer *consumer);
 
 /*
@@ -110,21 +84,21 @@ extern int rsk_consumer_fd(const RskConsumer *consumer);
 extern int rsk_consumer_poll(RskConsumer *consumer, RskMessage *messages, int max_messages,
 							 size_t max_bytes, RskEvent *events, int *n_events);
 
-/* Headers of a message, in order; returns their number (up to max are filled). */
-extern int rsk_message_headers(const RskMessage *message, RskHeader *headers, int max);
-
-extern void rsk_messages_free(RskMessage *messages, int n);
-
 /* Low and high watermark as last told by the broker; false when not known yet. */
 extern bool rsk_consumer_watermarks(RskConsumer *consumer, int32_t partition, int64_t *low,
 									int64_t *high);
 
+/* Ask about the topic; false while an earlier question is open. */
+extern bool rsk_consumer_ask(RskConsumer *consumer, RskLookupKind kind, int64_t time_ms);
+
+/* The answer, once; false while there is none. */
+extern bool rsk_consumer_answer(RskConsumer *consumer, RskLookupAnswer *answer);
+
 /*
- * Close within RSK_CLOSE_MS, whatever the broker does.  Free messages first.
- * False: librdkafka did not end in time and its threads were left behind; then
- * the process should end by _exit(), past the destructors of libraries.
+ * Free messages first.  It waits until librdkafka's threads have ended, which may
+ * take seconds; a process that ends need not wait, but then it should end by
+ * _exit(), past the destructors of libraries.  NULL is allowed.
  */
-#define RSK_CLOSE_MS 1500
-extern bool rsk_consumer_close(RskConsumer *consumer);
+extern void rsk_consumer_close(RskConsumer *consumer);
 
 #endif

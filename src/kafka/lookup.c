@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "kafka/handle.h"
+#include "kafka/api.h"
 
 #define CALL_MS 1000
 #define STACK_BYTES ((size_t) 1024 * 1024)
@@ -28,9 +29,11 @@ typedef enum LookupState
 
 struct RskLookup
 {
-	RskConsumer *consumer;
+	rd_kafka_t *kafka;
+	const char *topic;
+	int wake;
 	pthread_t thread;
-	rd_kafka_topic_t *topic; /* the thread's own */
+	rd_kafka_topic_t *handle; /* of the topic; the thread's own */
 
 	pthread_mutex_t lock;
 	pthread_cond_t change;
@@ -83,10 +86,10 @@ ask_partitions(RskLookup *lookup, RskLookupAnswer *answer)
 	rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	int n = 0;
 
-	if (lookup->topic == NULL)
-		lookup->topic = rsk_api.topic_new(lookup->consumer->kafka, lookup->consumer->topic, NULL);
-	if (lookup->topic != NULL)
-		error = rsk_api.metadata(lookup->consumer->kafka, 0, lookup->topic, &metadata, CALL_MS);
+	if (lookup->handle == NULL)
+		lookup->handle = rsk_api.topic_new(lookup->kafka, lookup->topic, NULL);
+	if (lookup->handle != NULL)
+		error = rsk_api.metadata(lookup->kafka, 0, lookup->handle, &metadata, CALL_MS);
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		error = metadata->topic_cnt == 1 ? metadata->topics[0].err
@@ -102,15 +105,14 @@ ask_partitions(RskLookup *lookup, RskLookupAnswer *answer)
 		error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
 	{
 		answer->no_topic = true;
-		snprintf(answer->error, sizeof answer->error, "topic \"%s\" does not exist",
-				 lookup->consumer->topic);
+		snprintf(answer->error, sizeof answer->error, "topic \"%s\" does not exist", lookup->topic);
 	}
 	else if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
 		snprintf(answer->error, sizeof answer->error, "could not look up topic \"%s\": %s",
-				 lookup->consumer->topic, rsk_api.err2str(error));
+				 lookup->topic, rsk_api.err2str(error));
 	else if (n > RSK_MAX_PARTITIONS)
 		snprintf(answer->error, sizeof answer->error,
-				 "topic \"%s\" has %d partitions, more than %d", lookup->consumer->topic, n,
+				 "topic \"%s\" has %d partitions, more than %d", lookup->topic, n,
 				 RSK_MAX_PARTITIONS);
 	else
 	{
@@ -122,12 +124,12 @@ ask_partitions(RskLookup *lookup, RskLookupAnswer *answer)
 static void
 ask_cluster(RskLookup *lookup, RskLookupAnswer *answer)
 {
-	char *id = rsk_api.clusterid(lookup->consumer->kafka, CALL_MS);
+	char *id = rsk_api.clusterid(lookup->kafka, CALL_MS);
 
 	if (id == NULL)
 		return;
 	snprintf(answer->cluster_id, sizeof answer->cluster_id, "%s", id);
-	rsk_api.mem_free(lookup->consumer->kafka, id);
+	rsk_api.mem_free(lookup->kafka, id);
 }
 
 /*
@@ -149,9 +151,9 @@ ask_offsets(RskLookup *lookup, RskLookupAnswer *answer, int64_t time, size_t fie
 	{
 		*(int64_t *) ((char *) &answer->partitions[i] + field) = NOT_ANSWERED;
 		if (lookup->has_leader[i])
-			rsk_api.topic_partition_list_add(list, lookup->consumer->topic, i)->offset = time;
+			rsk_api.topic_partition_list_add(list, lookup->topic, i)->offset = time;
 	}
-	error = rsk_api.offsets_for_times(lookup->consumer->kafka, list, CALL_MS);
+	error = rsk_api.offsets_for_times(lookup->kafka, list, CALL_MS);
 	for (int i = 0; i < list->cnt; i++)
 	{
 		const rd_kafka_topic_partition_t *from = &list->elems[i];
@@ -205,7 +207,7 @@ ask_time(RskLookup *lookup, RskLookupAnswer *answer)
 		if (answer->error[0] == '\0')
 			snprintf(answer->error, sizeof answer->error,
 					 "could not look up the offset of partition %d of topic \"%s\": %s", i,
-					 lookup->consumer->topic,
+					 lookup->topic,
 					 !lookup->has_leader[i]                ? "it has no leader"
 					 : error != RD_KAFKA_RESP_ERR_NO_ERROR ? rsk_api.err2str(error)
 														   : "its leader did not answer");
@@ -233,6 +235,7 @@ static void *
 lookup_main(void *arg)
 {
 	RskLookup *lookup = arg;
+	ssize_t written;
 
 	pthread_mutex_lock(&lookup->lock);
 	while (!lookup->stop)
@@ -246,11 +249,12 @@ lookup_main(void *arg)
 		find_answer(lookup);
 		pthread_mutex_lock(&lookup->lock);
 		lookup->state = LOOKUP_ANSWERED;
-		rsk_consumer_wake(lookup->consumer);
+		written = write(lookup->wake, "l", 1); /* a full pipe is readable already */
+		(void) written;
 	}
 	pthread_mutex_unlock(&lookup->lock);
-	if (lookup->topic != NULL)
-		rsk_api.topic_destroy(lookup->topic);
+	if (lookup->handle != NULL)
+		rsk_api.topic_destroy(lookup->handle);
 	return NULL;
 }
 
@@ -273,14 +277,16 @@ start_thread(RskLookup *lookup)
 	return made;
 }
 
-static RskLookup *
-start_lookup(RskConsumer *consumer)
+RskLookup *
+rsk_lookup_start(rd_kafka_t *kafka, const char *topic, int wake)
 {
 	RskLookup *lookup = calloc(1, sizeof *lookup);
 
 	if (lookup == NULL)
 		return NULL;
-	lookup->consumer = consumer;
+	lookup->kafka = kafka;
+	lookup->topic = topic;
+	lookup->wake = wake;
 	pthread_mutex_init(&lookup->lock, NULL);
 	pthread_cond_init(&lookup->change, NULL);
 	if (start_thread(lookup))
@@ -307,16 +313,10 @@ rsk_lookup_stop(RskLookup *lookup)
 }
 
 bool
-rsk_lookup_ask(RskConsumer *consumer, RskLookupKind kind, int64_t time_ms)
+rsk_lookup_ask(RskLookup *lookup, RskLookupKind kind, int64_t time_ms)
 {
-	RskLookup *lookup;
 	bool idle;
 
-	if (consumer->lookup == NULL)
-		consumer->lookup = start_lookup(consumer);
-	lookup = consumer->lookup;
-	if (lookup == NULL)
-		return false;
 	pthread_mutex_lock(&lookup->lock);
 	idle = lookup->state == LOOKUP_IDLE;
 	if (idle)
@@ -330,26 +330,11 @@ rsk_lookup_ask(RskConsumer *consumer, RskLookupKind kind, int64_t time_ms)
 	return idle;
 }
 
-/* A call that got no answer knows not why; a broker's last error may. */
-static void
-add_reason(RskConsumer *consumer, RskLookupAnswer *answer)
-{
-	size_t length = strlen(answer->error);
-
-	if (answer->ok)
-		consumer->reason[0] = '\0';
-	else if (!answer->no_topic && consumer->reason[0] != '\0')
-		snprintf(answer->error + length, sizeof answer->error - length, "; %s", consumer->reason);
-}
-
 bool
-rsk_lookup_answer(RskConsumer *consumer, RskLookupAnswer *answer)
+rsk_lookup_answer(RskLookup *lookup, RskLookupAnswer *answer)
 {
-	RskLookup *lookup = consumer->lookup;
 	bool answered;
 
-	if (lookup == NULL)
-		return false;
 	pthread_mutex_lock(&lookup->lock);
 	answered = lookup->state == LOOKUP_ANSWERED;
 	if (answered)
@@ -358,7 +343,5 @@ rsk_lookup_answer(RskConsumer *consumer, RskLookupAnswer *answer)
 		lookup->state = LOOKUP_IDLE;
 	}
 	pthread_mutex_unlock(&lookup->lock);
-	if (answered)
-		add_reason(consumer, answer);
 	return answered;
 }

@@ -3,13 +3,14 @@
  *		Questions to the broker that block, asked from a thread of their own.
  *
  * librdkafka answers these only in calls that wait.  One thread, with all
- * signals blocked, waits instead of the caller; the answer makes
- * rsk_consumer_fd() readable.  One question at a time.
+ * signals blocked, waits instead of the caller.  One question at a time.
+ * Callers outside of src/kafka ask by rsk_consumer_ask().
  */
 #ifndef RSK_LOOKUP_H
 #define RSK_LOOKUP_H
 
-#include "kafka/consumer.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 #define RSK_MAX_PARTITIONS 1024
 
@@ -38,10 +39,20 @@ typedef struct RskLookupAnswer
 	RskPartitionInfo partitions[RSK_MAX_PARTITIONS];
 } RskLookupAnswer;
 
+typedef struct RskLookup RskLookup;
+struct rd_kafka_s; /* librdkafka's handle */
+
+/* Start the thread; topic and handle must stay.  A byte is written to the pipe
+ * wake when an answer is there.  NULL when there is no thread to be had. */
+extern RskLookup *rsk_lookup_start(struct rd_kafka_s *kafka, const char *topic, int wake);
+
 /* Ask; false while an earlier question is open. */
-extern bool rsk_lookup_ask(RskConsumer *consumer, RskLookupKind kind, int64_t time_ms);
+extern bool rsk_lookup_ask(RskLookup *lookup, RskLookupKind kind, int64_t time_ms);
 
 /* The answer, once; false while there is none. */
-extern bool rsk_lookup_answer(RskConsumer *consumer, RskLookupAnswer *answer);
+extern bool rsk_lookup_answer(RskLookup *lookup, RskLookupAnswer *answer);
+
+/* Stop and join the thread, free it; NULL is allowed. */
+extern void rsk_lookup_stop(RskLookup *lookup);
 
 #endif

@@ -43,43 +43,49 @@ typedef struct Setting
 	const char *words; /* "a, b, c" */
 } Setting;
 
+#define INT(min, max) SETTING_INT, min, max, NULL
+#define WORD(words) SETTING_WORD, 0, 0, words
+#define NAME(words) SETTING_NAME, 0, 0, words
+#define TEXT SETTING_TEXT, 0, 0, NULL
+#define PEM SETTING_PEM, 0, 0, NULL
+
 static const Setting table[] = {
-	{"client.id", BY_STREAM, SETTING_TEXT, 0, 0, NULL},
-	{"client.rack", BY_STREAM, SETTING_TEXT, 0, 0, NULL},
-	{"group.id", BY_STREAM, SETTING_TEXT, 0, 0, NULL},
-	{"isolation.level", BY_STREAM, SETTING_WORD, 0, 0, "read_committed, read_uncommitted"},
+	{"client.id", BY_STREAM, TEXT},
+	{"client.rack", BY_STREAM, TEXT},
+	{"group.id", BY_STREAM, TEXT},
+	{"isolation.level", BY_STREAM, WORD("read_committed, read_uncommitted")},
 
-	{"security.protocol", BY_BOTH, SETTING_WORD, 0, 0, "plaintext, ssl, sasl_plaintext, sasl_ssl"},
-	{"sasl.mechanism", BY_BOTH, SETTING_NAME, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
-	{"sasl.mechanisms", BY_BOTH, SETTING_NAME, 0, 0, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"},
-	{"ssl.endpoint.identification.algorithm", BY_BOTH, SETTING_WORD, 0, 0, "https, none"},
-	{"sasl.username", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
-	{"sasl.password", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
-	{"ssl.ca.pem", BY_BOTH, SETTING_PEM, 0, 0, NULL},
-	{"ssl.certificate.pem", BY_SECRET, SETTING_PEM, 0, 0, NULL},
-	{"ssl.key.pem", BY_SECRET, SETTING_PEM, 0, 0, NULL},
-	{"ssl.key.password", BY_SECRET, SETTING_TEXT, 0, 0, NULL},
+	{"security.protocol", BY_BOTH, WORD("plaintext, ssl, sasl_plaintext, sasl_ssl")},
+	{"sasl.mechanism", BY_BOTH, NAME("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")},
+	{"sasl.mechanisms", BY_BOTH, NAME("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")},
+	{"ssl.endpoint.identification.algorithm", BY_BOTH, WORD("https, none")},
+	{"sasl.username", BY_SECRET, TEXT},
+	{"sasl.password", BY_SECRET, TEXT},
+	{"ssl.ca.pem", BY_BOTH, PEM},
+	{"ssl.certificate.pem", BY_SECRET, PEM},
+	{"ssl.key.pem", BY_SECRET, PEM},
+	{"ssl.key.password", BY_SECRET, TEXT},
 
-	{"fetch.min.bytes", BY_STREAM, SETTING_INT, 1, 100000000, NULL},
-	{"fetch.max.bytes", BY_STREAM, SETTING_INT, 1, 2147483135, NULL},
-	{"fetch.message.max.bytes", BY_STREAM, SETTING_INT, 1, 1000000000, NULL},
-	{"fetch.wait.max.ms", BY_STREAM, SETTING_INT, 0, 5000, NULL},
-	{"fetch.error.backoff.ms", BY_STREAM, SETTING_INT, 0, 300000, NULL},
-	{"queued.max.messages.kbytes", BY_STREAM, SETTING_INT, 1024, 1048576, NULL},
-	{"receive.message.max.bytes", BY_STREAM, SETTING_INT, 1000, 2147483647, NULL},
+	{"fetch.min.bytes", BY_STREAM, INT(1, 100000000)},
+	{"fetch.max.bytes", BY_STREAM, INT(1, 2147483135)},
+	{"fetch.message.max.bytes", BY_STREAM, INT(1, 1000000000)},
+	{"fetch.wait.max.ms", BY_STREAM, INT(0, 5000)},
+	{"fetch.error.backoff.ms", BY_STREAM, INT(0, 300000)},
+	{"queued.max.messages.kbytes", BY_STREAM, INT(1024, 1048576)},
+	{"receive.message.max.bytes", BY_STREAM, INT(1000, 2147483647)},
 
-	{"socket.timeout.ms", BY_STREAM, SETTING_INT, 1000, 300000, NULL},
-	{"socket.connection.setup.timeout.ms", BY_STREAM, SETTING_INT, 1000, 300000, NULL},
-	{"socket.keepalive.enable", BY_STREAM, SETTING_WORD, 0, 0, "true, false"},
-	{"socket.receive.buffer.bytes", BY_STREAM, SETTING_INT, 0, 100000000, NULL},
-	{"reconnect.backoff.ms", BY_STREAM, SETTING_INT, 0, 3600000, NULL},
-	{"reconnect.backoff.max.ms", BY_STREAM, SETTING_INT, 0, 3600000, NULL},
-	{"connections.max.idle.ms", BY_STREAM, SETTING_INT, 0, 2147483647, NULL},
-	{"broker.address.ttl", BY_STREAM, SETTING_INT, 0, 86400000, NULL},
-	{"broker.address.family", BY_STREAM, SETTING_WORD, 0, 0, "any, v4, v6"},
-	{"topic.metadata.refresh.interval.ms", BY_STREAM, SETTING_INT, 1000, 3600000, NULL},
-	{"topic.metadata.refresh.fast.interval.ms", BY_STREAM, SETTING_INT, 1, 60000, NULL},
-	{"metadata.max.age.ms", BY_STREAM, SETTING_INT, 1, 86400000, NULL},
+	{"socket.timeout.ms", BY_STREAM, INT(1000, 300000)},
+	{"socket.connection.setup.timeout.ms", BY_STREAM, INT(1000, 300000)},
+	{"socket.keepalive.enable", BY_STREAM, WORD("true, false")},
+	{"socket.receive.buffer.bytes", BY_STREAM, INT(0, 100000000)},
+	{"reconnect.backoff.ms", BY_STREAM, INT(0, 3600000)},
+	{"reconnect.backoff.max.ms", BY_STREAM, INT(0, 3600000)},
+	{"connections.max.idle.ms", BY_STREAM, INT(0, 2147483647)},
+	{"broker.address.ttl", BY_STREAM, INT(0, 86400000)},
+	{"broker.address.family", BY_STREAM, WORD("any, v4, v6")},
+	{"topic.metadata.refresh.interval.ms", BY_STREAM, INT(1000, 3600000)},
+	{"topic.metadata.refresh.fast.interval.ms", BY_STREAM, INT(1, 60000)},
+	{"metadata.max.age.ms", BY_STREAM, INT(1, 86400000)},
 };
 
 #define N_SETTINGS (sizeof table / sizeof table[0])
@@ -147,39 +153,42 @@ is_text(const char *value, size_t max, bool line_breaks)
 static bool
 check_value(const Setting *setting, const char *value, char *error, size_t size)
 {
-	bool ok;
+	const char *name = setting->name;
+	bool ok = false;
 
 	switch (setting->kind)
 	{
 		case SETTING_INT:
 			ok = is_int(setting, value);
-			if (!ok)
-				snprintf(error, size, "setting \"%s\" must be an integer between %ld and %ld",
-						 setting->name, setting->min, setting->max);
-			return ok;
+			snprintf(error, size, "setting \"%s\" must be an integer between %ld and %ld", name,
+					 setting->min, setting->max);
+			break;
 		case SETTING_WORD:
 		case SETTING_NAME:
 			ok = is_word(setting->words, value, setting->kind == SETTING_WORD);
-			if (!ok)
-				snprintf(error, size, "setting \"%s\" must be one of %s", setting->name,
-						 setting->words);
-			return ok;
+			snprintf(error, size, "setting \"%s\" must be one of %s", name, setting->words);
+			break;
 		case SETTING_TEXT:
 			ok = is_text(value, MAX_TEXT, false);
-			if (!ok)
-				snprintf(error, size,
-						 "setting \"%s\" must be a text of 1 to %d bytes without control "
-						 "characters",
-						 setting->name, MAX_TEXT);
-			return ok;
+			snprintf(error, size,
+					 "setting \"%s\" must be a text of 1 to %d bytes without control characters",
+					 name, MAX_TEXT);
+			break;
 		case SETTING_PEM:
 			ok = is_text(value, MAX_PEM, true);
-			if (!ok)
-				snprintf(error, size, "setting \"%s\" must be a text in PEM format of at most 1 MB",
-						 setting->name);
-			return ok;
+			snprintf(error, size, "setting \"%s\" must be a text in PEM format of at most 1 MB",
+					 name);
+			break;
 	}
-	return false;
+	return ok;
+}
+
+bool
+rsk_setting_known(const char *name, bool secret)
+{
+	const Setting *setting = find_setting(name);
+
+	return setting != NULL && (setting->by & (secret ? BY_SECRET : BY_STREAM)) != 0;
 }
 
 bool
@@ -192,7 +201,7 @@ rsk_setting_check(const char *name, const char *value, bool secret, char *error,
 		snprintf(error, error_size, "setting \"%.64s\" of librdkafka is not allowed", name);
 		return false;
 	}
-	if ((setting->by & (secret ? BY_SECRET : BY_STREAM)) == 0)
+	if (!rsk_setting_known(name, secret))
 	{
 		snprintf(error, error_size,
 				 secret ? "setting \"%s\" is a stream's, not a secret's"

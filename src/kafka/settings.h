@@ -11,10 +11,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A setting of librdkafka by its own name. */
+typedef struct RskSetting
+{
+	const char *name;
+	const char *value;
+} RskSetting;
+
 /* May a stream (or, with secret, an entry of the secrets file) give this setting?
  * A message without the value in error if not. */
 extern bool rsk_setting_check(const char *name, const char *value, bool secret, char *error,
 							  size_t error_size);
+
+/* Is it the name of a setting that a stream (or a secret) may give? */
+extern bool rsk_setting_known(const char *name, bool secret);
 
 /* Names that a stream (or a secret) may give, ends with NULL; for hints. */
 extern const char *const *rsk_setting_names(bool secret);

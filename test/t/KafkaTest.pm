@@ -32,7 +32,7 @@ sub program
 		system_or_bail('gcc', '-std=gnu11', '-D_GNU_SOURCE', '-O1', '-Itest/kafka',
 			"test/kafka/$name.c",
 			$name eq 'reader'
-			? ('-Isrc', (map { "src/kafka/$_.c" } qw(api configure consumer lookup poll settings)),
+			? ('-Isrc', (map { "src/kafka/$_.c" } qw(api settings configure message lookup consumer)),
 				'-ldl', '-lpthread')
 			: '-lrdkafka',
 			'-o', $program);

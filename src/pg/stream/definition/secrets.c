@@ -22,8 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
-#include "kafka/settings.h"
-
 #define MAX_FILE_BYTES (1024 * 1024)
 #define MAX_SETTING_NAME 64
 

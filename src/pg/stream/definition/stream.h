@@ -14,7 +14,7 @@
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "kafka/consumer.h"
+#include "kafka/settings.h"
 
 #define RSPG_MAX_STREAM_WORKERS 16
 

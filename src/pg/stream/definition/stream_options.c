@@ -13,8 +13,6 @@
 #include "utils/datetime.h"
 #include "utils/numeric.h"
 
-#include "kafka/settings.h"
-
 #define MAX_OPTIONS_BYTES (64 * 1024)
 #define MAX_SETTING_NAME 64
 
@@ -289,21 +287,13 @@ setting_names(void)
 	return names.data;
 }
 
-static bool
-is_listed(const char *const *names, const char *name)
-{
-	while (*names != NULL && strcmp(*names, name) != 0)
-		names++;
-	return *names != NULL;
-}
-
 /* Of a known setting, the error has said all about its values. */
 static int
 hint_of_setting(const char *name)
 {
-	if (is_listed(rsk_setting_names(false), name))
+	if (rsk_setting_known(name, false))
 		return 0;
-	if (is_listed(rsk_setting_names(true), name))
+	if (rsk_setting_known(name, true))
 		return errhint("Option \"secret\" names an entry of recsys.secrets_file.");
 	return errhint("The settings are %s.", setting_names());
 }

@@ -13,7 +13,7 @@
 #include "pg/host/launcher.h"
 #include "pg/stream/write/writer.h"
 
-#include "kafka/lookup.h"
+#include "kafka/consumer.h"
 
 typedef struct RspgPartition
 {

@@ -44,7 +44,7 @@ rspg_worker_resolve(const char *start, bool seek)
 	}
 	if (time_ms >= 0 && rspg_worker_answer.kind != RSK_LOOKUP_TIME)
 	{
-		w->lookup_open = rsk_lookup_ask(w->consumer, RSK_LOOKUP_TIME, time_ms);
+		w->lookup_open = rsk_consumer_ask(w->consumer, RSK_LOOKUP_TIME, time_ms);
 		rspg_worker_ask_again(w->lookup_open ? RSPG_ASK_MS : RSPG_ASK_RETRY_MS);
 		return false;
 	}

@@ -66,7 +66,7 @@ rspg_worker_ask(TimestampTz now)
 
 	if (w->lookup_open || now < w->lookup_at)
 		return;
-	if (rsk_lookup_ask(w->consumer, RSK_LOOKUP_TOPIC, 0))
+	if (rsk_consumer_ask(w->consumer, RSK_LOOKUP_TOPIC, 0))
 	{
 		w->lookup_open = true;
 		for (int i = 0; i < w->n_partitions; i++)
@@ -86,7 +86,7 @@ rspg_worker_take_answer(void)
 {
 	RspgWorker *w = &rspg_worker;
 
-	if (!w->lookup_open || !rsk_lookup_answer(w->consumer, &rspg_worker_answer))
+	if (!w->lookup_open || !rsk_consumer_answer(w->consumer, &rspg_worker_answer))
 		return;
 	w->lookup_open = false;
 	if (!rspg_worker_answer.ok)

@@ -12,6 +12,7 @@
 #include "utils/rel.h"
 
 #include "kafka/decode_json.h"
+#include "kafka/message.h"
 
 typedef enum RspgFrom
 {

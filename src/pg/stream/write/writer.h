@@ -8,6 +8,8 @@
 
 #include "pg/stream/definition/stream.h"
 
+#include "kafka/message.h"
+
 typedef struct RspgWriter RspgWriter;
 
 typedef struct RspgBatchResult
