@@ -43,11 +43,11 @@ sub sql_again
 {
 	my ($sql, @with) = @_;
 	my ($out, $err, $status);
-	wait_until(60, sub {
+	my $answered = wait_until(60, sub {
 		$status = $node->psql('postgres', $sql, stdout => \$out, stderr => \$err, on_error_stop => 1, @with);
 		return $status == 0 || ($status != 2 && $err !~ /starting up|shutting down|recovery|terminating connection|closed the connection|lock timeout/);
 	});
-	die "$sql: $err" if $status != 0;
+	die "$sql: $err" if !$answered || $status != 0;
 	return $out;
 }
 sub shop_again { return sql_again($_[0], extra_params => [ '-U', 'shop' ]) }
@@ -55,21 +55,20 @@ sub shop_again { return sql_again($_[0], extra_params => [ '-U', 'shop' ]) }
 sub worker_pid
 {
 	my $pid;
-	wait_until(30, sub { $pid = sql_again("SELECT max(pid) FROM recsys.stream_status WHERE stream = '$topic' AND state = 'running'") });
+	wait_until(60, sub { $pid = sql_again("SELECT max(pid) FROM recsys.stream_status WHERE stream = '$topic' AND state = 'running'") });
 	return $pid;
 }
 
 sub kill_worker
 {
 	my ($signal) = @_;
-	my $pid = worker_pid() or return;
-	kill $signal, $pid;
+	kill $signal, worker_pid();
 	return;
 }
 
 sub stop_and_continue
 {
-	my $pid = worker_pid() or return;
+	my $pid = worker_pid();
 	kill 'STOP', $pid;
 	pause_a_bit(3000);
 	# A stopped worker that holds the stream's row makes the others wait; that is all it may do

@@ -129,14 +129,20 @@ sub maps
 	return slurp_file("/proc/$pid/maps");
 }
 
-# True as soon as the condition is, false after so many seconds
+# True as soon as the condition is, false after so many seconds; where nobody looks
+# at the answer, waiting in vain ends the test
 sub wait_until
 {
 	my ($seconds, $condition) = @_;
 	my $end = time + $seconds;
 	until ($condition->())
 	{
-		return 0 if time > $end;
+		if (time > $end)
+		{
+			return 0 if defined wantarray;
+			my (undef, $file, $line) = caller;
+			die "waited $seconds s in vain at $file line $line\n";
+		}
 		usleep(5000);
 	}
 	return 1;

@@ -11,6 +11,7 @@ use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RecsysTest;
+use Test::More ();
 
 our @EXPORT = qw(stream_server sql as_shop create_stream status states caught_up says settled_rows kill_hard);
 
@@ -95,7 +96,8 @@ sub settled_rows
 {
 	my ($node, $query, $expected, $seconds) = @_;
 	my $got;
-	wait_until($seconds // 30, sub { ($got = sql($node, $query)) eq $expected });
+	wait_until($seconds // 30, sub { ($got = sql($node, $query)) eq $expected })
+		or Test::More::note("does not settle: $query");
 	return $got;
 }
 

@@ -260,8 +260,10 @@ TEST(same_bits_for_any_order_and_threads)
 	RsContext ctx[3];
 	int i;
 
+	/* wide enough that both sides are cut into pieces (alsrows.c: PIECE_WORK) */
 	case_random(&c, 300, 120, 4000, false, true, 4);
 	als_options(&options, "cg");
+	set_option(&options, "factors", 160);
 	for (i = 0; i < 3; i++)
 	{
 		ctx[i] = rs_context_malloc();

@@ -227,6 +227,81 @@ TEST(near_ties)
 	}
 }
 
+/*
+ * Many rows of 64 numbers and more, of which a mask lets one in 32 to one in 1000
+ * through: about n / 64 decides between looking up what is included and a scan.
+ */
+TEST(wide_rows_and_sparse_masks)
+{
+	enum
+	{
+		N = 40000,
+		WORDS = N / 64 + 1,
+		DIM = 65
+	};
+	static const uint32_t one_in[] = {32, 63, 64, 65, 100, 1000};
+	static float rows[N * DIM], query[DIM], score[N];
+	static uint64_t include[WORDS], exclude[WORDS];
+	static RsHit all[N], got[N];
+	RsContext ctx = rs_context_malloc();
+
+	for (uint32_t round = 0; round < 24; round++)
+	{
+		uint32_t n = N - below(N / 2);
+		uint32_t dim = 62 + below(4);
+		uint32_t rate = one_in[round % 6];
+		RsMask mask = {.include = include, .exclude = below(2) ? exclude : NULL};
+		uint32_t k = below(4) == 0 ? n : 1 + below(20);
+		uint32_t allowed = 0;
+		RsFactorIndex *index;
+
+		for (uint32_t d = 0; d < dim; d++)
+			query[d] = (float) unit_normal(&seed);
+		for (uint32_t i = 0; i < n; i++)
+		{
+			float stretch = (float) exp(0.6 * unit_normal(&seed));
+			bool aligned = below(100) == 0; /* its product is all that its norm allows */
+
+			for (uint32_t d = 0; d < dim; d++)
+			{
+				float random = (float) ((int64_t) unit_random(&seed)) * 0x1p-63f;
+
+				rows[i * dim + d] = stretch * (aligned ? query[d] / 2 : random);
+			}
+		}
+		memset(include, 0, sizeof(include));
+		memset(exclude, 0, sizeof(exclude));
+		for (uint32_t i = 0; i < n; i++)
+		{
+			include[i / 64] |= (uint64_t) (below(rate) == 0) << (i % 64);
+			exclude[i / 64] |= (uint64_t) (below(10) == 0) << (i % 64);
+		}
+		index = rs_factor_index_create(&ctx, rows, n, dim);
+		for (int cosine = 0; cosine <= 1; cosine++)
+		{
+			uint32_t n_got;
+
+			allowed = 0;
+			for (uint32_t i = 0; i < n; i++)
+			{
+				const float *row = rows + (size_t) i * dim;
+
+				score[i] = rs_dot(query, row, dim);
+				if (cosine)
+					score[i] /= (float) rs_norm(row, dim);
+				if (rs_mask_allows(&mask, i))
+					all[allowed++] = (RsHit){i, score[i]};
+			}
+			qsort(all, allowed, sizeof(RsHit), compare_hits);
+			n_got = cosine ? rs_topk_cosine(index, query, &mask, k, got)
+						   : rs_topk_factors(index, query, &mask, k, got);
+			CHECK(same(got, n_got, all, allowed < k ? allowed : k));
+		}
+		CHECK(allowed > n / rate / 2 && allowed < n * 3 / rate / 2 + 30);
+		rs_factor_index_free(&ctx, index);
+	}
+}
+
 TEST(out_of_memory)
 {
 	float rows[] = {1, 2, 3, 4};
@@ -246,4 +321,4 @@ TEST(out_of_memory)
 	}
 }
 
-UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, out_of_memory)
+UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, wide_rows_and_sparse_masks, out_of_memory)
