@@ -2,19 +2,30 @@
  * module.c
  *		Module magic and _PG_init.
  */
-#include "pg/stream/definition/stream_state.h"
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
 
 #include "pg/base/guc.h"
 #include "pg/base/progress.h"
+#include "pg/host/launcher.h"
+#include "pg/stream/definition/stream_jobs.h"
 
 PG_MODULE_MAGIC;
 
 extern void _PG_init(void);
 
+/*
+ * Room by room, the lower ones first: a later one's shared memory counts on what
+ * the earlier ones have.
+ */
 void
 _PG_init(void)
 {
-	rspg_stream_state_init(); /* before guc.c reserves the prefix */
 	rspg_guc_init();
 	rspg_progress_init();
+	rspg_host_init();
+	rspg_stream_init();
+	MarkGUCPrefixReserved("recsys");
 }

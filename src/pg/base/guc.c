@@ -1,6 +1,7 @@
 /*
  * guc.c
- *		Every setting of the extension, alphabetical.
+ *		Settings of models, alphabetical; those of workers and streams are defined
+ *		where they are used.
  */
 #include "postgres.h"
 
@@ -10,7 +11,6 @@
 
 #include "core/base/threads.h"
 #include "pg/base/guc.h"
-#include "pg/stream/definition/stream.h"
 
 #define DEFAULT_LOCAL_CACHE_KB (256 * 1024)
 #define DEFAULT_MAX_MODEL_KB (256 * 1024)
@@ -57,10 +57,6 @@ int recsys_train_memory = DEFAULT_TRAIN_MEMORY_KB;
 void
 rspg_guc_init(void)
 {
-	DefineCustomStringVariable(
-		"recsys.allowed_brokers", "Sets the brokers that streams may connect to.",
-		"A list of host or host:port; empty means any.", &recsys_allowed_brokers, "", PGC_SIGHUP,
-		GUC_LIST_INPUT, rspg_check_allowed_brokers, NULL, NULL);
 	DefineCustomIntVariable(
 		"recsys.local_cache_size", "Sets the memory for opened models that a session keeps.",
 		"The model used last is kept whatever its size.", &recsys_local_cache_size,
@@ -71,10 +67,6 @@ rspg_guc_init(void)
 	DefineCustomStringVariable("recsys.model", "Sets the model to use where a call names none.",
 							   "Empty means the only model there is.", &recsys_model, "",
 							   PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable(
-		"recsys.secrets_file", "Sets the file of the passwords and keys that streams use by name.",
-		"A relative path starts at the data directory.", &recsys_secrets_file, "", PGC_SIGHUP,
-		GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("recsys.threads", "Sets the number of threads of one training.",
 							"The result does not depend on it.", &recsys_threads, DEFAULT_THREADS,
 							1, RS_MAX_THREADS, PGC_USERSET, 0, NULL, NULL, NULL);
@@ -82,5 +74,4 @@ rspg_guc_init(void)
 							NULL, &recsys_train_memory, DEFAULT_TRAIN_MEMORY_KB,
 							MIN_TRAIN_MEMORY_KB, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
 							NULL, NULL);
-	MarkGUCPrefixReserved("recsys");
 }

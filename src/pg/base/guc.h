@@ -1,6 +1,6 @@
 /*
  * guc.h
- *		Every setting of the extension.
+ *		Settings of models.
  */
 #ifndef RSPG_GUC_H
 #define RSPG_GUC_H

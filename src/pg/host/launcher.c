@@ -1,12 +1,12 @@
 /*
  * launcher.c
- *		The launcher of streams: which databases to look through, which workers
- *		to start, and when to start them again.
+ *		The launcher: which databases to look through, and when; it hands workers
+ *		to the supervisor.
  *
  * It is connected to no database, so that it never is in the way of DROP
- * DATABASE; what streams there are it learns from scouts (scout.c) by shared
- * memory.  A worker is started once and never again by the postmaster: waiting
- * longer after each failure is this file's business.
+ * DATABASE; what jobs there are it learns from scouts (scout.c) by shared
+ * memory.  A process is started once and never again by the postmaster: waiting
+ * longer after each failure is the launcher's business.
  */
 #include "pg/host/launcher.h"
 
@@ -25,7 +25,9 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/varlena.h"
+
+#include "pg/host/database_commands.h"
+#include "pg/host/supervisor.h"
 
 #define MAX_SCOUTS 2
 #define SAME_LOG_MS (10 * 60 * 1000)
@@ -33,21 +35,28 @@
 static BackgroundWorkerHandle **scout_handles;
 static List *to_scan = NIL; /* oids for which there was no entry yet */
 
+extern PGDLLEXPORT void recsys_launcher_main(Datum argument);
+
 static void start(void);
 static void at_exit(int code, Datum argument);
 static void list_databases(void);
+static bool is_allowed(Form_pg_database row);
 static bool database_allowed(Oid database);
 static void feed_scans(void);
 static long tend_databases(TimestampTz now);
-static bool launch_scout(RspgStreamDatabase *entry);
+static bool launch_scout(RspgDatabase *entry);
 static void complain_of_slots(void);
 static void want_nothing(Oid database);
 
 void
-rspg_launcher_init(void)
+rspg_host_init(void)
 {
 	BackgroundWorker worker = {0};
 
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	rspg_jobs_init();
+	rspg_database_commands_init();
 	strlcpy(worker.bgw_name, "recsys launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "recsys launcher", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "recsys", BGW_MAXLEN);
@@ -82,7 +91,7 @@ recsys_launcher_main(Datum argument)
 			ProcessConfigFile(PGC_SIGHUP);
 			list_databases();
 		}
-		if (rspg_stream_state->scan_all)
+		if (rspg_host->scan_all)
 			list_databases();
 		now = GetCurrentTimestamp();
 		feed_scans();
@@ -98,26 +107,24 @@ recsys_launcher_main(Datum argument)
 static void
 start(void)
 {
-	scout_handles = MemoryContextAllocZero(TopMemoryContext, rspg_stream_state->n_databases *
+	scout_handles = MemoryContextAllocZero(TopMemoryContext, rspg_host->n_databases *
 																 sizeof(BackgroundWorkerHandle *));
 	before_shmem_exit(at_exit, 0);
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	rspg_stream_state->launcher_pid = MyProcPid;
-	rspg_stream_state->launcher_latch = MyLatch;
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	rspg_host->launcher_latch = MyLatch;
+	LWLockRelease(rspg_host->lock);
 }
 
 static void
 at_exit(int code, Datum argument)
 {
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	rspg_stream_state->launcher_pid = 0;
-	rspg_stream_state->launcher_latch = NULL;
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	rspg_host->launcher_latch = NULL;
+	LWLockRelease(rspg_host->lock);
 }
 
 /*
- * Note every database that may have streams: to be scanned.
+ * Note every database that may have jobs: to be scanned.
  */
 static void
 list_databases(void)
@@ -126,7 +133,7 @@ list_databases(void)
 	SysScanDesc scan;
 	HeapTuple tuple;
 
-	rspg_stream_state->scan_all = false;
+	rspg_host->scan_all = false;
 	list_free(to_scan);
 	to_scan = NIL;
 	StartTransactionCommand();
@@ -137,8 +144,7 @@ list_databases(void)
 		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
 		MemoryContext old;
 
-		if (!row->datallowconn || row->datistemplate ||
-			!rspg_stream_database_allowed(NameStr(row->datname)))
+		if (!is_allowed(row))
 		{
 			want_nothing(row->oid);
 			continue;
@@ -152,23 +158,11 @@ list_databases(void)
 	CommitTransactionCommand();
 }
 
-bool
-rspg_stream_database_allowed(const char *name)
+static bool
+is_allowed(Form_pg_database row)
 {
-	char *list = pstrdup(recsys_databases);
-	List *names;
-	ListCell *cell;
-
-	if (!SplitGUCList(list, ',', &names))
-		return false;
-	foreach (cell, names)
-	{
-		const char *one = lfirst(cell);
-
-		if (strcmp(one, "*") == 0 || strcmp(one, name) == 0)
-			return true;
-	}
-	return false;
+	return row->datallowconn && !row->datistemplate &&
+		   rspg_jobs_database_allowed(NameStr(row->datname));
 }
 
 static bool
@@ -188,12 +182,7 @@ database_allowed(Oid database)
 	scan = systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
-
-		result = row->datallowconn && !row->datistemplate &&
-				 rspg_stream_database_allowed(NameStr(row->datname));
-	}
+		result = is_allowed((Form_pg_database) GETSTRUCT(tuple));
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
@@ -206,17 +195,17 @@ database_allowed(Oid database)
 static void
 feed_scans(void)
 {
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
 	while (to_scan != NIL)
 	{
-		RspgStreamDatabase *entry = rspg_stream_database(linitial_oid(to_scan), true);
+		RspgDatabase *entry = rspg_database(linitial_oid(to_scan), true);
 
 		if (entry == NULL)
 			break;
 		entry->scan = true;
 		to_scan = list_delete_first(to_scan);
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 }
 
 /*
@@ -225,19 +214,17 @@ feed_scans(void)
 static void
 want_nothing(Oid database)
 {
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < rspg_stream_state->n_slots; i++)
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < rspg_host->n_slots; i++)
 	{
-		RspgStreamSlot *slot = &rspg_stream_state->slots[i];
+		RspgSlot *slot = &rspg_host->slots[i];
 
-		if (slot->database != database)
+		if (slot->job.database != database)
 			continue;
 		slot->wanted = false;
-		slot->stop = true;
-		if (slot->latch != NULL)
-			SetLatch(slot->latch);
+		rspg_slot_stop(slot);
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 }
 
 /*
@@ -249,28 +236,28 @@ tend_databases(TimestampTz now)
 	TimestampTz next = TimestampTzPlusMilliseconds(now, RSPG_IDLE_MS);
 	int scouts = 0;
 
-	for (int i = 0; i < rspg_stream_state->n_databases; i++)
+	for (int i = 0; i < rspg_host->n_databases; i++)
 	{
-		RspgStreamDatabase *entry = &rspg_stream_state->databases[i];
+		RspgDatabase *entry = &rspg_host->databases[i];
 		bool due;
 
-		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-		if (entry->scouting && entry->scout_pid == 0 &&
-			rspg_launch_gone(&scout_handles[i], entry->scan_at, now))
+		LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+		if (rspg_launch_gone(&entry->scout, &scout_handles[i], now))
 		{
-			entry->scouting = false;
+			entry->scout.launch = 0;
+			entry->scout.start_at = TimestampTzPlusMilliseconds(now, RSPG_NO_SLOT_MS);
 			entry->scan = true;
-			entry->scan_at = TimestampTzPlusMilliseconds(now, RSPG_NO_SLOT_MS);
 		}
-		due = entry->database != InvalidOid && entry->scan && !entry->scouting && entry->holds == 0;
-		if (due && entry->scan_at > now)
+		due = entry->database != InvalidOid && entry->scan && entry->scout.launch == 0 &&
+			  entry->holds == 0;
+		if (due && entry->scout.start_at > now)
 		{
-			next = Min(next, entry->scan_at);
+			next = Min(next, entry->scout.start_at);
 			due = false;
 		}
-		scouts += entry->scouting;
-		rspg_stream_database_release(entry);
-		LWLockRelease(rspg_stream_state->lock);
+		scouts += entry->scout.launch != 0;
+		rspg_database_release(entry);
+		LWLockRelease(rspg_host->lock);
 		if (due && scouts < MAX_SCOUTS)
 		{
 			if (launch_scout(entry))
@@ -286,58 +273,30 @@ tend_databases(TimestampTz now)
  * True unless no worker slot was free.
  */
 static bool
-launch_scout(RspgStreamDatabase *entry)
+launch_scout(RspgDatabase *entry)
 {
-	BackgroundWorker worker = {0};
-	RspgLaunch launch = {0};
-	int number = entry - rspg_stream_state->databases;
-	bool started;
+	int number = entry - rspg_host->databases;
+	bool allowed = database_allowed(entry->database);
 
-	if (!database_allowed(entry->database))
-	{
+	if (!allowed)
 		want_nothing(entry->database);
-		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-		entry->scan = false;
-		rspg_stream_database_release(entry);
-		LWLockRelease(rspg_stream_state->lock);
-		return true;
-	}
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	entry->scouting = true;
-	entry->scout_pid = 0;
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
 	entry->scan = false;
-	entry->scan_at = GetCurrentTimestamp();
-	launch.database = entry->database;
-	launch.slot = number;
-	LWLockRelease(rspg_stream_state->lock);
-
-	strlcpy(worker.bgw_name, "recsys scout", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "recsys scout", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "recsys", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "recsys_scout_main", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	memcpy(worker.bgw_extra, &launch, sizeof(launch));
-	if (scout_handles[number] != NULL)
-		pfree(scout_handles[number]);
-	scout_handles[number] = NULL;
-	started = RegisterDynamicBackgroundWorker(&worker, &scout_handles[number]);
-	if (!started)
-	{
-		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-		entry->scouting = false;
-		entry->scan = true;
-		entry->scan_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RSPG_NO_SLOT_MS);
-		LWLockRelease(rspg_stream_state->lock);
-		complain_of_slots();
-	}
-	return started;
+	if (!allowed)
+		rspg_database_release(entry);
+	LWLockRelease(rspg_host->lock);
+	if (!allowed || rspg_launch(&entry->scout, number, &scout_handles[number], "recsys scout",
+								"recsys_scout_main"))
+		return true;
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	entry->scan = true;
+	LWLockRelease(rspg_host->lock);
+	complain_of_slots();
+	return false;
 }
 
 /*
- * A stream that no scout has seen yet has no place to show this.
+ * A job that no scout has seen yet has no place to show this.
  */
 static void
 complain_of_slots(void)
@@ -349,6 +308,6 @@ complain_of_slots(void)
 		return;
 	last = now;
 	ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				  errmsg("no worker slot is free to look for recsys streams"),
+				  errmsg("no worker slot is free to look for recsys jobs"),
 				  errhint("Raise max_worker_processes.")));
 }

@@ -6,7 +6,7 @@
  * postmaster is asked only for one that never showed up.  So a launcher that
  * starts anew knows as much as the one before.
  */
-#include "pg/host/launcher.h"
+#include "pg/host/supervisor.h"
 
 #include <signal.h>
 
@@ -15,28 +15,61 @@
 
 /* a process that was asked for and did not show up within this is not coming */
 #define ATTACH_MS 10000
-/* a stream that must not run as it is may have been put right: look again */
+/* a job that must not run as it is may have been put right: look again */
 #define FAILED_RESCAN_MS 30000
-/* a worker that ended well after so long starts again without a wait */
-#define LIVED_MS 2000
 /* so long a start waits for a scan that is under way */
 #define SCAN_FIRST_MS 1000
 
 static BackgroundWorkerHandle **slot_handles = NULL;
 static TimestampTz failed_rescan_at = 0;
 
-static bool tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next);
-static void check_alive(RspgStreamSlot *slot, TimestampTz now);
-static bool launch_worker(RspgStreamSlot *slot);
+static bool tend_slot(RspgSlot *slot, TimestampTz now, TimestampTz *next);
+static void check_alive(RspgSlot *slot, TimestampTz now);
+static bool launch_worker(RspgSlot *slot);
 
-/*
- * A process that was asked for ended, or never came.
- */
 bool
-rspg_launch_gone(BackgroundWorkerHandle **handle, TimestampTz since, TimestampTz now)
+rspg_launch(RspgProcess *process, int slot, BackgroundWorkerHandle **handle, const char *name,
+			const char *main)
+{
+	BackgroundWorker worker = {0};
+	RspgLaunch launch;
+
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	process->launch = ++rspg_host->numbers;
+	process->launched_at = GetCurrentTimestamp();
+	process->pid = 0;
+	launch.slot = slot;
+	launch.launch = process->launch;
+	LWLockRelease(rspg_host->lock);
+
+	strlcpy(worker.bgw_name, name, BGW_MAXLEN);
+	strlcpy(worker.bgw_type, name, BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "recsys", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, main, BGW_MAXLEN);
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, &launch, sizeof(launch));
+	if (*handle != NULL)
+		pfree(*handle);
+	*handle = NULL;
+	if (RegisterDynamicBackgroundWorker(&worker, handle))
+		return true;
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	process->launch = 0;
+	process->start_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RSPG_NO_SLOT_MS);
+	LWLockRelease(rspg_host->lock);
+	return false;
+}
+
+bool
+rspg_launch_gone(const RspgProcess *process, BackgroundWorkerHandle **handle, TimestampTz now)
 {
 	pid_t pid;
 
+	if (process->launch == 0 || process->pid != 0)
+		return false;
 	if (*handle != NULL)
 	{
 		if (GetBackgroundWorkerPid(*handle, &pid) != BGWH_STOPPED)
@@ -46,12 +79,9 @@ rspg_launch_gone(BackgroundWorkerHandle **handle, TimestampTz since, TimestampTz
 		return true;
 	}
 	/* asked for by a launcher that is no more */
-	return TimestampDifferenceExceeds(since, now, ATTACH_MS);
+	return TimestampDifferenceExceeds(process->launched_at, now, ATTACH_MS);
 }
 
-/*
- * Start, free and watch workers.  Returns milliseconds to the next look.
- */
 long
 rspg_supervise(TimestampTz now)
 {
@@ -59,28 +89,28 @@ rspg_supervise(TimestampTz now)
 	bool failed = false;
 
 	if (slot_handles == NULL)
-		slot_handles = MemoryContextAllocZero(TopMemoryContext,
-											  rspg_stream_state->n_slots * sizeof(*slot_handles));
-	for (int i = 0; i < rspg_stream_state->n_slots; i++)
+		slot_handles =
+			MemoryContextAllocZero(TopMemoryContext, rspg_host->n_slots * sizeof(*slot_handles));
+	for (int i = 0; i < rspg_host->n_slots; i++)
 	{
-		RspgStreamSlot *slot = &rspg_stream_state->slots[i];
+		RspgSlot *slot = &rspg_host->slots[i];
 		bool due;
 
 		if (recsys_worker_timeout > 0)
 			check_alive(slot, now);
-		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-		due = slot->database != InvalidOid && tend_slot(slot, now, &next);
-		if (slot->database != InvalidOid && slot->state == RSPG_WORKER_FAILED)
+		LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+		due = slot->job.database != InvalidOid && tend_slot(slot, now, &next);
+		if (slot->job.database != InvalidOid && slot->state == RSPG_JOB_FAILED)
 		{
-			RspgStreamDatabase *entry = NULL;
+			RspgDatabase *entry = NULL;
 
 			failed = true;
 			if (failed_rescan_at <= now)
-				entry = rspg_stream_database(slot->database, true);
+				entry = rspg_database(slot->job.database, true);
 			if (entry != NULL)
 				entry->scan = true;
 		}
-		LWLockRelease(rspg_stream_state->lock);
+		LWLockRelease(rspg_host->lock);
 		if (due && !launch_worker(slot))
 			next = Min(next, TimestampTzPlusMilliseconds(now, RSPG_NO_SLOT_MS));
 	}
@@ -100,14 +130,13 @@ rspg_supervise(TimestampTz now)
  * With the lock held: is the slot's worker to be started now?
  */
 static bool
-tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
+tend_slot(RspgSlot *slot, TimestampTz now, TimestampTz *next)
 {
-	RspgStreamDatabase *entry;
+	RspgDatabase *entry;
 
-	if (slot->launched && slot->pid == 0 &&
-		rspg_launch_gone(&slot_handles[slot - rspg_stream_state->slots], slot->launched_at, now))
-		rspg_launch_ended(slot, false);
-	if (slot->launched)
+	if (rspg_launch_gone(&slot->process, &slot_handles[slot - rspg_host->slots], now))
+		rspg_slot_ended(slot, false);
+	if (slot->process.launch != 0)
 	{
 		if (recsys_worker_timeout > 0)
 			*next = Min(*next, TimestampTzPlusMilliseconds(now, recsys_worker_timeout / 2 + 1));
@@ -115,21 +144,21 @@ tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
 	}
 	if (!slot->wanted)
 	{
-		rspg_stream_slot_free(slot);
+		memset(slot, 0, sizeof(*slot));
 		return false;
 	}
-	entry = rspg_stream_database(slot->database, false);
-	if (slot->state == RSPG_WORKER_FAILED || (entry != NULL && entry->holds > 0))
+	entry = rspg_database(slot->job.database, false);
+	if (slot->state == RSPG_JOB_FAILED || (entry != NULL && entry->holds > 0))
 		return false;
-	if (entry != NULL && (entry->scan || entry->scouting) &&
-		!TimestampDifferenceExceeds(slot->restart_at, now, SCAN_FIRST_MS))
+	if (entry != NULL && (entry->scan || entry->scout.launch != 0) &&
+		!TimestampDifferenceExceeds(slot->process.start_at, now, SCAN_FIRST_MS))
 	{
-		*next = Min(*next, TimestampTzPlusMilliseconds(slot->restart_at, SCAN_FIRST_MS + 1));
+		*next = Min(*next, TimestampTzPlusMilliseconds(slot->process.start_at, SCAN_FIRST_MS + 1));
 		return false;
 	}
-	if (slot->restart_at > now)
+	if (slot->process.start_at > now)
 	{
-		*next = Min(*next, slot->restart_at);
+		*next = Min(*next, slot->process.start_at);
 		return false;
 	}
 	return true;
@@ -137,107 +166,49 @@ tend_slot(RspgStreamSlot *slot, TimestampTz now, TimestampTz *next)
 
 /*
  * A worker that was silent for too long loses its slot.  It is asked to end, but
- * that may never happen (it is stopped, or sits in a call of the kernel); the
- * offsets see to it that it cannot write what another has written.
+ * that may never happen (it is stopped, or sits in a call of the kernel): what a
+ * kind writes must be safe beside a worker that wakes up late.
  */
 static void
-check_alive(RspgStreamSlot *slot, TimestampTz now)
+check_alive(RspgSlot *slot, TimestampTz now)
 {
-	char name[NAMEDATALEN];
-	int worker;
+	RspgJob job;
 	pid_t pid = 0;
 
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	if (slot->launched && slot->pid != 0 &&
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	if (slot->process.pid != 0 &&
 		TimestampDifferenceExceeds(slot->alive_at, now, recsys_worker_timeout))
 	{
-		strlcpy(name, slot->name, sizeof(name));
-		worker = slot->worker;
-		pid = slot->pid;
+		job = slot->job;
+		pid = slot->process.pid;
 		kill(pid, SIGTERM);
-		rspg_launch_ended(slot, false);
-		slot->state = RSPG_WORKER_NOT_RESPONDING;
+		rspg_slot_ended(slot, false);
+		slot->state = RSPG_JOB_NOT_RESPONDING;
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 	if (pid != 0)
-		ereport(LOG, (errmsg("worker %d of recsys stream \"%s\" (PID %d) does not respond, "
+		ereport(LOG, (errmsg("worker %d of recsys %s \"%s\" (PID %d) does not respond, "
 							 "another one takes over",
-							 worker, name, (int) pid)));
-}
-
-void
-rspg_launch_ended(RspgStreamSlot *slot, bool healthy)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	int wait = RSPG_RESTART_MIN_MS;
-	bool lived = TimestampDifferenceExceeds(slot->launched_at, now, LIVED_MS);
-
-	rspg_stream_partitions_free(slot - rspg_stream_state->slots);
-	slot->launched = false;
-	slot->launch = 0;
-	slot->pid = 0;
-	slot->latch = NULL;
-	if (TimestampDifferenceExceeds(slot->launched_at, now, RSPG_RESTART_MAX_MS) ||
-		(healthy && lived))
-		slot->failures = 0;
-	for (int i = 0; i < slot->failures && wait < RSPG_RESTART_MAX_MS; i++)
-		wait *= 2;
-	if (healthy)
-		wait = lived ? 0 : Min(wait, LIVED_MS);
-	slot->failures++;
-	slot->restart_at = TimestampTzPlusMilliseconds(now, Min(wait, RSPG_RESTART_MAX_MS));
-	if (slot->state != RSPG_WORKER_FAILED)
-		slot->state = slot->error_at != 0 ? RSPG_WORKER_RETRYING : RSPG_WORKER_STARTING;
-	slot->since = now;
+							 job.worker, rspg_job_kind(job.kind)->name, job.name, (int) pid)));
 }
 
 /*
  * True unless no worker slot was free.
  */
 static bool
-launch_worker(RspgStreamSlot *slot)
+launch_worker(RspgSlot *slot)
 {
-	BackgroundWorker worker = {0};
-	RspgLaunch launch = {0};
-	int number = slot - rspg_stream_state->slots;
-	bool started;
+	int number = slot - rspg_host->slots;
+	const RspgJobKind *kind = rspg_job_kind(slot->job.kind);
+	char name[BGW_MAXLEN];
 
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	slot->launched = true;
-	slot->launched_at = GetCurrentTimestamp();
-	slot->launch = ++rspg_stream_state->launches;
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
 	slot->stop = false;
-	launch.database = slot->database;
-	launch.owner = slot->owner;
-	launch.stream_id = slot->stream_id;
-	launch.worker = slot->worker;
-	launch.slot = number;
-	launch.launch = slot->launch;
-	snprintf(worker.bgw_type, BGW_MAXLEN, "recsys stream %s", slot->name);
-	LWLockRelease(rspg_stream_state->lock);
-
-	strlcpy(worker.bgw_name, worker.bgw_type, BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "recsys", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "recsys_stream_main", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	memcpy(worker.bgw_extra, &launch, sizeof(launch));
-	if (slot_handles[number] != NULL)
-		pfree(slot_handles[number]);
-	slot_handles[number] = NULL;
-	started = RegisterDynamicBackgroundWorker(&worker, &slot_handles[number]);
-	if (!started)
-	{
-		rspg_stream_set_error(slot, "53400", "no worker slot is free: raise max_worker_processes");
-		LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-		slot->launched = false;
-		slot->restart_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RSPG_NO_SLOT_MS);
-		if (slot->state != RSPG_WORKER_WAITING_FOR_SLOT)
-			slot->since = slot->launched_at;
-		slot->state = RSPG_WORKER_WAITING_FOR_SLOT;
-		LWLockRelease(rspg_stream_state->lock);
-	}
-	return started;
+	snprintf(name, sizeof(name), "recsys %s %s", kind->name, slot->job.name);
+	LWLockRelease(rspg_host->lock);
+	if (rspg_launch(&slot->process, number, &slot_handles[number], name, kind->main))
+		return true;
+	rspg_slot_error(slot, "53400", "no worker slot is free: raise max_worker_processes");
+	rspg_slot_state(slot, RSPG_JOB_WAITING_FOR_SLOT);
+	return false;
 }

@@ -19,6 +19,7 @@
 #include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
@@ -28,7 +29,7 @@
 /*
  * recsys.secrets_file: relative to the data directory; empty: no secrets.
  */
-char *recsys_secrets_file = NULL;
+static char *recsys_secrets_file = NULL;
 
 static char *read_file(void);
 static Jsonb *parse(char *text);
@@ -36,6 +37,15 @@ static JsonbContainer *find_entry(Jsonb *file, const char *name);
 static bool serves(JsonbContainer *entry, Oid owner, const char *brokers);
 static int copy_settings(JsonbContainer *entry, const char *secret, MemoryContext mcxt,
 						 RskSetting **settings);
+
+void
+rspg_secrets_init(void)
+{
+	DefineCustomStringVariable(
+		"recsys.secrets_file", "Sets the file of the passwords and keys that streams use by name.",
+		"A relative path starts at the data directory.", &recsys_secrets_file, "", PGC_SIGHUP,
+		GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+}
 
 int
 rspg_secret_settings(const char *name, Oid owner, const char *brokers, RskSetting **settings)

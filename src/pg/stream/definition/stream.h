@@ -1,7 +1,6 @@
 /*
  * stream.h
- *		What the files of streams share: a row of recsys.stream, its options, and
- *		how a change of it reaches the worker.
+ *		What the files of streams share: a row of recsys.stream and its options.
  */
 #ifndef RSPG_STREAM_H
 #define RSPG_STREAM_H
@@ -10,7 +9,6 @@
 
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -140,10 +138,7 @@ extern int64 rspg_stream_start_time(const char *start);
 extern char *rspg_stream_start_utc(const char *start);
 
 /* --- stream_brokers.c --- */
-extern char *recsys_allowed_brokers; /* recsys.allowed_brokers */
-
-/* check hook of recsys.allowed_brokers */
-extern bool rspg_check_allowed_brokers(char **value, void **extra, GucSource source);
+extern void rspg_brokers_init(void); /* defines recsys.allowed_brokers */
 
 /* "host:port,host:port" with every port and no blanks, or an error. */
 extern char *rspg_brokers_normalize(const char *brokers);
@@ -155,39 +150,11 @@ extern void rspg_brokers_check(const char *brokers);
 extern void rspg_topic_check(const char *topic);
 
 /* --- secrets.c --- */
-extern char *recsys_secrets_file; /* recsys.secrets_file */
+extern void rspg_secrets_init(void); /* defines recsys.secrets_file */
 
 /* Settings of the named entry of recsys.secrets_file, for a stream of this owner
  * and normalized brokers; errors never quote a value.  Returns their number. */
 extern int rspg_secret_settings(const char *name, Oid owner, const char *brokers,
 								RskSetting **settings);
-
-/* --- stream_state.c --- */
-
-/* At the commit of this transaction, tell launcher and workers that streams of
- * this database changed.  Nothing when the library was not preloaded. */
-extern void rspg_stream_wake_at_commit(void);
-
-/* The same where a stream may have changed; then it may be prepared all the same. */
-extern void rspg_stream_scan_at_commit(void);
-
-/* Is the launcher there (shared_preload_libraries)? */
-extern bool rspg_stream_preloaded(void);
-
-/* --- launcher.c --- */
-
-/* Preloaded: is the database one of recsys.databases? */
-extern bool rspg_stream_database_allowed(const char *name);
-
-/*
- * recsys.stream_state_rows(): what workers say of themselves, a row a partition
- * (partition NULL where a worker has none yet):
- *	database oid, stream_id bigint, worker integer, pid integer, state text,
- *	partition integer, end_offset bigint, rows_per_second double precision,
- *	error text, sqlstate text, error_at timestamptz, since timestamptz
- * state: starting, running, retrying, waiting for a worker slot
- * Anyone may call it.  error may quote a value of the owner's data: NULL unless
- * the caller has the privileges of the stream's owner.
- */
 
 #endif

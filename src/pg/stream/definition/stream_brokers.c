@@ -10,6 +10,8 @@
 
 #include <ctype.h>
 
+#include "utils/guc.h"
+
 #define DEFAULT_PORT 9092
 #define MAX_BROKERS 64
 #define MAX_HOST_BYTES 253
@@ -18,7 +20,7 @@
 /*
  * recsys.allowed_brokers: host or host:port, comma-separated; empty: any.
  */
-char *recsys_allowed_brokers = NULL;
+static char *recsys_allowed_brokers = NULL;
 
 /* One address; port 0 = not given. */
 typedef struct Broker
@@ -148,8 +150,8 @@ rspg_brokers_check(const char *brokers)
 							errhint("Setting recsys.allowed_brokers lists those that are.")));
 }
 
-bool
-rspg_check_allowed_brokers(char **value, void **extra, GucSource source)
+static bool
+check_allowed_brokers(char **value, void **extra, GucSource source)
 {
 	const char *cursor = *value;
 	Broker broker;
@@ -161,6 +163,15 @@ rspg_check_allowed_brokers(char **value, void **extra, GucSource source)
 			return false;
 		}
 	return true;
+}
+
+void
+rspg_brokers_init(void)
+{
+	DefineCustomStringVariable(
+		"recsys.allowed_brokers", "Sets the brokers that streams may connect to.",
+		"A list of host or host:port; empty means any.", &recsys_allowed_brokers, "", PGC_SIGHUP,
+		GUC_LIST_INPUT, check_allowed_brokers, NULL, NULL);
 }
 
 /* Kafka's own rule: it makes files of these names. */

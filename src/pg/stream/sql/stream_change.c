@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "pg/base/spi.h"
+#include "pg/host/jobs.h"
 #include "pg/stream/sql/stream_sql.h"
 
 PG_FUNCTION_INFO_V1(recsys_pause_stream);
@@ -84,7 +85,7 @@ recsys_pause_stream(PG_FUNCTION_ARGS)
 	id = Int64GetDatum(rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id);
 	(void) rspg_execute(&pause, &id, NULL, false);
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
 }
 
@@ -112,7 +113,7 @@ recsys_resume_stream(PG_FUNCTION_ARGS)
 	(void) rspg_execute(&resume, values, NULL, false);
 	rspg_stream_validate(name);
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
 }
 
@@ -162,7 +163,7 @@ recsys_stream_deletefn(PG_FUNCTION_ARGS)
 	SPI_connect();
 	(void) forget(SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, "id"), &null));
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
 																	  : trigger->tg_trigtuple);
 }
@@ -189,6 +190,6 @@ recsys_drop_stream(PG_FUNCTION_ARGS)
 									   "dropped %llu dead letters of stream \"%s\"",
 									   (unsigned long) dead_letters,
 									   (unsigned long long) dead_letters, name)));
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
 }

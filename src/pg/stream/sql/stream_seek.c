@@ -14,6 +14,7 @@
 
 #include "kafka/lookup.h"
 #include "pg/base/spi.h"
+#include "pg/host/jobs.h"
 #include "pg/stream/sql/stream_sql.h"
 
 /* Digits of an offset: what an int64 surely holds */
@@ -59,7 +60,7 @@ recsys_seek_stream(PG_FUNCTION_ARGS)
 	else
 		seek_text(id, start);
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
 }
 

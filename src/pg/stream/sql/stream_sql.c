@@ -28,6 +28,7 @@
 #include "utils/rel.h"
 
 #include "pg/base/spi.h"
+#include "pg/host/jobs.h"
 #include "pg/stream/sql/stream_sql.h"
 #include "pg/stream/write/transform.h"
 #include "pg/stream/write/writer.h"
@@ -115,7 +116,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stream \"%s\" already exists", name)));
 	rspg_stream_validate(name);
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	warn_unless_followed();
 	PG_RETURN_VOID();
 }
@@ -168,7 +169,7 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 		check_target(PG_GETARG_OID(ARG_TARGET), row.owner);
 	rspg_stream_validate(name);
 	SPI_finish();
-	rspg_stream_wake_at_commit();
+	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
 }
 
@@ -376,7 +377,7 @@ warn_unless_followed(void)
 {
 	const char *database;
 
-	if (!rspg_stream_preloaded())
+	if (rspg_host == NULL)
 	{
 		ereport(WARNING,
 				(errmsg("no worker will read the stream"),
@@ -385,7 +386,7 @@ warn_unless_followed(void)
 		return;
 	}
 	database = get_database_name(MyDatabaseId);
-	if (!rspg_stream_database_allowed(database))
+	if (!rspg_jobs_database_allowed(database))
 		ereport(WARNING, (errmsg("no worker will read the stream"),
 						  errdetail("Database \"%s\" is not one of recsys.databases.", database),
 						  errhint("A superuser adds it and reloads the configuration.")));

@@ -38,12 +38,9 @@
 
 RspgWorker rspg_worker;
 
-static emit_log_hook_type previous_log_hook = NULL;
+extern PGDLLEXPORT void recsys_stream_main(Datum argument);
 
-static void attach(void);
-static void note_fatal(ErrorData *error);
 static void last_exit(int code, Datum argument);
-static void detach(int code, Datum argument);
 static _Noreturn void run(void);
 static void step(void);
 static void recover(void);
@@ -57,19 +54,11 @@ recsys_stream_main(Datum argument)
 {
 	RspgWorker *w = &rspg_worker;
 
-	memcpy(&w->launch, MyBgworkerEntry->bgw_extra, sizeof(w->launch));
-	w->slot = &rspg_stream_state->slots[w->launch.slot];
 	/* registered first, so it comes last */
 	on_proc_exit(last_exit, 0);
-	pqsignal(SIGTERM, die);
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	BackgroundWorkerUnblockSignals();
-	attach();
-	previous_log_hook = emit_log_hook;
-	emit_log_hook = note_fatal;
-	BackgroundWorkerInitializeConnectionByOid(w->launch.database, w->launch.owner, 0);
-	/* as the owner itself, though the owner may have a role set */
-	SetConfigOption("role", "none", PGC_USERSET, PGC_S_SESSION);
+	w->job = rspg_job_begin();
+	w->launch = rspg_job_launch();
+	w->batch_rows = rspg_stream_batch_rows(w->launch, &w->job);
 	w->stream_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);
 	w->writer_context =
@@ -77,52 +66,6 @@ recsys_stream_main(Datum argument)
 	w->batch_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys batch", ALLOCSET_DEFAULT_SIZES);
 	run();
-}
-
-/*
- * Take the slot, unless it was given to somebody else meanwhile, or the database
- * is to be left alone.  From here on, who waits for the database to be left
- * waits for us.
- */
-static void
-attach(void)
-{
-	RspgWorker *w = &rspg_worker;
-	RspgStreamDatabase *entry;
-	bool mine;
-
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	mine = w->slot->launched && w->slot->launch == w->launch.launch;
-	if (mine)
-	{
-		entry = rspg_stream_database(w->launch.database, false);
-		w->slot->pid = MyProcPid;
-		w->slot->latch = MyLatch;
-		w->slot->alive_at = GetCurrentTimestamp();
-		if (entry != NULL && entry->holds > 0)
-			w->slot->stop = true;
-	}
-	LWLockRelease(rspg_stream_state->lock);
-	if (!mine)
-		proc_exit(0);
-	before_shmem_exit(detach, 0);
-	if (w->slot->stop)
-		proc_exit(0);
-}
-
-/*
- * What ends a worker before it can report for itself, e.g. no right to connect.
- */
-static void
-note_fatal(ErrorData *error)
-{
-	if (error->elevel >= FATAL && error->sqlerrcode != ERRCODE_ADMIN_SHUTDOWN &&
-		error->message != NULL && !LWLockHeldByMe(rspg_stream_state->lock) &&
-		rspg_worker.slot->launch == rspg_worker.launch.launch)
-		rspg_stream_set_error(rspg_worker.slot, unpack_sql_state(error->sqlerrcode),
-							  error->message);
-	if (previous_log_hook)
-		previous_log_hook(error);
 }
 
 /*
@@ -134,25 +77,6 @@ static void
 last_exit(int code, Datum argument)
 {
 	_exit(code);
-}
-
-static void
-detach(int code, Datum argument)
-{
-	RspgWorker *w = &rspg_worker;
-	RspgStreamDatabase *entry;
-
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	if (w->slot->launch == w->launch.launch)
-	{
-		rspg_launch_ended(w->slot, code == 0);
-		/* it ended because something changed: look what */
-		entry = code == 0 ? rspg_stream_database(w->launch.database, true) : NULL;
-		if (entry != NULL)
-			entry->scan = true;
-	}
-	rspg_stream_wake_launcher();
-	LWLockRelease(rspg_stream_state->lock);
 }
 
 void
@@ -205,8 +129,8 @@ recover(void)
 	pgstat_report_activity(STATE_IDLE, "waiting to try again");
 	pgstat_report_stat(true);
 	MemoryContextSwitchTo(TopMemoryContext);
-	rspg_stream_set_error(w->slot, unpack_sql_state(error->sqlerrcode), error->message);
-	rspg_stream_set_state(w->slot, RSPG_WORKER_RETRYING);
+	rspg_job_set_error(unpack_sql_state(error->sqlerrcode), error->message);
+	rspg_job_set_state(RSPG_JOB_RETRYING);
 	/* message_id is not translated */
 	slow = error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
 		   strcmp(error->message_id, "canceling statement due to statement timeout") == 0;
@@ -221,7 +145,7 @@ recover(void)
 	if (slow && w->n_messages > 1)
 	{
 		/* as it is it would never get through: read again, in smaller batches */
-		w->slot->batch_rows = w->n_messages / 2;
+		*w->batch_rows = w->n_messages / 2;
 		rspg_worker_restart();
 	}
 }
@@ -270,8 +194,7 @@ rspg_worker_recovered(void)
 
 	w->retry_ms = 0;
 	w->retry_at = 0;
-	rspg_stream_set_state(w->slot,
-						  w->positioned ? RSPG_WORKER_RUNNING : RSPG_WORKER_WAITING_FOR_BROKER);
+	rspg_job_set_state(w->positioned ? RSPG_JOB_RUNNING : RSPG_JOB_WAITING);
 }
 
 /*
@@ -342,9 +265,9 @@ obey(void)
 
 	QueryCancelPending = false; /* between batches there is nothing to cancel */
 	CHECK_FOR_INTERRUPTS();
-	if (w->slot->stop || w->slot->launch != w->launch.launch)
+	if (rspg_job_stop_asked())
 		rspg_worker_restart();
-	w->slot->alive_at = GetCurrentTimestamp();
+	rspg_job_alive(0);
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
@@ -354,9 +277,8 @@ obey(void)
 			rspg_worker_restart();
 		w->unchecked = true;
 	}
-	if (w->slot->reread)
+	if (rspg_job_reread_asked())
 	{
-		w->slot->reread = false;
 		w->unchecked = true;
 		w->retry_at = 0; /* what was wrong may have been put right */
 	}

@@ -10,7 +10,8 @@
 #ifndef RSPG_WORKER_H
 #define RSPG_WORKER_H
 
-#include "pg/host/launcher.h"
+#include "pg/host/job_process.h"
+#include "pg/stream/definition/stream_jobs.h"
 #include "pg/stream/write/writer.h"
 
 #include "kafka/consumer.h"
@@ -32,13 +33,14 @@ typedef struct RspgPartition
 	int64 newest_offset;
 	int64 newest_time_ms;
 
-	RspgStreamPartition *shown; /* in shared memory; NULL = no room there */
+	RspgShownPartition *shown; /* in shared memory; NULL = no room there */
 } RspgPartition;
 
 typedef struct RspgWorker
 {
+	RspgJob job;
 	RspgLaunch launch;
-	RspgStreamSlot *slot;
+	int *batch_rows; /* in shared memory: see rspg_stream_batch_rows() */
 
 	MemoryContext stream_context;
 	RspgStream *stream; /* read once: when the row's generation changes, the worker ends */

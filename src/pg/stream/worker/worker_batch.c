@@ -103,9 +103,9 @@ move_offsets(const RspgBatchResult *result)
 		move_offset(partition, rows, rejected);
 		if (partition->shown != NULL && rows > 0)
 		{
-			LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-			rspg_stream_partition_add(partition->shown, rows);
-			LWLockRelease(rspg_stream_state->lock);
+			LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+			rspg_shown_add(partition->shown, rows);
+			LWLockRelease(rspg_host->lock);
 		}
 	}
 }
@@ -197,7 +197,7 @@ batch_done(const RspgBatchResult *result)
 	if (n == w->capacity && n < options->batch_rows)
 	{
 		w->capacity = Min(n + n / 4 + 1, options->batch_rows);
-		w->slot->batch_rows = w->capacity;
+		*w->batch_rows = w->capacity;
 	}
 	if (result->rejected_at_end >= n)
 		w->rejected_in_row += n;

@@ -68,8 +68,8 @@ take_messages(RskMessage *messages, int n)
 		w->n_bytes += messages[i].payload_length + messages[i].key_length;
 		w->messages[w->n_messages++] = messages[i];
 	}
-	if (w->slot->state == RSPG_WORKER_WAITING_FOR_BROKER)
-		rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
+	if (rspg_job_state() == RSPG_JOB_WAITING)
+		rspg_job_set_state(RSPG_JOB_RUNNING);
 	return recreated;
 }
 
@@ -110,8 +110,8 @@ take_event(const RskEvent *event)
 				partition->reached = event->offset;
 			if (partition != NULL && partition->reached > partition->next && w->ends_at == 0)
 				w->ends_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ENDS_MS);
-			if (w->slot->state == RSPG_WORKER_WAITING_FOR_BROKER)
-				rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
+			if (rspg_job_state() == RSPG_JOB_WAITING)
+				rspg_job_set_state(RSPG_JOB_RUNNING);
 			break;
 		case RSK_EVENT_OFFSET_LOST:
 			if (partition == NULL)
@@ -120,7 +120,7 @@ take_event(const RskEvent *event)
 			snprintf(text, sizeof(text), "partition %d has no offset %lld any more",
 					 event->partition, (long long) event->offset);
 			ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
-			rspg_stream_set_error(w->slot, "P0002", text);
+			rspg_job_set_error("P0002", text);
 			proc_exit(1);
 		case RSK_EVENT_ERROR:
 			take_error(event);
@@ -162,7 +162,7 @@ take_error(const RskEvent *event)
 	char text[640];
 
 	snprintf(text, sizeof(text), "%s (%s)", event->text, event->code);
-	rspg_stream_set_error(w->slot, "08000", text);
+	rspg_job_set_error("08000", text);
 	if (event->fatal)
 	{
 		ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
@@ -176,7 +176,7 @@ take_error(const RskEvent *event)
 		rspg_worker_restart();
 	if (strcmp(event->code, "_ALL_BROKERS_DOWN") == 0)
 	{
-		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
+		rspg_job_set_state(RSPG_JOB_WAITING);
 		pgstat_report_activity(STATE_IDLE, "waiting for the broker");
 	}
 }

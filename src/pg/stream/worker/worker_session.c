@@ -42,7 +42,7 @@ rspg_worker_begin(const char *activity)
 					   : NO_TIMEOUT_MS;
 
 	/* a transaction may take as long as it may take */
-	rspg_worker.slot->alive_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), patience);
+	rspg_job_alive(patience);
 	debug_query_string = activity;
 	pgstat_report_activity(STATE_RUNNING, activity);
 	SetCurrentStatementStartTimestamp();
@@ -128,10 +128,10 @@ rspg_worker_read_row(void)
 		rspg_worker_restart();
 	table = rspg_worker_table();
 	old = MemoryContextSwitchTo(w->stream == NULL ? w->stream_context : w->batch_context);
-	row = rspg_stream_read(w->launch.stream_id);
+	row = rspg_stream_read(w->job.id);
 	MemoryContextSwitchTo(old);
 	if (row == NULL || !row->enabled || row->cloned || row->owner != GetUserId() ||
-		w->launch.worker >= row->options.workers)
+		w->job.worker >= row->options.workers)
 		rspg_worker_restart();
 	if (w->stream != NULL && (table != w->table || row->generation != w->stream->generation))
 		rspg_worker_restart();
@@ -180,7 +180,7 @@ rspg_worker_open_consumer(void)
 	{
 		int most = w->stream->options.batch_rows;
 
-		w->capacity = w->slot->batch_rows > 0 ? Min(w->slot->batch_rows, most) : most;
+		w->capacity = *w->batch_rows > 0 ? Min(*w->batch_rows, most) : most;
 		w->messages = MemoryContextAllocHuge(TopMemoryContext, most * sizeof(RskMessage));
 	}
 	rspg_worker_begin("opening the consumer");
@@ -191,6 +191,6 @@ rspg_worker_open_consumer(void)
 	if (w->consumer == NULL)
 		ereport(ERROR, (errcode(ERRCODE_SYSTEM_ERROR),
 						errmsg("could not open a Kafka consumer: %s", error)));
-	rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
+	rspg_job_set_state(RSPG_JOB_WAITING);
 	pgstat_report_activity(STATE_IDLE, "waiting for the broker");
 }

@@ -11,23 +11,22 @@ rspg_worker_claim_shown(void)
 {
 	RspgWorker *w = &rspg_worker;
 	int claimed = 0;
+	int places;
+	RspgShownPartition *shown = rspg_shown_partitions(&places);
 
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	rspg_stream_partitions_free(w->launch.slot);
-	for (int i = 0; i < rspg_stream_state->n_partitions && claimed < w->n_partitions; i++)
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < places && claimed < w->n_partitions; i++, shown++)
 	{
-		RspgStreamPartition *shown = &rspg_stream_state->partitions[i];
-
-		if (shown->slot >= 0)
+		if (!rspg_shown_is_free(shown))
 			continue;
-		shown->slot = w->launch.slot;
+		shown->reader = w->launch;
 		shown->partition = w->partitions[claimed].number;
 		shown->end_offset = -1;
 		shown->rows_per_second = 0;
 		shown->rate_at = GetCurrentTimestamp();
 		w->partitions[claimed++].shown = shown;
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 	if (claimed < w->n_partitions)
 		ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					  errmsg("no room to show %d partitions of recsys stream \"%s\"",

@@ -37,7 +37,7 @@ rspg_worker_resolve(const char *start, bool seek)
 	Datum values[3] = {Int64GetDatum(w->stream->id)};
 	int64 offset;
 
-	if (w->launch.worker != RSPG_FIRST_WORKER)
+	if (w->job.worker != RSPG_FIRST_WORKER)
 	{
 		rspg_worker_ask_again(RSPG_ASK_RETRY_MS);
 		return false;
@@ -69,7 +69,7 @@ rspg_worker_resolve(const char *start, bool seek)
 		(void) rspg_execute(&done, values, NULL, false);
 		w->stream->generation++;
 		w->stream->seek_to = NULL;
-		rspg_stream_wake_at_commit(); /* the stream's other workers */
+		rspg_jobs_wake_at_commit("stream"); /* the stream's other workers */
 	}
 	return true;
 }

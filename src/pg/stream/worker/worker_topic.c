@@ -94,9 +94,9 @@ rspg_worker_take_answer(void)
 		/* When it is there again, it may be another one: begin as at the start */
 		if (rspg_worker_answer.no_topic && w->positioned)
 			rspg_worker_restart();
-		rspg_stream_set_error(w->slot, rspg_worker_answer.no_topic ? "42704" : "08000",
-							  rspg_worker_answer.error);
-		rspg_stream_set_state(w->slot, RSPG_WORKER_WAITING_FOR_BROKER);
+		rspg_job_set_error(rspg_worker_answer.no_topic ? "42704" : "08000",
+						   rspg_worker_answer.error);
+		rspg_job_set_state(RSPG_JOB_WAITING);
 		rspg_worker_ask_again(RSPG_ASK_RETRY_MS);
 		return;
 	}
@@ -107,7 +107,7 @@ rspg_worker_take_answer(void)
 	if (w->positioned)
 	{
 		if (w->retry_ms == 0)
-			rspg_stream_set_state(w->slot, RSPG_WORKER_RUNNING);
+			rspg_job_set_state(RSPG_JOB_RUNNING);
 		(void) rspg_worker_show_lag();
 	}
 }
@@ -163,7 +163,7 @@ check_cluster(void)
 			MemoryContextStrdup(w->stream_context, rspg_worker_answer.cluster_id);
 		values[0] = Int64GetDatum(w->stream->id);
 		values[1] = CStringGetTextDatum(rspg_worker_answer.cluster_id);
-		if (w->launch.worker == RSPG_FIRST_WORKER)
+		if (w->job.worker == RSPG_FIRST_WORKER)
 			(void) rspg_execute(&statement, values, NULL, false);
 	}
 	else if (strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
@@ -236,11 +236,11 @@ take_partitions(const StoredOffset *stored, int n_stored)
 		for (int j = 0; j < n_stored; j++)
 			if (stored[j].partition == info->partition)
 				found = &stored[j];
-		if (info->partition % workers == w->launch.worker)
+		if (info->partition % workers == w->job.worker)
 			take_partition(info, found);
 	}
 	for (int j = 0; j < n_stored; j++)
-		if (stored[j].partition % workers == w->launch.worker && stored[j].next > 0 &&
+		if (stored[j].partition % workers == w->job.worker && stored[j].next > 0 &&
 			rspg_worker_partition(stored[j].partition) == NULL)
 			rspg_worker_stop(
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -370,7 +370,7 @@ watch(void)
 		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
 		const RspgPartition *partition = rspg_worker_partition(info->partition);
 
-		if (info->partition % workers != w->launch.worker)
+		if (info->partition % workers != w->job.worker)
 			continue;
 		if (partition == NULL)
 			rspg_worker_restart(); /* a new partition */

@@ -1,14 +1,16 @@
 /*
- * stream_utility.c
+ * database_commands.c
  *		Commands that need a database without sessions: our processes leave it
  *		for as long as the command takes.
  *
  * DROP DATABASE, CREATE DATABASE … TEMPLATE, ALTER DATABASE … RENAME and … SET
  * TABLESPACE refuse a database that anybody is connected to.  PostgreSQL itself
- * asks only autovacuum to go.  Afterwards, and whatever the outcome, streams of
- * a database that is still there start again.
+ * asks only autovacuum to go.  Afterwards, and whatever the outcome, jobs of a
+ * database that is still there start again.
  */
-#include "pg/stream/definition/stream_state.h"
+#include "pg/host/database_commands.h"
+
+#include "pg/host/jobs.h"
 
 #include <signal.h>
 
@@ -37,13 +39,13 @@ static void utility(PlannedStmt *statement, const char *text, bool read_only_tre
 					QueryCompletion *completion);
 static Oid database_to_leave(Node *statement);
 static Oid database_if_allowed(const char *name, bool as_template);
-static bool changes_streams(Node *statement);
+static bool changes_jobs(Node *statement);
 static void hold(Oid database);
 static void release(XactEvent event, void *argument);
 static bool ask_to_leave(Oid database, bool forcibly);
 
 void
-rspg_stream_utility_init(void)
+rspg_database_commands_init(void)
 {
 	previous_utility = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
@@ -58,8 +60,8 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 	Oid database = context == PROCESS_UTILITY_TOPLEVEL ? database_to_leave(statement->utilityStmt)
 													   : InvalidOid;
 
-	if (changes_streams(statement->utilityStmt))
-		rspg_stream_scan_at_commit();
+	if (changes_jobs(statement->utilityStmt))
+		rspg_jobs_wake_at_commit(NULL);
 	if (OidIsValid(database))
 		hold(database);
 	next(statement, text, read_only_tree, context, params, environment, destination, completion);
@@ -67,10 +69,10 @@ utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 
 /*
  * Commands after which a scout should look again: the extension goes or comes,
- * or a role changes or goes that a stream runs as.
+ * or a role changes or goes that a job runs as.
  */
 static bool
-changes_streams(Node *statement)
+changes_jobs(Node *statement)
 {
 	if (IsA(statement, DropStmt))
 	{
@@ -115,7 +117,7 @@ database_to_leave(Node *statement)
 }
 
 /*
- * InvalidOid also for who may not do it: they shall not stop streams by trying.
+ * InvalidOid also for who may not do it: they shall not stop workers by trying.
  */
 static Oid
 database_if_allowed(const char *name, bool as_template)
@@ -148,21 +150,21 @@ database_if_allowed(const char *name, bool as_template)
 static void
 hold(Oid database)
 {
-	RspgStreamDatabase *entry;
+	RspgDatabase *entry;
 
 	if (OidIsValid(held))
 		return;
 	if (!xact_hook_set)
 		RegisterXactCallback(release, NULL);
 	xact_hook_set = true;
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	entry = rspg_stream_database(database, true);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	entry = rspg_database(database, true);
 	if (entry != NULL)
 	{
 		entry->holds++;
 		held = database;
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 	if (entry == NULL)
 		return;
 	for (int waited = 0; waited < LEAVE_MS && ask_to_leave(database, waited >= POLITE_MS);
@@ -182,31 +184,29 @@ hold(Oid database)
 static bool
 ask_to_leave(Oid database, bool forcibly)
 {
-	RspgStreamDatabase *entry;
+	RspgDatabase *entry;
 	bool there = false;
 
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	entry = rspg_stream_database(database, false);
-	if (entry != NULL && entry->scout_pid != 0)
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	entry = rspg_database(database, false);
+	if (entry != NULL && entry->scout.pid != 0)
 	{
 		there = true;
 		if (forcibly)
-			kill(entry->scout_pid, SIGTERM);
+			kill(entry->scout.pid, SIGTERM);
 	}
-	for (int i = 0; i < rspg_stream_state->n_slots; i++)
+	for (int i = 0; i < rspg_host->n_slots; i++)
 	{
-		RspgStreamSlot *slot = &rspg_stream_state->slots[i];
+		RspgSlot *slot = &rspg_host->slots[i];
 
-		if (slot->database != database || slot->pid == 0)
+		if (slot->job.database != database || slot->process.pid == 0)
 			continue;
 		there = true;
-		slot->stop = true;
-		if (slot->latch != NULL)
-			SetLatch(slot->latch);
+		rspg_slot_stop(slot);
 		if (forcibly)
-			kill(slot->pid, SIGTERM);
+			kill(slot->process.pid, SIGTERM);
 	}
-	LWLockRelease(rspg_stream_state->lock);
+	LWLockRelease(rspg_host->lock);
 	return there;
 }
 
@@ -217,19 +217,19 @@ ask_to_leave(Oid database, bool forcibly)
 static void
 release(XactEvent event, void *argument)
 {
-	RspgStreamDatabase *entry;
+	RspgDatabase *entry;
 
 	if (!OidIsValid(held) || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT))
 		return;
-	LWLockAcquire(rspg_stream_state->lock, LW_EXCLUSIVE);
-	entry = rspg_stream_database(held, false);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	entry = rspg_database(held, false);
 	if (entry != NULL)
 	{
 		entry->holds--;
 		entry->scan = true;
-		entry->scan_at = 0;
+		entry->scout.start_at = 0;
 	}
 	held = InvalidOid;
-	rspg_stream_wake_launcher();
-	LWLockRelease(rspg_stream_state->lock);
+	rspg_wake_launcher();
+	LWLockRelease(rspg_host->lock);
 }

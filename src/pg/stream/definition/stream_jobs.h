@@ -1,0 +1,43 @@
+/*
+ * stream_jobs.h
+ *		Streams as jobs of the host, and what their workers show in shared memory.
+ */
+#ifndef RSPG_STREAM_JOBS_H
+#define RSPG_STREAM_JOBS_H
+
+#include "pg/host/jobs.h"
+
+/* A partition that a worker reads; guarded by the host's lock. */
+typedef struct RspgShownPartition
+{
+	RspgLaunch reader; /* in use as long as its slot has that launch */
+	int32 partition;
+	int64 end_offset; /* -1 = not known */
+	double rows_per_second;
+	TimestampTz rate_at;
+} RspgShownPartition;
+
+/* Number of the kind, -1 when the library was not preloaded. */
+extern int rspg_stream_kind;
+
+/* From _PG_init, after rspg_host_init(): settings, shared memory, the kind. */
+extern void rspg_stream_init(void);
+
+/* Preloaded: all places for partitions. */
+extern RspgShownPartition *rspg_shown_partitions(int *n);
+
+/* Does the worker of this launch (0 = none) read it? */
+extern bool rspg_shown_is_of(const RspgShownPartition *shown, uint64 launch);
+
+/* With the host's lock held */
+extern bool rspg_shown_is_free(const RspgShownPartition *shown);
+
+/* With the host's lock held: so many rows were written; rows per second now. */
+extern void rspg_shown_add(RspgShownPartition *shown, int64 rows);
+extern double rspg_shown_rate(const RspgShownPartition *shown);
+
+/* Of a worker: rows of a batch that are not too slow, 0 = as many as the stream
+ * allows; in shared memory, so that it outlives the worker. */
+extern int *rspg_stream_batch_rows(RspgLaunch launch, const RspgJob *job);
+
+#endif
