@@ -10,7 +10,8 @@
 #include "pg/base/guc.h"
 #include "pg/base/progress.h"
 #include "pg/host/launcher.h"
-#include "pg/stream/definition/stream_jobs.h"
+#include "pg/stream/definition/stream.h"
+#include "pg/stream/worker/stream_jobs.h"
 
 PG_MODULE_MAGIC;
 
@@ -26,6 +27,8 @@ _PG_init(void)
 	rspg_guc_init();
 	rspg_progress_init();
 	rspg_host_init();
-	rspg_stream_init();
+	rspg_brokers_init();
+	rspg_secrets_init();
+	rspg_stream_jobs_init();
 	MarkGUCPrefixReserved("recsys");
 }

@@ -8,35 +8,26 @@
  * become without its doing ends it; the launcher starts another one, which reads
  * them afresh: there is no second way to get into a state.
  */
-#include "pg/stream/worker/worker.h"
+#include "pg/stream/worker/worker_partitions.h"
+#include "pg/stream/worker/worker_read.h"
+#include "pg/stream/worker/worker_session.h"
+#include "pg/stream/worker/worker_write.h"
 
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "storage/proc.h"
 #include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timeout.h"
-
-#include "pg/base/spi.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define MAX_WAIT_MS 10000
-
-RspgWorker rspg_worker;
 
 extern PGDLLEXPORT void recsys_stream_main(Datum argument);
 
@@ -77,14 +68,6 @@ static void
 last_exit(int code, Datum argument)
 {
 	_exit(code);
-}
-
-void
-rspg_worker_restart(void)
-{
-	if (IsTransactionState())
-		AbortCurrentTransaction();
-	proc_exit(0);
 }
 
 static void
@@ -182,19 +165,6 @@ step(void)
 		rspg_worker_recovered();
 	else if (!heard)
 		wait_for(now, deadline, w->n_messages < w->capacity);
-}
-
-/*
- * What failed has succeeded.
- */
-void
-rspg_worker_recovered(void)
-{
-	RspgWorker *w = &rspg_worker;
-
-	w->retry_ms = 0;
-	w->retry_at = 0;
-	rspg_job_set_state(w->positioned ? RSPG_JOB_RUNNING : RSPG_JOB_WAITING);
 }
 
 /*

@@ -1,8 +1,9 @@
 /*
  * worker_session.c
- *		A worker as a session: its transactions, the stream's row, its settings.
+ *		A worker as a session: its transactions, the stream's row, its settings,
+ *		how it ends, and what it lets others see.
  */
-#include "pg/stream/worker/worker.h"
+#include "pg/stream/worker/worker_session.h"
 
 #include <stdarg.h>
 
@@ -25,10 +26,12 @@
 
 #define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
 
+RspgWorker rspg_worker;
+
 static void configure_session(void);
 
-Oid
-rspg_worker_table(void)
+static Oid
+stream_table(void)
 {
 	return get_relname_relid("stream", get_namespace_oid("recsys", true));
 }
@@ -64,6 +67,14 @@ rspg_worker_commit(void)
 	CommitTransactionCommand();
 	debug_query_string = NULL;
 	pgstat_report_stat(true);
+}
+
+void
+rspg_worker_restart(void)
+{
+	if (IsTransactionState())
+		AbortCurrentTransaction();
+	proc_exit(0);
 }
 
 void
@@ -126,7 +137,7 @@ rspg_worker_read_row(void)
 	rspg_worker_begin("reading the stream");
 	if (!OidIsValid(get_extension_oid("recsys", true)))
 		rspg_worker_restart();
-	table = rspg_worker_table();
+	table = stream_table();
 	old = MemoryContextSwitchTo(w->stream == NULL ? w->stream_context : w->batch_context);
 	row = rspg_stream_read(w->job.id);
 	MemoryContextSwitchTo(old);
@@ -147,6 +158,29 @@ rspg_worker_read_row(void)
 	w->table = table;
 	w->stream = row;
 	configure_session();
+}
+
+/*
+ * A session that pauses, alters, seeks or drops the stream waits for this lock,
+ * and we for it: nothing is written after it commits.
+ */
+bool
+rspg_worker_lock_row(void)
+{
+	static RspgStatement statement = {
+		"SELECT FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1 "
+		"AND generation OPERATOR(pg_catalog.=) $2 AND enabled FOR SHARE",
+		2,
+		{INT8OID, INT8OID},
+		NULL};
+	Datum values[2] = {Int64GetDatum(rspg_worker.stream->id),
+					   Int64GetDatum(rspg_worker.stream->generation)};
+
+	if (superuser() || stream_table() != rspg_worker.table)
+		return false;
+	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
+	(void) rspg_execute(&statement, values, NULL, false);
+	return SPI_processed == 1;
 }
 
 /*
@@ -193,4 +227,54 @@ rspg_worker_open_consumer(void)
 						errmsg("could not open a Kafka consumer: %s", error)));
 	rspg_job_set_state(RSPG_JOB_WAITING);
 	pgstat_report_activity(STATE_IDLE, "waiting for the broker");
+}
+
+/*
+ * What failed has succeeded.
+ */
+void
+rspg_worker_recovered(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	w->retry_ms = 0;
+	w->retry_at = 0;
+	rspg_job_set_state(w->positioned ? RSPG_JOB_RUNNING : RSPG_JOB_WAITING);
+}
+
+int64
+rspg_worker_show_lag(void)
+{
+	RspgWorker *w = &rspg_worker;
+	int64 lag = 0;
+
+	for (int i = 0; i < w->n_partitions; i++)
+	{
+		RspgPartition *partition = &w->partitions[i];
+		int64_t low;
+		int64_t high;
+
+		if (!rsk_consumer_watermarks(w->consumer, partition->number, &low, &high))
+			continue;
+		high = Max(high, partition->reached);
+		lag += high - partition->reached;
+		if (partition->shown != NULL)
+			partition->shown->end_offset = high; /* eight bytes, written whole */
+	}
+	return lag;
+}
+
+/*
+ * In pg_stat_activity, between transactions.
+ */
+void
+rspg_worker_show_idle(void)
+{
+	static char activity[64]; /* an error report quotes it after our frame is gone */
+
+	if (!rspg_worker.positioned)
+		snprintf(activity, sizeof(activity), "waiting for the broker");
+	else
+		snprintf(activity, sizeof(activity), "idle: lag %lld", (long long) rspg_worker_show_lag());
+	pgstat_report_activity(STATE_IDLE, activity);
 }

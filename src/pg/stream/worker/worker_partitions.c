@@ -1,5 +1,5 @@
 /*
- * worker_topic.c
+ * worker_partitions.c
  *		Where each partition is read from: by the stored offsets, the broker's
  *		answers about the topic, and what the stream wants of a start or a seek.
  *
@@ -7,7 +7,7 @@
  * transaction, with a record where messages are gone.  Worker 0 resolves starts
  * and seeks for all partitions; the stream's other workers wait for it.
  */
-#include "pg/stream/worker/worker.h"
+#include "pg/stream/worker/worker_partitions.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -18,7 +18,9 @@
 #include "pg/base/spi.h"
 #include "pg/stream/write/times.h"
 
-RskLookupAnswer rspg_worker_answer;
+#define ASK_MS 5000      /* between questions about the topic */
+#define ASK_RETRY_MS 500 /* when there was no answer to use */
+#define FIRST_WORKER 0   /* the one that resolves starts and seeks */
 
 /* A row of recsys.stream_offset */
 typedef struct StoredOffset
@@ -29,14 +31,21 @@ typedef struct StoredOffset
 	int64 last_time_ms;
 } StoredOffset;
 
+/* The broker's last answer */
+static RskLookupAnswer answer;
+
+static void ask_again(int ms);
 static void position(void);
 static void check_cluster(void);
 static _Noreturn void stop_for_cluster(void);
+static bool resolve(const char *start, bool seek);
+static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
 static void take_partitions(const StoredOffset *stored, int n_stored);
 static void take_partition(const RskPartitionInfo *info, const StoredOffset *stored);
 static void pass_loss(const RskPartitionInfo *info, int64 *next);
 static void assign(void);
+static void claim_shown(void);
 static void watch(void);
 
 RspgPartition *
@@ -72,11 +81,11 @@ rspg_worker_ask(TimestampTz now)
 		for (int i = 0; i < w->n_partitions; i++)
 			w->partitions[i].asked_at = w->partitions[i].reached;
 	}
-	rspg_worker_ask_again(RSPG_ASK_MS);
+	ask_again(ASK_MS);
 }
 
-void
-rspg_worker_ask_again(int ms)
+static void
+ask_again(int ms)
 {
 	rspg_worker.lookup_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
@@ -86,18 +95,17 @@ rspg_worker_take_answer(void)
 {
 	RspgWorker *w = &rspg_worker;
 
-	if (!w->lookup_open || !rsk_consumer_answer(w->consumer, &rspg_worker_answer))
+	if (!w->lookup_open || !rsk_consumer_answer(w->consumer, &answer))
 		return;
 	w->lookup_open = false;
-	if (!rspg_worker_answer.ok)
+	if (!answer.ok)
 	{
 		/* When it is there again, it may be another one: begin as at the start */
-		if (rspg_worker_answer.no_topic && w->positioned)
+		if (answer.no_topic && w->positioned)
 			rspg_worker_restart();
-		rspg_job_set_error(rspg_worker_answer.no_topic ? "42704" : "08000",
-						   rspg_worker_answer.error);
+		rspg_job_set_error(answer.no_topic ? "42704" : "08000", answer.error);
 		rspg_job_set_state(RSPG_JOB_WAITING);
-		rspg_worker_ask_again(RSPG_ASK_RETRY_MS);
+		ask_again(ASK_RETRY_MS);
 		return;
 	}
 	if (!w->positioned)
@@ -129,9 +137,9 @@ position(void)
 	check_cluster();
 	stored = read_offsets(&n);
 	if (w->stream->seek_to != NULL)
-		ready = rspg_worker_resolve(w->stream->seek_to, true);
+		ready = resolve(w->stream->seek_to, true);
 	else if (n == 0)
-		ready = rspg_worker_resolve(w->stream->options.start, false);
+		ready = resolve(w->stream->options.start, false);
 	if (ready)
 	{
 		stored = read_offsets(&n);
@@ -155,18 +163,17 @@ check_cluster(void)
 	RspgWorker *w = &rspg_worker;
 	Datum values[2];
 
-	if (rspg_worker_answer.cluster_id[0] == '\0')
+	if (answer.cluster_id[0] == '\0')
 		return;
 	if (w->stream->cluster_id == NULL)
 	{
-		w->stream->cluster_id =
-			MemoryContextStrdup(w->stream_context, rspg_worker_answer.cluster_id);
+		w->stream->cluster_id = MemoryContextStrdup(w->stream_context, answer.cluster_id);
 		values[0] = Int64GetDatum(w->stream->id);
-		values[1] = CStringGetTextDatum(rspg_worker_answer.cluster_id);
-		if (w->job.worker == RSPG_FIRST_WORKER)
+		values[1] = CStringGetTextDatum(answer.cluster_id);
+		if (w->job.worker == FIRST_WORKER)
 			(void) rspg_execute(&statement, values, NULL, false);
 	}
-	else if (strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
+	else if (strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
 		stop_for_cluster();
 }
 
@@ -176,7 +183,81 @@ stop_for_cluster(void)
 	rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 					 "the brokers belong to Kafka cluster \"%s\", but offsets are those of "
 					 "cluster \"%s\"",
-					 rspg_worker_answer.cluster_id, rspg_worker.stream->cluster_id);
+					 answer.cluster_id, rspg_worker.stream->cluster_id);
+}
+
+/*
+ * Store the offsets that a start or a seek means.  False = not yet.
+ */
+static bool
+resolve(const char *start, bool seek)
+{
+	static RspgStatement store = {
+		"INSERT INTO recsys.stream_offset AS o (stream_id, partition, next_offset) "
+		"VALUES ($1, $2, $3) ON CONFLICT (stream_id, partition) DO UPDATE "
+		"SET next_offset = excluded.next_offset, last_offset = NULL, last_event_time = NULL, "
+		"updated = pg_catalog.clock_timestamp()",
+		3,
+		{INT8OID, INT4OID, INT8OID},
+		NULL};
+	static RspgStatement done = {
+		"UPDATE recsys.stream SET seek_to = NULL, generation = generation OPERATOR(pg_catalog.+) 1 "
+		"WHERE id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
+	RspgWorker *w = &rspg_worker;
+	int64 time_ms = rspg_stream_start_time(start);
+	Datum values[3] = {Int64GetDatum(w->stream->id)};
+	int64 offset;
+
+	if (w->job.worker != FIRST_WORKER)
+	{
+		ask_again(ASK_RETRY_MS);
+		return false;
+	}
+	if (time_ms >= 0 && answer.kind != RSK_LOOKUP_TIME)
+	{
+		w->lookup_open = rsk_consumer_ask(w->consumer, RSK_LOOKUP_TIME, time_ms);
+		ask_again(w->lookup_open ? ASK_MS : ASK_RETRY_MS);
+		return false;
+	}
+	/* All or none: a partition that others were stored without is taken for a new one */
+	for (int i = 0; i < answer.n_partitions; i++)
+	{
+		if (!start_offset(start, &answer.partitions[i], &offset))
+		{
+			ask_again(ASK_RETRY_MS);
+			return false;
+		}
+	}
+	for (int i = 0; i < answer.n_partitions; i++)
+	{
+		(void) start_offset(start, &answer.partitions[i], &offset);
+		values[1] = Int32GetDatum(answer.partitions[i].partition);
+		values[2] = Int64GetDatum(offset);
+		(void) rspg_execute(&store, values, NULL, false);
+	}
+	if (seek)
+	{
+		(void) rspg_execute(&done, values, NULL, false);
+		w->stream->generation++;
+		w->stream->seek_to = NULL;
+		rspg_jobs_wake_at_commit("stream"); /* the stream's other workers */
+	}
+	return true;
+}
+
+static bool
+start_offset(const char *start, const RskPartitionInfo *info, int64 *offset)
+{
+	if (strcmp(start, "earliest") == 0)
+		*offset = info->low;
+	else if (strcmp(start, "latest") == 0)
+		*offset = info->high;
+	else
+		*offset = info->offset;
+	return *offset >= 0;
 }
 
 static StoredOffset *
@@ -228,9 +309,9 @@ take_partitions(const StoredOffset *stored, int n_stored)
 		pfree(w->partitions);
 	w->partitions =
 		MemoryContextAllocZero(TopMemoryContext, RSK_MAX_PARTITIONS * sizeof(RspgPartition));
-	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
+	for (int i = 0; i < answer.n_partitions; i++)
 	{
-		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
+		const RskPartitionInfo *info = &answer.partitions[i];
 		const StoredOffset *found = NULL;
 
 		for (int j = 0; j < n_stored; j++)
@@ -349,8 +430,39 @@ assign(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not assign partitions: %s", error)));
 	pfree(positions);
-	rspg_worker_claim_shown();
+	claim_shown();
 	w->positioned = true;
+}
+
+/*
+ * Places in shared memory for our partitions.
+ */
+static void
+claim_shown(void)
+{
+	RspgWorker *w = &rspg_worker;
+	int claimed = 0;
+	int places;
+	RspgShownPartition *shown = rspg_shown_partitions(&places);
+
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < places && claimed < w->n_partitions; i++, shown++)
+	{
+		if (!rspg_shown_is_free(shown))
+			continue;
+		shown->reader = w->launch;
+		shown->partition = w->partitions[claimed].number;
+		shown->end_offset = -1;
+		shown->rows_per_second = 0;
+		shown->rate_at = GetCurrentTimestamp();
+		w->partitions[claimed++].shown = shown;
+	}
+	LWLockRelease(rspg_host->lock);
+	if (claimed < w->n_partitions)
+		ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					  errmsg("no room to show %d partitions of recsys stream \"%s\"",
+							 w->n_partitions - claimed, w->stream->name),
+					  errhint("Raise recsys.max_stream_partitions.")));
 }
 
 /*
@@ -362,12 +474,12 @@ watch(void)
 	RspgWorker *w = &rspg_worker;
 	int workers = w->stream->options.workers;
 
-	if (w->stream->cluster_id != NULL && rspg_worker_answer.cluster_id[0] != '\0' &&
-		strcmp(w->stream->cluster_id, rspg_worker_answer.cluster_id) != 0)
+	if (w->stream->cluster_id != NULL && answer.cluster_id[0] != '\0' &&
+		strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
 		stop_for_cluster();
-	for (int i = 0; i < rspg_worker_answer.n_partitions; i++)
+	for (int i = 0; i < answer.n_partitions; i++)
 	{
-		const RskPartitionInfo *info = &rspg_worker_answer.partitions[i];
+		const RskPartitionInfo *info = &answer.partitions[i];
 		const RspgPartition *partition = rspg_worker_partition(info->partition);
 
 		if (info->partition % workers != w->job.worker)

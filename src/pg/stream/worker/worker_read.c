@@ -1,9 +1,10 @@
 /*
- * worker_events.c
+ * worker_read.c
  *		What the broker sends: messages into the batch, ends of partitions,
  *		trouble.
  */
-#include "pg/stream/worker/worker.h"
+#include "pg/stream/worker/worker_read.h"
+#include "pg/stream/worker/worker_partitions.h"
 
 #include "miscadmin.h"
 #include "pgstat.h"

@@ -1,17 +1,17 @@
 /*
- * worker.h
+ * worker_session.h
  *		What the files of a stream's worker share: the stream, where each of its
- *		partitions is, and the batch at hand.
+ *		partitions is, and the batch at hand; and the worker as a session.
  *
- * worker.c is the process and its loop, worker_session.c its transactions,
- * worker_topic.c and worker_start.c decide where partitions are read from,
- * worker_events.c hears the broker, worker_batch.c writes, worker_show.c shows.
+ * worker.c, the process and its loop, calls the others: worker_read.c hears the
+ * broker, worker_partitions.c decides where partitions are read from,
+ * worker_write.c writes.  All of them stand on worker_session.c.
  */
-#ifndef RSPG_WORKER_H
-#define RSPG_WORKER_H
+#ifndef RSPG_WORKER_SESSION_H
+#define RSPG_WORKER_SESSION_H
 
 #include "pg/host/job_process.h"
-#include "pg/stream/definition/stream_jobs.h"
+#include "pg/stream/worker/stream_jobs.h"
 #include "pg/stream/write/writer.h"
 
 #include "kafka/consumer.h"
@@ -79,7 +79,18 @@ typedef struct RspgWorker
 
 extern RspgWorker rspg_worker;
 
-/* --- worker.c --- */
+/* Begin and end a transaction with a snapshot and SPI, as the owner. */
+extern void rspg_worker_begin(const char *activity);
+extern void rspg_worker_commit(void);
+
+/* The row at the start; later, whether it is still the same: else we end. */
+extern void rspg_worker_read_row(void);
+
+/* In a transaction, SELECT … FOR SHARE of the row; false = it is not the one that
+ * was read. */
+extern bool rspg_worker_lock_row(void);
+
+extern void rspg_worker_open_consumer(void);
 
 /* Trouble is over. */
 extern void rspg_worker_recovered(void);
@@ -87,71 +98,14 @@ extern void rspg_worker_recovered(void);
 /* End, to be started anew at once: the row or the offsets are not what they were. */
 extern _Noreturn void rspg_worker_restart(void);
 
-/* --- worker_session.c --- */
-
-/* The row at the start; later, whether it is still the same: else we end. */
-extern void rspg_worker_read_row(void);
-
-extern void rspg_worker_open_consumer(void);
-
-/* Begin and end a transaction with a snapshot and SPI, as the owner. */
-extern void rspg_worker_begin(const char *activity);
-extern void rspg_worker_commit(void);
-
-/* The oid of recsys.stream, in a transaction. */
-extern Oid rspg_worker_table(void);
-
 /* The stream stops, with a reason that a person must look at.  Where that cannot
  * be written, an error is raised, and nothing else is done until it is. */
 extern _Noreturn void rspg_worker_stop(int sqlstate, const char *format, ...)
 	pg_attribute_printf(2, 3);
 extern _Noreturn void rspg_worker_write_stop(void);
 
-/* --- worker_topic.c --- */
-
-#define RSPG_ASK_MS 5000      /* between questions about the topic */
-#define RSPG_ASK_RETRY_MS 500 /* when there was no answer to use */
-#define RSPG_FIRST_WORKER 0   /* the one that resolves starts and seeks */
-
-/* The broker's last answer */
-extern RskLookupAnswer rspg_worker_answer;
-
-extern void rspg_worker_ask_again(int ms);
-
-/* Ask the broker what is due to be asked. */
-extern void rspg_worker_ask(TimestampTz now);
-
-extern RspgPartition *rspg_worker_partition(int32 number);
-
-/* Take an answer that has come, if any. */
-extern void rspg_worker_take_answer(void);
-
-/* --- worker_start.c --- */
-
-/* Store the offsets that a start or a seek means; false = not yet. */
-extern bool rspg_worker_resolve(const char *start, bool seek);
-
-/* --- worker_show.c --- */
-
-/* Places in shared memory for our partitions. */
-extern void rspg_worker_claim_shown(void);
-
 /* Lag to shared memory; returns the sum over partitions. */
 extern int64 rspg_worker_show_lag(void);
 extern void rspg_worker_show_idle(void);
-
-/* --- worker_batch.c --- */
-
-/* Write messages and ends in one transaction.  Errors are raised, with the batch
- * untouched. */
-extern void rspg_worker_write(void);
-
-/* SELECT … FOR SHARE of the row; false = it is not the one that was read. */
-extern bool rspg_worker_lock_row(void);
-
-/* --- worker_events.c --- */
-
-/* Read what has come into the batch; true if there was anything. */
-extern bool rspg_worker_poll(void);
 
 #endif

@@ -3,7 +3,7 @@
  *		Streams as jobs of the host: which workers a row of recsys.stream wants,
  *		and what they show in shared memory.
  */
-#include "pg/stream/definition/stream_jobs.h"
+#include "pg/stream/worker/stream_jobs.h"
 
 #include <math.h>
 
@@ -52,12 +52,10 @@ static int workers_option(Jsonb *options);
 static const char *owner_problem(Oid owner);
 
 void
-rspg_stream_init(void)
+rspg_stream_jobs_init(void)
 {
 	static const RspgJobKind kind = {"stream", "stream", "recsys_stream_main", want};
 
-	rspg_brokers_init();
-	rspg_secrets_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	DefineCustomIntVariable("recsys.max_stream_partitions",

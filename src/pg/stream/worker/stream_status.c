@@ -10,7 +10,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-#include "pg/stream/definition/stream_jobs.h"
+#include "pg/stream/worker/stream_jobs.h"
 
 #define COLUMNS 12
 

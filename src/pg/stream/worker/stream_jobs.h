@@ -20,8 +20,9 @@ typedef struct RspgShownPartition
 /* Number of the kind, -1 when the library was not preloaded. */
 extern int rspg_stream_kind;
 
-/* From _PG_init, after rspg_host_init(): settings, shared memory, the kind. */
-extern void rspg_stream_init(void);
+/* From _PG_init, after rspg_host_init(): shared memory and the kind.  Nothing when
+ * not preloaded. */
+extern void rspg_stream_jobs_init(void);
 
 /* Preloaded: all places for partitions. */
 extern RspgShownPartition *rspg_shown_partitions(int *n);

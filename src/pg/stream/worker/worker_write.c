@@ -1,12 +1,12 @@
 /*
- * worker_batch.c
+ * worker_write.c
  *		One transaction: rows, dead letters and offsets, or none of them.
  *
  * The offsets are a compare-and-set on what this worker read, so whoever else
  * writes the same stream (a worker that was stopped and wakes up, an old primary
  * of the same storage) cannot commit beside it.
  */
-#include "pg/stream/worker/worker.h"
+#include "pg/stream/worker/worker_write.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -21,29 +21,6 @@ static void move_offsets(const RspgBatchResult *result);
 static void move_offset(RspgPartition *partition, int64 rows, int64 rejected);
 static int64 count_rejected(const RspgPartition *partition);
 static void batch_done(const RspgBatchResult *result);
-
-/*
- * A session that pauses, alters, seeks or drops the stream waits for this lock,
- * and we for it: nothing is written after it commits.
- */
-bool
-rspg_worker_lock_row(void)
-{
-	static RspgStatement statement = {
-		"SELECT FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1 "
-		"AND generation OPERATOR(pg_catalog.=) $2 AND enabled FOR SHARE",
-		2,
-		{INT8OID, INT8OID},
-		NULL};
-	Datum values[2] = {Int64GetDatum(rspg_worker.stream->id),
-					   Int64GetDatum(rspg_worker.stream->generation)};
-
-	if (superuser() || rspg_worker_table() != rspg_worker.table)
-		return false;
-	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
-	(void) rspg_execute(&statement, values, NULL, false);
-	return SPI_processed == 1;
-}
 
 void
 rspg_worker_write(void)
