@@ -101,6 +101,17 @@ typedef struct RspgStream
 extern RspgStream *rspg_stream_read(int64 id);
 extern RspgStream *rspg_stream_find(const char *name);
 
+/* Why no worker can run a stream of this owner. */
+typedef enum RspgOwnerFault
+{
+	RSPG_OWNER_RIGHT, /* it can */
+	RSPG_OWNER_GONE,
+	RSPG_OWNER_SUPERUSER,
+	RSPG_OWNER_NO_LOGIN
+} RspgOwnerFault;
+
+extern RspgOwnerFault rspg_stream_owner_fault(Oid owner);
+
 /*
  * What depends on the server and not on the row: the owner is no superuser and
  * may log in, recsys.allowed_brokers has the brokers, the secret is for this

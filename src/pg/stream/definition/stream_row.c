@@ -127,32 +127,49 @@ rspg_stream_is_here(int64 system_id, Oid database_id)
  * written: never with the rights of a superuser.  It connects as the owner, so
  * the owner must be able to.
  */
+RspgOwnerFault
+rspg_stream_owner_fault(Oid owner)
+{
+	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	RspgOwnerFault fault = RSPG_OWNER_RIGHT;
+
+	if (!HeapTupleIsValid(tuple))
+		return RSPG_OWNER_GONE;
+	if (((Form_pg_authid) GETSTRUCT(tuple))->rolsuper)
+		fault = RSPG_OWNER_SUPERUSER;
+	else if (!((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin)
+		fault = RSPG_OWNER_NO_LOGIN;
+	ReleaseSysCache(tuple);
+	return fault;
+}
+
 static void
 check_owner(Oid owner)
 {
-	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	Form_pg_authid role;
-	char *name;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("role %u, owner of the stream, does not exist", owner)));
-	role = (Form_pg_authid) GETSTRUCT(tuple);
-	name = pstrdup(NameStr(role->rolname));
-	if (role->rolsuper)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("superuser \"%s\" cannot own a stream", name),
-						errdetail("Its worker would run triggers of the target as superuser."),
-						errhint("SET ROLE to the role that owns the target, or create one with "
-								"LOGIN and INSERT on it.")));
-	if (!role->rolcanlogin)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" cannot own a stream", name),
-				 errdetail("The worker connects as the owner, who is not permitted to log in."),
-				 errhint("ALTER ROLE %s LOGIN; without a password nobody else can.",
-						 quote_identifier(name))));
-	ReleaseSysCache(tuple);
+	switch (rspg_stream_owner_fault(owner))
+	{
+		case RSPG_OWNER_RIGHT:
+			break;
+		case RSPG_OWNER_GONE:
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+							errmsg("role %u, owner of the stream, does not exist", owner)));
+			break;
+		case RSPG_OWNER_SUPERUSER:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("superuser \"%s\" cannot own a stream", GetUserNameFromId(owner, true)),
+					 errdetail("Its worker would run triggers of the target as superuser."),
+					 errhint("SET ROLE to the role that owns the target, or create one with "
+							 "LOGIN and INSERT on it.")));
+			break;
+		case RSPG_OWNER_NO_LOGIN:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("role \"%s\" cannot own a stream", GetUserNameFromId(owner, true)),
+					 errdetail("The worker connects as the owner, who is not permitted to log in."),
+					 errhint("ALTER ROLE %s LOGIN; without a password nobody else can.",
+							 quote_identifier(GetUserNameFromId(owner, false)))));
+	}
 }
 
 void

@@ -7,15 +7,12 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
-#include "catalog/pg_authid.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/numeric.h"
-#include "utils/syscache.h"
 
 #include "pg/host/scout.h"
 #include "pg/stream/definition/stream.h"
@@ -38,6 +35,14 @@ int rspg_stream_kind = -1;
  */
 static int max_partitions = DEFAULT_MAX_PARTITIONS;
 
+static const char *const owner_problems[] = {
+	[RSPG_OWNER_RIGHT] = NULL,
+	[RSPG_OWNER_GONE] = "the stream's owner does not exist any more",
+	[RSPG_OWNER_SUPERUSER] = "the stream's owner is a superuser: its worker would run triggers of "
+							 "others with a superuser's rights",
+	[RSPG_OWNER_NO_LOGIN] = "the stream's owner may not log in: its worker connects as the owner",
+};
+
 static Memo *memos; /* by slot */
 static RspgShownPartition *partitions;
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -49,7 +54,6 @@ static Size memos_size(void);
 static Size shared_size(void);
 static void want(Relation table, HeapTuple row);
 static int workers_option(Jsonb *options);
-static const char *owner_problem(Oid owner);
 
 void
 rspg_stream_jobs_init(void)
@@ -176,7 +180,7 @@ want(Relation table, HeapTuple row)
 		!rspg_stream_is_here(system_id, database_id))
 		return;
 	for (int i = 0; i < workers; i++)
-		rspg_job_want(id, i, name, owner, owner_problem(owner));
+		rspg_job_want(id, i, name, owner, owner_problems[rspg_stream_owner_fault(owner)]);
 }
 
 /*
@@ -199,26 +203,4 @@ workers_option(Jsonb *options)
 	if (!(workers >= 1)) /* not a number, too */
 		return 1;
 	return (int) Min(workers, RSPG_MAX_STREAM_WORKERS);
-}
-
-/*
- * Why a worker cannot run as this role, or NULL.
- */
-static const char *
-owner_problem(Oid owner)
-{
-	HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	Form_pg_authid role;
-	const char *problem = NULL;
-
-	if (!HeapTupleIsValid(tuple))
-		return "the stream's owner does not exist any more";
-	role = (Form_pg_authid) GETSTRUCT(tuple);
-	if (role->rolsuper)
-		problem = "the stream's owner is a superuser: its worker would run triggers of others with "
-				  "a superuser's rights";
-	else if (!role->rolcanlogin)
-		problem = "the stream's owner may not log in: its worker connects as the owner";
-	ReleaseSysCache(tuple);
-	return problem;
 }
