@@ -155,6 +155,9 @@ SELECT recsys.encode(:'e', ROW('x'::text, 1, 'M', 'city 1', '{a}'::text[], true)
 SELECT recsys.encode(:'e', ROW(1, 1, now(), 'city 1', '{a}'::text[], true));
 SELECT recsys.encode(:'e', x) FROM (SELECT 1 AS age, 2 AS visits) x;
 SELECT recsys.encode(NULL, ROW(1)), recsys.encode(:'e', NULL::jsonb);
+-- a literal in ROW(), whose type nobody has said, is text
+SELECT recsys.encode(recsys.fit_encoder(ROW('pppppppp'), '{"f1": {"encode": "one_hot"}}'), ROW('pppppppp')),
+	recsys.encode(recsys.fit_encoder(ROW('pppppppp'), '{"f1": {"encode": "one_hot", "unseen": "ignore"}}'), ROW('qqqqqqqq'::text));
 -- categories of other types by their text
 CREATE TYPE color AS ENUM ('red', 'green');
 SELECT recsys.fit_encoder(x, '{"i": {"encode": "index"}, "b": {"encode": "index"}, "n": {"encode": "index"}, "f": {"encode": "index"}, "c": {"encode": "index"},
@@ -184,7 +187,7 @@ SELECT member, recsys.fit_encoder(p, '{"gender": {"encode": "one_hot"}}') FROM p
 SELECT (:'e'::recsys.encoder)::text::recsys.encoder::text = :'e' AS text, '[ "b" ,"\u0061" ]'::recsys.string_indexer_model AS canonical;
 CREATE TABLE kept (e recsys.encoder, l recsys.string_indexer_model);
 INSERT INTO kept SELECT :'e', :'labels';
-CREATE TEMP TABLE sent AS SELECT recsys.encoder_send(e) AS e, recsys.string_indexer_model_send(l) AS l FROM kept;
+CREATE TEMP TABLE sent AS SELECT recsys_support.encoder_send(e) AS e, recsys_support.string_indexer_model_send(l) AS l FROM kept;
 SELECT get_byte(e, 0) AS version, convert_from(substr(e, 2), 'UTF8') = :'e' AS json FROM sent;
 SELECT ''::recsys.encoder;
 SELECT '{}'::recsys.encoder;

@@ -64,9 +64,9 @@ rspg_is_number(Oid type)
 static bool
 is_text(Oid type)
 {
-	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID || type == NAMEOID ||
-		   type == UUIDOID || type == CHAROID || type == BOOLOID || rspg_is_number(type) ||
-		   type_is_enum(type);
+	return type == TEXTOID || type == UNKNOWNOID || type == VARCHAROID || type == BPCHAROID ||
+		   type == NAMEOID || type == UUIDOID || type == CHAROID || type == BOOLOID ||
+		   rspg_is_number(type) || type_is_enum(type);
 }
 
 float8
@@ -125,6 +125,8 @@ rspg_text_of(Oid type, Datum value)
 			return text;
 		case NAMEOID:
 			return text_of_cstring(NameStr(*DatumGetName(value)));
+		case UNKNOWNOID: /* a literal in ROW() */
+			return text_of_cstring(DatumGetCString(value));
 		case BOOLOID: /* as cast to text, and as JSON has it */
 			return text_of_cstring(DatumGetBool(value) ? "true" : "false");
 		case INT2OID:
@@ -188,8 +190,6 @@ map_column(Source *source, TupleDesc desc, int attribute)
 	source->attribute = attribute;
 	source->list = OidIsValid(element);
 	source->type = source->list ? getBaseType(element) : type;
-	if (source->type == UNKNOWNOID)
-		source->type = TEXTOID;
 	if (source->column.number)
 	{
 		if (!rspg_is_number(source->type) && source->type != BOOLOID)
