@@ -15,37 +15,41 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA recsys TO PUBLIC;
+-- What only the extension itself calls is out of the way of \df recsys.*
+CREATE SCHEMA recsys_support;
+COMMENT ON SCHEMA recsys_support IS 'support functions of recsys: of its types, casts, aggregates, views and triggers';
+GRANT USAGE ON SCHEMA recsys_support TO PUBLIC;
 
 -- type model
 CREATE TYPE recsys.model;
-CREATE FUNCTION recsys.model_in(cstring) RETURNS recsys.model
+CREATE FUNCTION recsys_support.model_in(cstring) RETURNS recsys.model
 	AS 'MODULE_PATHNAME', 'recsys_model_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.model_out(recsys.model) RETURNS cstring
+CREATE FUNCTION recsys_support.model_out(recsys.model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'recsys_model_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.model_recv(internal) RETURNS recsys.model
+CREATE FUNCTION recsys_support.model_recv(internal) RETURNS recsys.model
 	AS 'MODULE_PATHNAME', 'recsys_model_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.model_send(recsys.model) RETURNS bytea
+CREATE FUNCTION recsys_support.model_send(recsys.model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'recsys_model_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE TYPE recsys.model (
-	INPUT = recsys.model_in, OUTPUT = recsys.model_out,
-	RECEIVE = recsys.model_recv, SEND = recsys.model_send,
+	INPUT = recsys_support.model_in, OUTPUT = recsys_support.model_out,
+	RECEIVE = recsys_support.model_recv, SEND = recsys_support.model_send,
 	ALIGNMENT = double, STORAGE = external
 );
 COMMENT ON TYPE recsys.model IS 'trained model: item vectors or weights, popularity and item ids, as safetensors bytes';
-COMMENT ON FUNCTION recsys.model_in(cstring) IS 'model from its text form, base64';
-COMMENT ON FUNCTION recsys.model_out(recsys.model) IS 'text form of a model, base64';
-COMMENT ON FUNCTION recsys.model_recv(internal) IS 'model from its binary form';
-COMMENT ON FUNCTION recsys.model_send(recsys.model) IS 'binary form of a model';
+COMMENT ON FUNCTION recsys_support.model_in(cstring) IS 'model from its text form, base64';
+COMMENT ON FUNCTION recsys_support.model_out(recsys.model) IS 'text form of a model, base64';
+COMMENT ON FUNCTION recsys_support.model_recv(internal) IS 'model from its binary form';
+COMMENT ON FUNCTION recsys_support.model_send(recsys.model) IS 'binary form of a model';
 
-CREATE FUNCTION recsys.bytea_to_model(bytea) RETURNS recsys.model
+CREATE FUNCTION recsys_support.bytea_to_model(bytea) RETURNS recsys.model
 	AS 'MODULE_PATHNAME', 'recsys_bytea_to_model' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.bytea_to_model(bytea) IS 'model from the bytes of a safetensors file, validated';
-CREATE FUNCTION recsys.model_to_bytea(recsys.model) RETURNS bytea
+COMMENT ON FUNCTION recsys_support.bytea_to_model(bytea) IS 'model from the bytes of a safetensors file, validated';
+CREATE FUNCTION recsys_support.model_to_bytea(recsys.model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'recsys_model_to_bytea' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.model_to_bytea(recsys.model) IS 'model as the bytes of a safetensors file';
-CREATE CAST (bytea AS recsys.model) WITH FUNCTION recsys.bytea_to_model(bytea);
+COMMENT ON FUNCTION recsys_support.model_to_bytea(recsys.model) IS 'model as the bytes of a safetensors file';
+CREATE CAST (bytea AS recsys.model) WITH FUNCTION recsys_support.bytea_to_model(bytea);
 COMMENT ON CAST (bytea AS recsys.model) IS 'import of a safetensors file';
-CREATE CAST (recsys.model AS bytea) WITH FUNCTION recsys.model_to_bytea(recsys.model);
+CREATE CAST (recsys.model AS bytea) WITH FUNCTION recsys_support.model_to_bytea(recsys.model);
 COMMENT ON CAST (recsys.model AS bytea) IS 'export as a safetensors file';
 
 -- options and progress
@@ -56,88 +60,80 @@ CREATE FUNCTION recsys.algorithm_options(
 	AS 'MODULE_PATHNAME', 'recsys_algorithm_options' LANGUAGE C STABLE PARALLEL SAFE ROWS 50;
 COMMENT ON FUNCTION recsys.algorithm_options() IS 'options of every algorithm with their defaults and ranges';
 
-CREATE FUNCTION recsys.training_progress_rows(
+CREATE FUNCTION recsys_support.training_progress_rows(
 	OUT pid integer, OUT datid oid, OUT role oid, OUT model text, OUT algorithm text,
 	OUT phase text, OUT iteration integer, OUT iterations integer, OUT loss double precision,
 	OUT rows bigint, OUT seconds double precision)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'recsys_training_progress' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 4;
-COMMENT ON FUNCTION recsys.training_progress_rows() IS 'support for recsys.training_progress';
+COMMENT ON FUNCTION recsys_support.training_progress_rows() IS 'support for recsys.training_progress';
 CREATE VIEW recsys.training_progress AS
 	SELECT p.pid, d.datname AS database, r.rolname AS role, p.model, p.algorithm, p.phase,
 		p.iteration, p.iterations, p.loss, p.rows, p.seconds
-	FROM recsys.training_progress_rows() p
+	FROM recsys_support.training_progress_rows() p
 		LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid
 		LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) p.role;
 COMMENT ON VIEW recsys.training_progress IS 'trainings that run now, of every session: who trains what and how far it is';
 GRANT SELECT ON recsys.training_progress TO PUBLIC;
 
 -- training aggregates: support functions
--- One C function serves every type of item id and every argument list.
+-- One C function serves every aggregate.  Not VARIADIC: an aggregate that is not
+-- cannot have such a transition function.
 DO $$
 DECLARE
-	item text;
-	tail text;
+	arguments text := 'internal, "any"';
 BEGIN
-	FOREACH item IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-		FOREACH tail IN ARRAY ARRAY['', ', double precision', ', double precision, jsonb'] LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.train_transfn(internal, "any", %1$s%2$s) RETURNS internal
-					AS ''MODULE_PATHNAME'', ''recsys_train_transfn'' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.train_transfn(internal, "any", %1$s%2$s) IS ''support for the training aggregates''',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.train_ordered_transfn(internal, "any", %1$s, timestamptz%2$s) RETURNS internal
-					AS ''MODULE_PATHNAME'', ''recsys_train_ordered_transfn'' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.train_ordered_transfn(internal, "any", %1$s, timestamptz%2$s) IS ''support for the training aggregates over ordered events''',
-				item, tail);
-		END LOOP;
+	FOR i IN 2..5 LOOP
+		arguments := arguments OPERATOR(pg_catalog.||) ', "any"';
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys_support.train_transfn(%s) RETURNS internal
+				AS ''MODULE_PATHNAME'', ''recsys_train_transfn'' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED',
+			arguments);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys_support.train_transfn(%s) IS ''support for the training aggregates''',
+			arguments);
 	END LOOP;
 END
 $$;
-CREATE FUNCTION recsys.train_finalfn(internal) RETURNS recsys.model
+CREATE FUNCTION recsys_support.train_finalfn(internal) RETURNS recsys.model
 	AS 'MODULE_PATHNAME', 'recsys_train_finalfn' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION recsys.train_finalfn(internal) IS 'support for the training aggregates: trains and returns the model';
+COMMENT ON FUNCTION recsys_support.train_finalfn(internal) IS 'support for the training aggregates: trains and returns the model';
 
--- training aggregates: (user_id, item_id [, weight [, options]]); sequence has ts after item_id
+-- training aggregates: (user_id, item_id [, weight [, options]]); sequence has ts
+-- after item_id; mlp takes (features, item_id [, options])
 -- SSPACE is high so that GROUP BY sorts rather than keeps the events of all
 -- groups in memory at once.
 DO $$
 DECLARE
 	algorithm text;
+	head text;
+	tails text[];
+	meaning text;
 	item text;
 	tail text;
 BEGIN
-	FOREACH algorithm IN ARRAY ARRAY['als', 'ease', 'item_knn', 'popularity'] LOOP
+	FOR algorithm, head, tails, meaning IN
+		SELECT a.*, 'user_id "any", item_id %s', ARRAY['', ', weight double precision', ', weight double precision, options jsonb'],
+			'model trained on the rows by algorithm ' OPERATOR(pg_catalog.||) a.*
+		FROM pg_catalog.unnest(ARRAY['als', 'ease', 'item_knn', 'popularity']) a
+		UNION ALL VALUES
+			('sequence', 'user_id "any", item_id %s, ts timestamptz',
+				ARRAY['', ', weight double precision', ', weight double precision, options jsonb'],
+				'model of what follows what, trained on the rows in order of ts'),
+			('mlp', 'features real[], item_id %s', ARRAY['', ', options jsonb'],
+				'multilayer perceptron trained on rows of features and the item taken')
+	LOOP
 		FOREACH item IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-			FOREACH tail IN ARRAY ARRAY['', ', weight double precision', ', weight double precision, options jsonb'] LOOP
+			FOREACH tail IN ARRAY tails LOOP
+				tail := pg_catalog.format(head, item) OPERATOR(pg_catalog.||) tail;
 				EXECUTE pg_catalog.format(
-					'CREATE AGGREGATE recsys.train_%1$s(user_id "any", item_id %2$s%3$s) (
-						SFUNC = recsys.train_transfn, STYPE = internal, SSPACE = 67108864,
-						FINALFUNC = recsys.train_finalfn, FINALFUNC_MODIFY = READ_WRITE,
+					'CREATE AGGREGATE recsys.train_%s(%s) (
+						SFUNC = recsys_support.train_transfn, STYPE = internal, SSPACE = 67108864,
+						FINALFUNC = recsys_support.train_finalfn, FINALFUNC_MODIFY = READ_WRITE,
 						PARALLEL = RESTRICTED)',
-					algorithm, item, tail);
-				EXECUTE pg_catalog.format(
-					'COMMENT ON AGGREGATE recsys.train_%1$s("any", %2$s%3$s) IS ''model trained on the rows by algorithm %1$s''',
-					algorithm, item, pg_catalog.regexp_replace(tail, 'weight |options ', '', 'g'));
+					algorithm, tail);
+				EXECUTE pg_catalog.format('COMMENT ON AGGREGATE recsys.train_%s(%s) IS %L', algorithm, tail, meaning);
 			END LOOP;
-		END LOOP;
-	END LOOP;
-	FOREACH item IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-		FOREACH tail IN ARRAY ARRAY['', ', weight double precision', ', weight double precision, options jsonb'] LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE AGGREGATE recsys.train_sequence(user_id "any", item_id %1$s, ts timestamptz%2$s) (
-					SFUNC = recsys.train_ordered_transfn, STYPE = internal, SSPACE = 67108864,
-					FINALFUNC = recsys.train_finalfn, FINALFUNC_MODIFY = READ_WRITE,
-					PARALLEL = RESTRICTED)',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON AGGREGATE recsys.train_sequence("any", %1$s, timestamptz%2$s) IS ''model of what follows what, trained on the rows in order of ts''',
-				item, pg_catalog.regexp_replace(tail, 'weight |options ', '', 'g'));
 		END LOOP;
 	END LOOP;
 END
@@ -283,7 +279,8 @@ CREATE FUNCTION recsys.drop_model(model text) RETURNS void
 COMMENT ON FUNCTION recsys.drop_model(text) IS 'drop a registered model with all its versions';
 
 -- serving: for bigint, uuid and text; untyped parameters resolve to text, which
--- takes any id in its text form
+-- takes any id in its text form.  Functions on a model value have names of their
+-- own: as overloads they would leave untyped parameters ambiguous
 -- COST: a call reads a history and scores a catalogue, some 100 µs; ROWS: k's default
 DO $$
 DECLARE
@@ -309,13 +306,13 @@ BEGIN
 			'COMMENT ON FUNCTION recsys.recommend_for_items(%1$s[], integer, text, boolean, %1$s[], %1$s[])
 				IS ''the k best items for a session, a cart or a visitor without a name: items, oldest first''', id);
 		EXECUTE pg_catalog.format(
-			'CREATE FUNCTION recsys.recommend(model recsys.model, items %1$s[], k integer DEFAULT 10,
+			'CREATE FUNCTION recsys.recommend_with(model recsys.model, items %1$s[], k integer DEFAULT 10,
 				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
 				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-				AS ''MODULE_PATHNAME'', ''recsys_recommend_by_value'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+				AS ''MODULE_PATHNAME'', ''recsys_recommend_with'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
 			id);
 		EXECUTE pg_catalog.format(
-			'COMMENT ON FUNCTION recsys.recommend(recsys.model, %1$s[], integer, boolean, %1$s[], %1$s[])
+			'COMMENT ON FUNCTION recsys.recommend_with(recsys.model, %1$s[], integer, boolean, %1$s[], %1$s[])
 				IS ''the k best items for a list of items, by a model value''', id);
 		EXECUTE pg_catalog.format(
 			'CREATE FUNCTION recsys.similar_items(item_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL,
@@ -333,74 +330,71 @@ $$;
 -- metrics
 DO $$
 DECLARE
-	id text;
 	metric text;
 BEGIN
-	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-		FOREACH metric IN ARRAY ARRAY['recall', 'precision', 'hit_rate', 'ndcg', 'average_precision', 'reciprocal_rank'] LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.%2$s_at_k(recommended %1$s[], relevant %1$s[], k integer DEFAULT 10)
-					RETURNS double precision
-					AS ''MODULE_PATHNAME'', ''recsys_%2$s_at_k'' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10',
-				id, metric);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.%2$s_at_k(%1$s[], %1$s[], integer)
-					IS ''%3$s at k of a ranked list; null where nothing is relevant''',
-				id, metric, pg_catalog.replace(metric, '_', ' '));
-		END LOOP;
+	FOREACH metric IN ARRAY ARRAY['recall', 'precision', 'hit_rate', 'ndcg', 'average_precision', 'reciprocal_rank'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.%1$s_at_k(recommended anycompatiblearray, relevant anycompatiblearray, k integer DEFAULT 10)
+				RETURNS double precision
+				AS ''MODULE_PATHNAME'', ''recsys_%1$s_at_k'' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10',
+			metric);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.%1$s_at_k(anycompatiblearray, anycompatiblearray, integer)
+				IS ''%2$s at k of a ranked list; null where nothing is relevant''',
+			metric, pg_catalog.replace(metric, '_', ' '));
 	END LOOP;
 END
 $$;
 
 -- encoding
 CREATE TYPE recsys.encoder;
-CREATE FUNCTION recsys.encoder_in(cstring) RETURNS recsys.encoder
+CREATE FUNCTION recsys_support.encoder_in(cstring) RETURNS recsys.encoder
 	AS 'MODULE_PATHNAME', 'recsys_encoder_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.encoder_out(recsys.encoder) RETURNS cstring
+CREATE FUNCTION recsys_support.encoder_out(recsys.encoder) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'recsys_encoder_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.encoder_recv(internal) RETURNS recsys.encoder
+CREATE FUNCTION recsys_support.encoder_recv(internal) RETURNS recsys.encoder
 	AS 'MODULE_PATHNAME', 'recsys_encoder_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.encoder_send(recsys.encoder) RETURNS bytea
+CREATE FUNCTION recsys_support.encoder_send(recsys.encoder) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'recsys_encoder_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE TYPE recsys.encoder (
-	INPUT = recsys.encoder_in, OUTPUT = recsys.encoder_out,
-	RECEIVE = recsys.encoder_recv, SEND = recsys.encoder_send,
+	INPUT = recsys_support.encoder_in, OUTPUT = recsys_support.encoder_out,
+	RECEIVE = recsys_support.encoder_recv, SEND = recsys_support.encoder_send,
 	STORAGE = external
 );
 COMMENT ON TYPE recsys.encoder IS 'fitted encoder: for each column what to impute, scale, bucketize and encode, as JSON';
-COMMENT ON FUNCTION recsys.encoder_in(cstring) IS 'encoder from its text form, JSON';
-COMMENT ON FUNCTION recsys.encoder_out(recsys.encoder) IS 'text form of an encoder, JSON';
-COMMENT ON FUNCTION recsys.encoder_recv(internal) IS 'encoder from its binary form';
-COMMENT ON FUNCTION recsys.encoder_send(recsys.encoder) IS 'binary form of an encoder';
+COMMENT ON FUNCTION recsys_support.encoder_in(cstring) IS 'encoder from its text form, JSON';
+COMMENT ON FUNCTION recsys_support.encoder_out(recsys.encoder) IS 'text form of an encoder, JSON';
+COMMENT ON FUNCTION recsys_support.encoder_recv(internal) IS 'encoder from its binary form';
+COMMENT ON FUNCTION recsys_support.encoder_send(recsys.encoder) IS 'binary form of an encoder';
 CREATE TYPE recsys.string_indexer_model;
-CREATE FUNCTION recsys.string_indexer_model_in(cstring) RETURNS recsys.string_indexer_model
+CREATE FUNCTION recsys_support.string_indexer_model_in(cstring) RETURNS recsys.string_indexer_model
 	AS 'MODULE_PATHNAME', 'recsys_string_indexer_model_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.string_indexer_model_out(recsys.string_indexer_model) RETURNS cstring
+CREATE FUNCTION recsys_support.string_indexer_model_out(recsys.string_indexer_model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'recsys_encoder_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.string_indexer_model_recv(internal) RETURNS recsys.string_indexer_model
+CREATE FUNCTION recsys_support.string_indexer_model_recv(internal) RETURNS recsys.string_indexer_model
 	AS 'MODULE_PATHNAME', 'recsys_string_indexer_model_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION recsys.string_indexer_model_send(recsys.string_indexer_model) RETURNS bytea
+CREATE FUNCTION recsys_support.string_indexer_model_send(recsys.string_indexer_model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'recsys_encoder_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE TYPE recsys.string_indexer_model (
-	INPUT = recsys.string_indexer_model_in, OUTPUT = recsys.string_indexer_model_out,
-	RECEIVE = recsys.string_indexer_model_recv, SEND = recsys.string_indexer_model_send,
+	INPUT = recsys_support.string_indexer_model_in, OUTPUT = recsys_support.string_indexer_model_out,
+	RECEIVE = recsys_support.string_indexer_model_recv, SEND = recsys_support.string_indexer_model_send,
 	STORAGE = external
 );
 COMMENT ON TYPE recsys.string_indexer_model IS 'labels of a string indexer in their order, as a JSON array';
-COMMENT ON FUNCTION recsys.string_indexer_model_in(cstring) IS 'labels from their text form, a JSON array';
-COMMENT ON FUNCTION recsys.string_indexer_model_out(recsys.string_indexer_model) IS 'text form of labels, a JSON array';
-COMMENT ON FUNCTION recsys.string_indexer_model_recv(internal) IS 'labels from their binary form';
-COMMENT ON FUNCTION recsys.string_indexer_model_send(recsys.string_indexer_model) IS 'binary form of labels';
+COMMENT ON FUNCTION recsys_support.string_indexer_model_in(cstring) IS 'labels from their text form, a JSON array';
+COMMENT ON FUNCTION recsys_support.string_indexer_model_out(recsys.string_indexer_model) IS 'text form of labels, a JSON array';
+COMMENT ON FUNCTION recsys_support.string_indexer_model_recv(internal) IS 'labels from their binary form';
+COMMENT ON FUNCTION recsys_support.string_indexer_model_send(recsys.string_indexer_model) IS 'binary form of labels';
 
-CREATE FUNCTION recsys.string_indexer_transfn(internal, text) RETURNS internal
+CREATE FUNCTION recsys_support.string_indexer_transfn(internal, text) RETURNS internal
 	AS 'MODULE_PATHNAME', 'recsys_string_indexer_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.string_indexer_transfn(internal, text) IS 'support for string_indexer';
-CREATE FUNCTION recsys.string_indexer_finalfn(internal) RETURNS recsys.string_indexer_model
+COMMENT ON FUNCTION recsys_support.string_indexer_transfn(internal, text) IS 'support for string_indexer';
+CREATE FUNCTION recsys_support.string_indexer_finalfn(internal) RETURNS recsys.string_indexer_model
 	AS 'MODULE_PATHNAME', 'recsys_string_indexer_finalfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.string_indexer_finalfn(internal) IS 'support for string_indexer';
+COMMENT ON FUNCTION recsys_support.string_indexer_finalfn(internal) IS 'support for string_indexer';
 CREATE AGGREGATE recsys.string_indexer(value text) (
-	SFUNC = recsys.string_indexer_transfn, STYPE = internal, SSPACE = 65536,
-	FINALFUNC = recsys.string_indexer_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+	SFUNC = recsys_support.string_indexer_transfn, STYPE = internal, SSPACE = 65536,
+	FINALFUNC = recsys_support.string_indexer_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
 COMMENT ON AGGREGATE recsys.string_indexer(text) IS 'distinct texts by frequency, ties alphabetical';
 CREATE FUNCTION recsys.string_index(value text, fitted recsys.string_indexer_model, unseen text DEFAULT 'error')
 	RETURNS integer
@@ -418,22 +412,19 @@ CREATE FUNCTION recsys.try_cast(value text, type anyelement) RETURNS anyelement
 	AS 'MODULE_PATHNAME', 'recsys_try_cast' LANGUAGE C STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.try_cast(text, anyelement) IS 'value as the type of the second argument, null where the cast fails';
 
-CREATE FUNCTION recsys.fit_encoder_transfn(internal, record, jsonb) RETURNS internal
-	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_row_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.fit_encoder_transfn(internal, record, jsonb) IS 'support for fit_encoder';
-CREATE FUNCTION recsys.fit_encoder_transfn(internal, jsonb, jsonb) RETURNS internal
-	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_jsonb_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.fit_encoder_transfn(internal, jsonb, jsonb) IS 'support for fit_encoder';
-CREATE FUNCTION recsys.fit_encoder_finalfn(internal) RETURNS recsys.encoder
+CREATE FUNCTION recsys_support.fit_encoder_transfn(internal, "any", jsonb) RETURNS internal
+	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_transfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION recsys_support.fit_encoder_transfn(internal, "any", jsonb) IS 'support for fit_encoder';
+CREATE FUNCTION recsys_support.fit_encoder_finalfn(internal) RETURNS recsys.encoder
 	AS 'MODULE_PATHNAME', 'recsys_fit_encoder_finalfn' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION recsys.fit_encoder_finalfn(internal) IS 'support for fit_encoder';
+COMMENT ON FUNCTION recsys_support.fit_encoder_finalfn(internal) IS 'support for fit_encoder';
 CREATE AGGREGATE recsys.fit_encoder("row" record, spec jsonb) (
-	SFUNC = recsys.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
-	FINALFUNC = recsys.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+	SFUNC = recsys_support.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
+	FINALFUNC = recsys_support.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
 COMMENT ON AGGREGATE recsys.fit_encoder(record, jsonb) IS 'encoder fitted on rows by a spec';
 CREATE AGGREGATE recsys.fit_encoder("row" jsonb, spec jsonb) (
-	SFUNC = recsys.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
-	FINALFUNC = recsys.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+	SFUNC = recsys_support.fit_encoder_transfn, STYPE = internal, SSPACE = 1048576,
+	FINALFUNC = recsys_support.fit_encoder_finalfn, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
 COMMENT ON AGGREGATE recsys.fit_encoder(jsonb, jsonb) IS 'encoder fitted on JSON objects by a spec';
 CREATE FUNCTION recsys.encode(encoder recsys.encoder, "row" record) RETURNS real[]
 	AS 'MODULE_PATHNAME', 'recsys_encode_row' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -455,7 +446,7 @@ CREATE FUNCTION recsys.try_cast(value text, type anyelement, typmod integer) RET
 COMMENT ON FUNCTION recsys.try_cast(text, anyelement, integer) IS 'the same within a length or precision, as pg_attribute.atttypmod has it';
 
 -- support for clean: the rules of one column, checked
-CREATE FUNCTION recsys.clean_rule(column_name text, type_name text, rule jsonb) RETURNS void
+CREATE FUNCTION recsys_support.clean_rule(column_name text, type_name text, rule jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	key text;
@@ -499,12 +490,12 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION recsys.clean_rule(text, text, jsonb) IS 'support for clean: an error unless these are rules';
+COMMENT ON FUNCTION recsys_support.clean_rule(text, text, jsonb) IS 'support for clean: an error unless these are rules';
 
 -- support for clean: the text of a column after trim, lower, null_values and
 -- default; then what is wrong with it, null where nothing is.  `source` is a
 -- column as text, `given` and `taken` are expressions for that text and its value
-CREATE FUNCTION recsys.clean_text(source text, rule jsonb) RETURNS text
+CREATE FUNCTION recsys_support.clean_text(source text, rule jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	expression text := source;
@@ -525,8 +516,8 @@ BEGIN
 	RETURN expression;
 END
 $$;
-COMMENT ON FUNCTION recsys.clean_text(text, jsonb) IS 'support for clean: SQL that makes a column''s text ready to cast';
-CREATE FUNCTION recsys.clean_fault(given text, taken text, type_name text, required boolean, rule jsonb) RETURNS text
+COMMENT ON FUNCTION recsys_support.clean_text(text, jsonb) IS 'support for clean: SQL that makes a column''s text ready to cast';
+CREATE FUNCTION recsys_support.clean_fault(given text, taken text, type_name text, required boolean, rule jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	expression text := 'CASE';
@@ -550,7 +541,7 @@ BEGIN
 	RETURN expression || ' END';
 END
 $$;
-COMMENT ON FUNCTION recsys.clean_fault(text, text, text, boolean, jsonb) IS 'support for clean: SQL that says what is wrong with a column, or null';
+COMMENT ON FUNCTION recsys_support.clean_fault(text, text, text, boolean, jsonb) IS 'support for clean: SQL that says what is wrong with a column, or null';
 
 -- Memoize would only cost time: no two rows are alike
 CREATE FUNCTION recsys.clean(source regclass, target regclass, rules jsonb DEFAULT '{}', rejects regclass DEFAULT NULL)
@@ -608,7 +599,7 @@ BEGIN
 		WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
 		ORDER BY a.attnum
 	LOOP
-		PERFORM recsys.clean_rule(c.name, c.plain_type, c.rule);
+		PERFORM recsys_support.clean_rule(c.name, c.plain_type, c.rule);
 		IF c.source_name IS NULL THEN
 			IF rules ? c.name OR (c.not_null AND NOT c.has_default) THEN
 				RAISE EXCEPTION 'column "%" is not in %', coalesce(c.rule ->> 'from', c.name), source USING ERRCODE = '42703',
@@ -619,9 +610,9 @@ BEGIN
 		i := i + 1;
 		attributes := attributes || c.attribute;
 		names := names || format(', %I', c.name);
-		texts := texts || format(', %s AS t%s', recsys.clean_text(format('%I.%I::text', row_alias, c.source_name), c.rule), i);
+		texts := texts || format(', %s AS t%s', recsys_support.clean_text(format('%I.%I::text', row_alias, c.source_name), c.rule), i);
 		casts := casts || format(', recsys.try_cast(t.t%s, NULL::%s, %s) AS v%s', i, c.plain_type, c.typmod, i);
-		faults := faults || format(', %s AS f%s', recsys.clean_fault('t.t' || i, 'v.v' || i, c.type_name,
+		faults := faults || format(', %s AS f%s', recsys_support.clean_fault('t.t' || i, 'v.v' || i, c.type_name,
 			c.not_null OR coalesce((c.rule ->> 'required')::boolean, false), c.rule), i);
 		fault_names := fault_names || format(', f.f%s', i);
 		cells := cells || format(', (%L, %I.%I::text, f.f%s)', c.name, row_alias, c.source_name, i);
@@ -821,27 +812,27 @@ END
 $$;
 
 -- A row that is deleted by hand leaves nothing to who takes its id next
-CREATE FUNCTION recsys.stream_deletefn() RETURNS trigger
+CREATE FUNCTION recsys_support.stream_deletefn() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'recsys_stream_deletefn' LANGUAGE C;
-COMMENT ON FUNCTION recsys.stream_deletefn() IS 'support for recsys.stream: what belongs to a stream goes with it';
+COMMENT ON FUNCTION recsys_support.stream_deletefn() IS 'support for recsys.stream: what belongs to a stream goes with it';
 CREATE TRIGGER forget BEFORE DELETE OR UPDATE OF id ON recsys.stream
-	FOR EACH ROW EXECUTE FUNCTION recsys.stream_deletefn();
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.stream_deletefn();
 COMMENT ON TRIGGER forget ON recsys.stream IS 'what belongs to a stream goes with it';
 
 -- what workers say of themselves, and the views
-CREATE FUNCTION recsys.stream_state_rows(
+CREATE FUNCTION recsys_support.stream_state_rows(
 	OUT database oid, OUT stream_id bigint, OUT worker integer, OUT pid integer, OUT state text,
 	OUT partition integer, OUT end_offset bigint, OUT rows_per_second double precision,
 	OUT error text, OUT sqlstate text, OUT error_at timestamptz, OUT since timestamptz)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'recsys_stream_state_rows' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 16;
-COMMENT ON FUNCTION recsys.stream_state_rows() IS 'support for recsys.stream_status';
+COMMENT ON FUNCTION recsys_support.stream_state_rows() IS 'support for recsys.stream_status';
 
 -- state: what the row says comes before what a worker says of itself.  A row of
 -- the worker's whose partition is null speaks for its other partitions.
 CREATE VIEW recsys.stream_status WITH (security_invoker = true) AS
 	WITH w AS MATERIALIZED (
-		SELECT r.* FROM recsys.stream_state_rows() r
+		SELECT r.* FROM recsys_support.stream_state_rows() r
 		WHERE r.database OPERATOR(pg_catalog.=)
 			(SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
 	)
@@ -984,35 +975,6 @@ CREATE FUNCTION recsys.retry_dead_letters(stream text, since timestamptz DEFAULT
 COMMENT ON FUNCTION recsys.retry_dead_letters(text, timestamptz, timestamptz, integer, bigint, bigint, text, bigint)
 	IS 'write dead letters of a stream again; those that go in are dead letters no more';
 
--- mlp
-DO $$
-DECLARE
-	item text;
-	tail text;
-BEGIN
-	FOREACH item IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-		FOREACH tail IN ARRAY ARRAY['', ', options jsonb'] LOOP
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.train_features_transfn(internal, features real[], item_id %1$s%2$s) RETURNS internal
-					AS ''MODULE_PATHNAME'', ''recsys_train_features_transfn'' LANGUAGE C IMMUTABLE PARALLEL RESTRICTED',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.train_features_transfn(internal, real[], %1$s%2$s) IS ''support for the training aggregates over features''',
-				item, pg_catalog.replace(tail, 'options ', ''));
-			EXECUTE pg_catalog.format(
-				'CREATE AGGREGATE recsys.train_mlp(features real[], item_id %1$s%2$s) (
-					SFUNC = recsys.train_features_transfn, STYPE = internal, SSPACE = 67108864,
-					FINALFUNC = recsys.train_finalfn, FINALFUNC_MODIFY = READ_WRITE,
-					PARALLEL = RESTRICTED)',
-				item, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON AGGREGATE recsys.train_mlp(real[], %1$s%2$s) IS ''multilayer perceptron trained on rows of features and the item taken''',
-				item, pg_catalog.replace(tail, 'options ', ''));
-		END LOOP;
-	END LOOP;
-END
-$$;
-
 -- what a training says of each epoch, kept with the version
 CREATE VIEW recsys.training_log WITH (security_invoker = true) AS
 	SELECT r.name AS model, v.version, e.epoch::integer, e.loss, e.validation_loss, e.validation_hit_rate
@@ -1045,10 +1007,10 @@ BEGIN
 					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
 				id, kind, head, tail);
 			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.recommend_for_features(model recsys.model, features %2$s%3$s, k integer DEFAULT 10,
+				'CREATE FUNCTION recsys.recommend_for_features_with(model recsys.model, features %2$s%3$s, k integer DEFAULT 10,
 					exclude_seen boolean DEFAULT true%4$s)
 					RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features_by_value'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features_with'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
 				id, kind, head, tail);
 			head := CASE id WHEN 'text' THEN '' ELSE pg_catalog.format(', %1$s[]', id) END;
 			tail := pg_catalog.format(CASE id WHEN 'text' THEN ', %1$s[]' ELSE '' END || ', %1$s[], %1$s[]', id);
@@ -1056,7 +1018,7 @@ BEGIN
 				'COMMENT ON FUNCTION recsys.recommend_for_features(%1$s%2$s, integer, text, boolean%3$s)
 					IS ''the k best items for somebody of these features, and of the items given''', kind, head, tail);
 			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.recommend_for_features(recsys.model, %1$s%2$s, integer, boolean%3$s)
+				'COMMENT ON FUNCTION recsys.recommend_for_features_with(recsys.model, %1$s%2$s, integer, boolean%3$s)
 					IS ''the k best items for somebody of these features, by a model value''', kind, head, tail);
 		END LOOP;
 	END LOOP;

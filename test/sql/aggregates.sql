@@ -63,6 +63,10 @@ SELECT tensors(a.als) = tensors(b.als) AS als, tensors(a.popularity) = tensors(b
 	(SELECT recsys.train_als(user_id, item_id, weight * 2) AS als, recsys.train_popularity(user_id, item_id, weight * 2) AS popularity
 		FROM events) b;
 
+-- a literal, whose type nobody has said, is text
+SELECT recsys.train_popularity('pppppppp', item_id)::bytea = recsys.train_popularity('pppppppp'::text, item_id)::bytea AS same,
+	meta(recsys.train_popularity('pppppppp', item_id), 'users') AS users, recsys.train_popularity(NULL, item_id) FILTER (WHERE false) AS none FROM events;
+
 -- a model a group; FILTER, DISTINCT, ORDER BY
 SELECT user_id % 3 AS part, meta(recsys.train_ease(user_id, item_id, weight), 'users') AS users
 	FROM events GROUP BY 1 ORDER BY 1;
@@ -77,18 +81,18 @@ SELECT length(recsys.train_popularity(user_id, item_id) OVER (ORDER BY ts)::byte
 -- never by hand
 DO $$
 BEGIN
-	PERFORM recsys.train_finalfn(NULL);
+	PERFORM recsys_support.train_finalfn(NULL);
 EXCEPTION WHEN undefined_function OR feature_not_supported THEN
 	RAISE NOTICE 'refused';
 END $$;
 DO $$
 BEGIN
-	PERFORM recsys.train_transfn(NULL, 1, 1::bigint);
+	PERFORM recsys_support.train_transfn(NULL, 1, 1::bigint);
 EXCEPTION WHEN undefined_function OR feature_not_supported THEN
 	RAISE NOTICE 'refused';
 END $$;
-CREATE AGGREGATE mine("any", bigint) (SFUNC = recsys.train_transfn, STYPE = internal,
-	FINALFUNC = recsys.train_finalfn, FINALFUNC_MODIFY = READ_WRITE);
+CREATE AGGREGATE mine("any", bigint) (SFUNC = recsys_support.train_transfn, STYPE = internal,
+	FINALFUNC = recsys_support.train_finalfn, FINALFUNC_MODIFY = READ_WRITE);
 SELECT mine(user_id, item_id) FROM events;
 DROP AGGREGATE mine("any", bigint);
 

@@ -12,18 +12,18 @@ CREATE TABLE taken AS
 CREATE TABLE trained AS
 	SELECT recsys.train_mlp(features, item_id, '{"epochs": 30, "hidden": [16], "learning_rate": 0.02}') AS model FROM taken;
 SELECT item_id, rank, source
-	FROM trained, recsys.recommend_for_features(model, ARRAY[0.7, 0.7]::real[], 1);
+	FROM trained, recsys.recommend_for_features_with(model, ARRAY[0.7, 0.7]::real[], 1);
 SELECT item_id, pg_typeof(item_id), rank
-	FROM trained, recsys.recommend_for_features(model, ARRAY[-0.7, 0.7]::real[], '{21}'::bigint[], 2);
+	FROM trained, recsys.recommend_for_features_with(model, ARRAY[-0.7, 0.7]::real[], '{21}'::bigint[], 2);
 -- how many of the answers are right
 SELECT count(*) FILTER (WHERE t.item_id = r.item_id::bigint) > 0.98 * count(*)
-	FROM trained, taken t, recsys.recommend_for_features(model, t.features, 1) r;
+	FROM trained, taken t, recsys.recommend_for_features_with(model, t.features, 1) r;
 -- exclude, candidates, k
 SELECT array_agg(item_id ORDER BY rank) FROM trained,
-	recsys.recommend_for_features(model, ARRAY[0.7, 0.7]::real[], 10, exclude => '{11}', candidates => '{11,22,99}');
-SELECT count(*) FROM trained, recsys.recommend_for_features(model, ARRAY[0.7, 0.7]::real[], 10);
-SELECT count(*) FROM trained, recsys.recommend_for_features(model, ARRAY[0.7, 0.7]::real[], 0);
-SELECT count(*) FROM trained, recsys.recommend_for_features(model, NULL::real[], 2) WHERE source = 'popularity';
+	recsys.recommend_for_features_with(model, ARRAY[0.7, 0.7]::real[], 10, exclude => '{11}', candidates => '{11,22,99}');
+SELECT count(*) FROM trained, recsys.recommend_for_features_with(model, ARRAY[0.7, 0.7]::real[], 10);
+SELECT count(*) FROM trained, recsys.recommend_for_features_with(model, ARRAY[0.7, 0.7]::real[], 0);
+SELECT count(*) FROM trained, recsys.recommend_for_features_with(model, NULL::real[], 2) WHERE source = 'popularity';
 -- the same whatever the order of the rows and the number of threads
 SELECT recsys.train_mlp(features, item_id, '{"epochs": 2}' ORDER BY i)::text
 	= recsys.train_mlp(features, item_id, '{"epochs": 2}' ORDER BY i DESC)::text FROM taken;
@@ -33,9 +33,9 @@ SET recsys.threads = 3;
 SELECT recsys.train_mlp(features, item_id, '{"epochs": 2}')::text = (SELECT model FROM one) FROM taken;
 RESET recsys.threads;
 -- every type of id; null items are left out; no rows, no model
-SELECT item_id FROM recsys.recommend_for_features(
+SELECT item_id FROM recsys.recommend_for_features_with(
 	(SELECT recsys.train_mlp(features, 'item ' || item_id, '{"epochs": 20}') FROM taken), ARRAY[0.7, 0.7]::real[], 1);
-SELECT item_id FROM recsys.recommend_for_features(
+SELECT item_id FROM recsys.recommend_for_features_with(
 	(SELECT recsys.train_mlp(features, lpad(item_id::text, 32, '0')::uuid, '{"epochs": 20}') FROM taken),
 	ARRAY[0.7, 0.7]::real[], NULL::uuid[], 1);
 SELECT recsys.train_mlp(features, nullif(item_id, 11)) IS NOT NULL FROM taken;
@@ -67,10 +67,10 @@ SELECT recsys.train_mlp(features, item_id, '{"hidden": []}') IS NOT NULL FROM ta
 SELECT recsys.train_mlp('{1,2,3}', 7, '{"batch_size": 60000, "dropout": 0.5}') IS NOT NULL FROM taken;
 SELECT recsys.train_mlp(features, item_id, '{"samples": 1, "validation_fraction": 0.2, "patience": 1, "epochs": 3}') IS NOT NULL FROM taken;
 -- what serving refuses
-SELECT recsys.recommend_for_features(model, '{1,2,3}'::real[]) FROM trained;
-SELECT recsys.recommend_for_features(model, '{1,NULL}'::real[]) FROM trained;
-SELECT recsys.recommend_for_features(model, '{"x": 1}'::jsonb) FROM trained;
-SELECT recsys.recommend_for_features((SELECT recsys.train_popularity(1, 2)), '{1}'::real[]);
+SELECT recsys.recommend_for_features_with(model, '{1,2,3}'::real[]) FROM trained;
+SELECT recsys.recommend_for_features_with(model, '{1,NULL}'::real[]) FROM trained;
+SELECT recsys.recommend_for_features_with(model, '{"x": 1}'::jsonb) FROM trained;
+SELECT recsys.recommend_for_features_with((SELECT recsys.train_popularity(1, 2)), '{1}'::real[]);
 
 -- a registered model over a table of users
 CREATE TABLE users (user_id bigint PRIMARY KEY, age integer, gender text, secret text);

@@ -16,7 +16,7 @@ CREATE TABLE models AS
 SELECT algorithm,
 	m::text::recsys.model::bytea = m::bytea AS text_form,
 	m::bytea::recsys.model::bytea = m::bytea AS bytea_form,
-	recsys.model_send(m) = m::bytea AS send,
+	recsys_support.model_send(m) = m::bytea AS send,
 	m::text = replace(encode(m::bytea, 'base64'), E'\n', '') AS base64
 FROM models ORDER BY algorithm;
 

@@ -66,10 +66,22 @@ SELECT count(*) AS itself FROM recsys.similar_items(3::bigint, 100, 'als') WHERE
 SELECT count(*) FROM recsys.similar_items(777::bigint, 10, 'knn');
 -- a list of items is a history: bare value and registered model agree
 SELECT (SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend_for_items(ARRAY[1, 2]::bigint[], 5, 'als'))
-	= (SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend(recsys.load_model('als'), ARRAY[1, 2]::bigint[], 5)) AS same;
+	= (SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend_with(recsys.load_model('als'), ARRAY[1, 2]::bigint[], 5)) AS same;
 -- sequence: the last click counts most
 SELECT (SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend_for_items(ARRAY[1, 2]::bigint[], 5, 'next'))
 	<> (SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend_for_items(ARRAY[2, 1]::bigint[], 5, 'next')) AS order_matters;
+-- parameters of which nobody says the type, as many drivers send them: text
+PREPARE ask1 AS SELECT count(*) FROM recsys.recommend($1);
+PREPARE ask2 AS SELECT count(*) FROM recsys.recommend($1, $2);
+PREPARE ask3 AS SELECT array_agg(item_id ORDER BY rank) FROM recsys.recommend($1, $2, $3);
+PREPARE ask4 AS SELECT count(*) FROM recsys.recommend($1, $2, $3, $4);
+PREPARE like3 AS SELECT count(*) FROM recsys.similar_items($1, $2, $3);
+PREPARE these3 AS SELECT count(*) FROM recsys.recommend_for_items($1::text[], $2, $3);
+PREPARE with3 AS SELECT count(*) FROM recsys.recommend_with($1, $2::text[], $3);
+SELECT name, parameter_types FROM pg_prepared_statements ORDER BY name;
+EXECUTE ask3('5', '5', 'als');
+SELECT array_agg(item_id::text ORDER BY rank) FROM recsys.recommend(5::bigint, 5, 'als');
+DEALLOCATE ALL;
 
 -- k
 SELECT count(*) FROM recsys.recommend(5::bigint, 0, 'als');

@@ -62,13 +62,13 @@ CREATE TABLE models (name text, model recsys.model);
 INSERT INTO models SELECT name, recsys.load_model(name) FROM unnest(ARRAY['shop', 'knn']) name;
 SELECT name, n % 2 AS list, count(DISTINCT answer) AS answers
 FROM (SELECT m.name, n, array_agg(r.item_id ORDER BY r.rank) AS answer
-	FROM generate_series(1, 6) n, models m, recsys.recommend(m.model, ARRAY[1 + n % 2, 5]::bigint[], 4) r
+	FROM generate_series(1, 6) n, models m, recsys.recommend_with(m.model, ARRAY[1 + n % 2, 5]::bigint[], 4) r
 	GROUP BY m.name, n) x GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT m.name, bool_and(r.item_id = a.item_id AND r.score = a.score) AS same
-FROM models m, recsys.recommend(m.model, ARRAY[1, 2]::bigint[], 4) r,
+FROM models m, recsys.recommend_with(m.model, ARRAY[1, 2]::bigint[], 4) r,
 	recsys.recommend_for_items(ARRAY[1, 2]::bigint[], 4, m.name) a WHERE a.rank = r.rank GROUP BY 1 ORDER BY 1;
-SELECT count(*) FROM recsys.recommend(NULL::recsys.model, ARRAY[1]::bigint[]);
-SELECT * FROM recsys.recommend((SELECT model FROM models WHERE name = 'shop'), ARRAY['00000000-0000-0000-0000-000000000001']::uuid[]);
+SELECT count(*) FROM recsys.recommend_with(NULL::recsys.model, ARRAY[1]::bigint[]);
+SELECT * FROM recsys.recommend_with((SELECT model FROM models WHERE name = 'shop'), ARRAY['00000000-0000-0000-0000-000000000001']::uuid[]);
 
 -- models that do not fit beside each other take turns
 SET recsys.local_cache_size = 0;

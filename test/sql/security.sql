@@ -53,9 +53,9 @@ INSERT INTO statements (what, statement) VALUES
 	('recommend text', $$SELECT * FROM recsys.recommend('1', 3, 'mine')$$),
 	('recommend_for_items', $$SELECT * FROM recsys.recommend_for_items(ARRAY[1]::bigint[], 3, 'mine')$$),
 	('recommend_for_features', $$SELECT recsys.recommend_for_features('{}'::jsonb, 3, 'mine')$$),
-	('recommend_for_features by value', $$SELECT recsys.recommend_for_features((SELECT recsys.train_mlp(ARRAY[1]::real[], 2::bigint)), ARRAY[1]::real[])$$),
+	('recommend_for_features by value', $$SELECT recsys.recommend_for_features_with((SELECT recsys.train_mlp(ARRAY[1]::real[], 2::bigint)), ARRAY[1]::real[])$$),
 	('similar_items', $$SELECT * FROM recsys.similar_items(1::bigint, 3, 'mine')$$),
-	('recommend by value', $$SELECT recsys.recommend((SELECT recsys.train_als(1, 2::bigint)), ARRAY[2]::bigint[])$$),
+	('recommend by value', $$SELECT recsys.recommend_with((SELECT recsys.train_als(1, 2::bigint)), ARRAY[2]::bigint[])$$),
 	('train_als', $$SELECT recsys.train_als(1, 2::bigint)$$),
 	('train_ease', $$SELECT recsys.train_ease(1, 2::bigint)$$),
 	('train_popularity', $$SELECT recsys.train_popularity(1, 2::bigint)$$),
@@ -93,7 +93,7 @@ INSERT INTO statements (what, statement) VALUES
 	('vector_assembler', $$SELECT recsys.vector_assembler(1, true)$$),
 	('try_cast', $$SELECT recsys.try_cast('1', NULL::integer)$$),
 	('clean', $$SELECT * FROM recsys.clean('security_test.events', 'security_test.events')$$),
-	('support of clean', $$SELECT recsys.clean_rule('a', 'integer', '{}'), recsys.clean_text('a', '{}'), recsys.clean_fault('a', 'b', 'integer', true, '{}')$$),
+	('support of clean', $$SELECT recsys_support.clean_rule('a', 'integer', '{}'), recsys_support.clean_text('a', '{}'), recsys_support.clean_fault('a', 'b', 'integer', true, '{}')$$),
 	('fit_encoder', $$SELECT * FROM recsys.encoder_columns((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')))$$),
 	('encode', $$SELECT recsys.encode((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')), '{"a": 1}'::jsonb)$$),
 	('max_model_size', $$SET recsys.max_model_size = '1MB'$$),
@@ -105,9 +105,9 @@ FROM statements ORDER BY n;
 SELECT DISTINCT p.proname AS not_walked FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
 WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'recsys')
 	AND NOT EXISTS (SELECT FROM statements WHERE statement LIKE '%recsys.' || p.proname || '(%')
-	AND p.proname !~ '_at_k$|fn$|^(model|encoder|string_indexer_model)_(in|out|recv|send|to_bytea)$|^bytea_to_model$|_rows$' ORDER BY 1;
+	AND p.pronamespace = 'recsys'::regnamespace AND p.proname !~ '_at_k$' ORDER BY 1;
 -- nothing runs with another's rights, and every object says what it is for
-SELECT count(*) AS security_definer FROM pg_proc WHERE prosecdef AND pronamespace = 'recsys'::regnamespace;
+SELECT count(*) AS security_definer FROM pg_proc WHERE prosecdef AND pronamespace IN ('recsys'::regnamespace, 'recsys_support'::regnamespace);
 SELECT pg_describe_object(classid, objid, 0) AS without_comment FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'recsys') AND deptype = 'e'
 	AND classid <> 'pg_type'::regclass AND obj_description(objid, classid::regclass::name) IS NULL

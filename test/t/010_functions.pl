@@ -43,10 +43,11 @@ my %edge = (
 	'recsys.model' => [ "recsys.load_model('shop')" ],
 	'recsys.encoder' => [ "(SELECT recsys.fit_encoder(e, '{\"weight\": {}}') FROM events e)" ],
 	'recsys.string_indexer_model' => [ "(SELECT recsys.string_indexer(item_id::text) FROM events)" ],
-	'record' => [ "ROW(1.5)", "ROW('x')", "ROW()", "ROW(NULL)", "ROW(1, 2)" ],
+	'record' => [ "ROW(1.5)", "ROW('pppppppp')", "ROW()", "ROW(NULL)", "ROW(1, 2)" ],
 	'anyelement' => [ "0", "NULL::date", "NULL::regclass", "NULL::events", "NULL::int4range", "NULL::integer[]" ],
 	'cstring' => [ "''", "'AAAA'", "'!'" ],
-	'"any"' => [ 1, "'x'::text" ]);
+	'"any"' => [ 1, "'x'::text", "'pppppppp'" ],
+	'anycompatiblearray' => [ "ARRAY[1, 2]", "'{}'", "'{a,b}'", "ARRAY[NULL::integer]", "ARRAY[[1]]", "'[5:6]={1,2}'::bigint[]", "ARRAY['1']::json[]" ]);
 foreach my $type (qw(text integer bigint uuid real), 'double precision')
 {
 	my $first = $edge{$type}[0];

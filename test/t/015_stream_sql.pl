@@ -45,7 +45,7 @@ is( sql($node, q{SELECT count(*), bool_and(value BETWEEN 0 AND 600) FROM recsys.
 	'4|t',
 	'age of the last event');
 sql($node, 'CREATE ROLE monitor IN ROLE pg_read_all_stats; CREATE ROLE nobody');
-my $see = q{SELECT count(*), (SELECT count(*) FROM recsys.stream_state_rows()) FROM recsys.stream_status};
+my $see = q{SELECT count(*), (SELECT count(*) FROM recsys_support.stream_state_rows()) FROM recsys.stream_status};
 is(sql($node, "SET ROLE monitor; $see"), '4|4', 'a monitor sees the workers');
 is(sql($node, "SET ROLE nobody; $see"), '0|0', 'others do not');
 
@@ -106,7 +106,7 @@ sql($node, "LOAD 'recsys'; ALTER SYSTEM RESET recsys.allowed_brokers; SELECT pg_
 is(settled_rows($node, 'SELECT count(*), max(n) FROM shop.others', '9|103', 60), '9|103', 'allowed again, it goes on');
 as_shop($node, q(SELECT recsys.drop_stream('events')));
 is(sql($node, 'SELECT count(*) FROM recsys.stream_status'), 0, 'dropped');
-ok(wait_until(5, sub { sql($node, 'SELECT count(*) FROM recsys.stream_state_rows()') == 0 }), 'its workers are gone');
+ok(wait_until(5, sub { sql($node, 'SELECT count(*) FROM recsys_support.stream_state_rows()') == 0 }), 'its workers are gone');
 
 # Four workers whose batches overlap all the time: the stream's row is never
 # free, and still a pause gets its turn.

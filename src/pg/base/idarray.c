@@ -14,6 +14,9 @@ RspgIdArray
 rspg_id_array(ArrayType *array, const char *what)
 {
 	RspgIdArray ids = {InvalidOid, 0, NULL};
+	int16 length;
+	bool by_value;
+	char align;
 
 	if (array == NULL)
 		return ids;
@@ -24,21 +27,8 @@ rspg_id_array(ArrayType *array, const char *what)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("array \"%s\" must not contain nulls", what)));
 	ids.type = ARR_ELEMTYPE(array);
-	switch (ids.type)
-	{
-		case INT8OID:
-			deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-							  &ids.id, NULL, &ids.n);
-			break;
-		case UUIDOID:
-			deconstruct_array(array, UUIDOID, 16, false, TYPALIGN_CHAR, &ids.id, NULL, &ids.n);
-			break;
-		case TEXTOID:
-			deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &ids.id, NULL, &ids.n);
-			break;
-		default:
-			elog(ERROR, "unexpected type of ids: %u", ids.type);
-	}
+	get_typlenbyvalalign(ids.type, &length, &by_value, &align);
+	deconstruct_array(array, ids.type, length, by_value, align, &ids.id, NULL, &ids.n);
 	return ids;
 }
 

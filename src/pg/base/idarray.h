@@ -16,8 +16,8 @@ typedef struct RspgIdArray
 	Datum *id;
 } RspgIdArray;
 
-/* Elements of a bigint[], uuid[] or text[] (NULL = none).  Raises an error
- * that says what, for nulls and for more than one dimension. */
+/* Elements of an array of ids (NULL = none).  Raises an error that says what, for
+ * nulls and for more than one dimension. */
 extern RspgIdArray rspg_id_array(ArrayType *array, const char *what);
 
 /* Conversion of ids: as they are, between integers, or through text. */

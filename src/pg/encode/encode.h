@@ -55,7 +55,16 @@ typedef struct RspgValueKey
 	char bytes[31];
 } RspgValueKey;
 
-/* Is it the value of key?  What it is goes to *now. */
-extern bool rspg_value_is(const RspgValueKey *key, Datum datum, RspgValueKey *now);
+/* The head of what a function keeps of an argument from call to call. */
+typedef struct RspgKept
+{
+	MemoryContext mcxt; /* holds all of it */
+	RspgValueKey key;
+} RspgKept;
+
+/* What fn_extra keeps of an argument that is an encoder or labels: size bytes,
+ * zeroed, of which open() makes what it needs, once for each value. */
+extern RspgKept *rspg_kept_value(FunctionCallInfo fcinfo, int arg, Size size,
+								 void (*open)(RspgKept *kept, struct varlena *value));
 
 #endif

@@ -19,49 +19,34 @@
 
 typedef struct Opened
 {
-	MemoryContext mcxt;
-	RspgValueKey key;
+	RspgKept kept;
 	RsContext ctx;
 	RsEncoder *encoder;
 	RsValue *values;
 	RspgRowMap *map;
 } Opened;
 
-static Opened *open_encoder(FunctionCallInfo fcinfo);
-
 PG_FUNCTION_INFO_V1(recsys_encode_row);
 PG_FUNCTION_INFO_V1(recsys_encode_jsonb);
 PG_FUNCTION_INFO_V1(recsys_encoder_columns);
 
-/* The encoder of the first argument, from the call before if it is the same. */
-static Opened *
-open_encoder(FunctionCallInfo fcinfo)
+static void
+open_encoder(RspgKept *kept, struct varlena *value)
 {
-	Opened *opened = fcinfo->flinfo->fn_extra;
-	RspgValueKey none = {0};
-	RspgValueKey key;
-	MemoryContext mcxt;
-	struct varlena *value;
+	Opened *opened = (Opened *) kept;
 
-	if (rspg_value_is(opened != NULL ? &opened->key : &none, PG_GETARG_DATUM(0), &key))
-		return opened;
-	if (opened != NULL)
-	{
-		fcinfo->flinfo->fn_extra = NULL;
-		MemoryContextDelete(opened->mcxt);
-	}
-	value = PG_GETARG_VARLENA_PP(0);
-	mcxt = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "recsys encoder", ALLOCSET_SMALL_SIZES);
-	opened = MemoryContextAllocZero(mcxt, sizeof(Opened));
-	opened->mcxt = mcxt;
-	opened->key = key;
-	opened->ctx = rspg_context(mcxt);
+	opened->ctx = rspg_context(kept->mcxt);
 	opened->encoder =
-		rspg_encoder_open(mcxt, RSPG_ENCODER_BYTES(value), RSPG_ENCODER_LENGTH(value));
+		rspg_encoder_open(kept->mcxt, RSPG_ENCODER_BYTES(value), RSPG_ENCODER_LENGTH(value));
 	opened->values =
-		MemoryContextAllocZero(mcxt, sizeof(RsValue) * rs_encoder_columns(opened->encoder));
-	fcinfo->flinfo->fn_extra = opened;
-	return opened;
+		MemoryContextAllocZero(kept->mcxt, sizeof(RsValue) * rs_encoder_columns(opened->encoder));
+}
+
+/* The encoder of the first argument. */
+static Opened *
+opened_encoder(FunctionCallInfo fcinfo)
+{
+	return (Opened *) rspg_kept_value(fcinfo, 0, sizeof(Opened), open_encoder);
 }
 
 /* Encode what is in opened->values. */
@@ -82,47 +67,51 @@ encode_values(FunctionCallInfo fcinfo, Opened *opened)
 Datum
 recsys_encode_row(PG_FUNCTION_ARGS)
 {
-	Opened *opened = open_encoder(fcinfo);
+	Opened *opened = opened_encoder(fcinfo);
 
 	rspg_encoder_values_row(opened->encoder, PG_GETARG_HEAPTUPLEHEADER(1), opened->values,
-							&opened->map, opened->mcxt);
+							&opened->map, opened->kept.mcxt);
 	return encode_values(fcinfo, opened);
 }
 
 Datum
 recsys_encode_jsonb(PG_FUNCTION_ARGS)
 {
-	Opened *opened = open_encoder(fcinfo);
+	Opened *opened = opened_encoder(fcinfo);
 
 	rspg_encoder_values_jsonb(opened->encoder, PG_GETARG_JSONB_P(1), true, opened->values);
 	return encode_values(fcinfo, opened);
 }
 
-bool
-rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, float *out)
+/* Encode values, which are freed. */
+static bool
+encode_into(const RsEncoder *encoder, RsValue *values, float *out)
 {
 	RsContext ctx = rspg_context(CurrentMemoryContext);
-	RsValue *values = palloc0(sizeof(RsValue) * rs_encoder_columns(encoder));
 	bool skip;
 
-	rspg_encoder_values_jsonb(encoder, row, true, values);
 	rspg_check(&ctx, rs_encoder_encode(&ctx, encoder, values, out, &skip));
 	pfree(values);
 	return !skip;
+}
+
+bool
+rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, float *out)
+{
+	RsValue *values = palloc0(sizeof(RsValue) * rs_encoder_columns(encoder));
+
+	rspg_encoder_values_jsonb(encoder, row, true, values);
+	return encode_into(encoder, values, out);
 }
 
 bool
 rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader row, float *out, RspgRowMap **map,
 						MemoryContext mcxt)
 {
-	RsContext ctx = rspg_context(CurrentMemoryContext);
 	RsValue *values = palloc0(sizeof(RsValue) * rs_encoder_columns(encoder));
-	bool skip;
 
 	rspg_encoder_values_row(encoder, row, values, map, mcxt);
-	rspg_check(&ctx, rs_encoder_encode(&ctx, encoder, values, out, &skip));
-	pfree(values);
-	return !skip;
+	return encode_into(encoder, values, out);
 }
 
 /* "gender=M", "age[18, 25)", or the column's own name. */

@@ -193,8 +193,9 @@ recsys_encoder_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buffer));
 }
 
-bool
-rspg_value_is(const RspgValueKey *key, Datum datum, RspgValueKey *now)
+/* Is it the value of key?  What it is goes to *now. */
+static bool
+is_value(const RspgValueKey *key, Datum datum, RspgValueKey *now)
 {
 	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
 
@@ -212,4 +213,29 @@ rspg_value_is(const RspgValueKey *key, Datum datum, RspgValueKey *now)
 		memcpy(now->bytes, VARDATA_ANY(value), RSPG_FINGERPRINT);
 	}
 	return memcmp(key, now, sizeof(*now)) == 0;
+}
+
+RspgKept *
+rspg_kept_value(FunctionCallInfo fcinfo, int arg, Size size,
+				void (*open)(RspgKept *kept, struct varlena *value))
+{
+	RspgKept *kept = fcinfo->flinfo->fn_extra;
+	RspgValueKey none = {0};
+	RspgValueKey key;
+	MemoryContext mcxt;
+
+	if (is_value(kept != NULL ? &kept->key : &none, PG_GETARG_DATUM(arg), &key))
+		return kept;
+	if (kept != NULL)
+	{
+		fcinfo->flinfo->fn_extra = NULL;
+		MemoryContextDelete(kept->mcxt);
+	}
+	mcxt = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "recsys encoder", ALLOCSET_SMALL_SIZES);
+	kept = MemoryContextAllocZero(mcxt, size);
+	kept->mcxt = mcxt;
+	kept->key = key;
+	open(kept, PG_GETARG_VARLENA_PP(arg));
+	fcinfo->flinfo->fn_extra = kept;
+	return kept;
 }

@@ -8,9 +8,11 @@
  */
 #include "pg/base/rspg.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/aggregate.h"
 #include "pg/base/guc.h"
 #include "pg/encode/encode.h"
 #include "pg/encode/rowvalues.h"
@@ -21,29 +23,26 @@ typedef struct FitState
 	RsContext ctx;
 	RsEncoderFit *fit;
 	Jsonb *spec;
+	bool json; /* rows are JSON objects */
 	RsValue *values;
 	RspgRowMap *map;
 } FitState;
 
 static FitState *start(FunctionCallInfo fcinfo);
 
-PG_FUNCTION_INFO_V1(recsys_fit_encoder_row_transfn);
-PG_FUNCTION_INFO_V1(recsys_fit_encoder_jsonb_transfn);
+PG_FUNCTION_INFO_V1(recsys_fit_encoder_transfn);
 PG_FUNCTION_INFO_V1(recsys_fit_encoder_finalfn);
 
 /* (internal, row, spec): the state, made or checked against this row's spec. */
 static FitState *
 start(FunctionCallInfo fcinfo)
 {
-	MemoryContext aggcontext;
+	MemoryContext aggcontext = rspg_aggregate_context(fcinfo);
 	MemoryContext mcxt;
 	FitState *state;
 	Jsonb *spec;
 	char *text;
 
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("fitting functions can only be called as aggregates")));
 	if (PG_ARGISNULL(2))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("spec must not be null")));
 	spec = PG_GETARG_JSONB_P(2);
@@ -58,6 +57,7 @@ start(FunctionCallInfo fcinfo)
 	mcxt = AllocSetContextCreate(aggcontext, "recsys fit_encoder", ALLOCSET_DEFAULT_SIZES);
 	state = MemoryContextAllocZero(mcxt, sizeof(FitState));
 	state->mcxt = mcxt;
+	state->json = get_fn_expr_argtype(fcinfo->flinfo, 1) == JSONBOID;
 	state->ctx = rspg_context(mcxt);
 	state->ctx.memory_limit = (Size) recsys_train_memory * 1024;
 	state->spec = MemoryContextAlloc(mcxt, VARSIZE(spec));
@@ -70,28 +70,20 @@ start(FunctionCallInfo fcinfo)
 	return state;
 }
 
+/* (internal, row record or jsonb, spec jsonb) */
 Datum
-recsys_fit_encoder_row_transfn(PG_FUNCTION_ARGS)
+recsys_fit_encoder_transfn(PG_FUNCTION_ARGS)
 {
 	FitState *state = start(fcinfo);
+	const RsEncoder *target = rs_encoder_fit_target(state->fit);
 
 	if (PG_ARGISNULL(1))
 		PG_RETURN_POINTER(state);
-	rspg_encoder_values_row(rs_encoder_fit_target(state->fit), PG_GETARG_HEAPTUPLEHEADER(1),
-							state->values, &state->map, state->mcxt);
-	rspg_fit_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
-	PG_RETURN_POINTER(state);
-}
-
-Datum
-recsys_fit_encoder_jsonb_transfn(PG_FUNCTION_ARGS)
-{
-	FitState *state = start(fcinfo);
-
-	if (PG_ARGISNULL(1))
-		PG_RETURN_POINTER(state);
-	rspg_encoder_values_jsonb(rs_encoder_fit_target(state->fit), PG_GETARG_JSONB_P(1), false,
-							  state->values);
+	if (state->json)
+		rspg_encoder_values_jsonb(target, PG_GETARG_JSONB_P(1), false, state->values);
+	else
+		rspg_encoder_values_row(target, PG_GETARG_HEAPTUPLEHEADER(1), state->values, &state->map,
+								state->mcxt);
 	rspg_fit_check(&state->ctx, rs_encoder_fit_add(&state->ctx, state->fit, state->values));
 	PG_RETURN_POINTER(state);
 }
@@ -104,9 +96,7 @@ recsys_fit_encoder_finalfn(PG_FUNCTION_ARGS)
 	RsEncoder *encoder;
 	struct varlena *value;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("fitting functions can only be called as aggregates")));
+	(void) rspg_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (FitState *) PG_GETARG_POINTER(0);

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "pg/base/aggregate.h"
 #include "pg/base/guc.h"
 #include "pg/encode/encode.h"
 
@@ -20,12 +21,9 @@ typedef struct IndexerState
 
 typedef struct OpenedLabels
 {
-	MemoryContext mcxt;
-	RspgValueKey key;
+	RspgKept kept;
 	RsVocabulary labels;
 } OpenedLabels;
-
-static OpenedLabels *open_labels(FunctionCallInfo fcinfo);
 
 PG_FUNCTION_INFO_V1(recsys_string_indexer_transfn);
 PG_FUNCTION_INFO_V1(recsys_string_indexer_finalfn);
@@ -35,15 +33,12 @@ PG_FUNCTION_INFO_V1(recsys_string_index);
 Datum
 recsys_string_indexer_transfn(PG_FUNCTION_ARGS)
 {
-	MemoryContext aggcontext;
+	MemoryContext aggcontext = rspg_aggregate_context(fcinfo);
 	IndexerState *state;
 	struct varlena *value;
 	RsText text;
 	uint32 code;
 
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("fitting functions can only be called as aggregates")));
 	if (PG_ARGISNULL(0))
 	{
 		state = MemoryContextAllocZero(aggcontext, sizeof(IndexerState));
@@ -68,9 +63,7 @@ recsys_string_indexer_finalfn(PG_FUNCTION_ARGS)
 	IndexerState *state;
 	struct varlena *value;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("fitting functions can only be called as aggregates")));
+	(void) rspg_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (IndexerState *) PG_GETARG_POINTER(0);
@@ -80,34 +73,13 @@ recsys_string_indexer_finalfn(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(value);
 }
 
-/* The labels of the second argument, from the call before if they are the same. */
-static OpenedLabels *
-open_labels(FunctionCallInfo fcinfo)
+static void
+open_labels(RspgKept *kept, struct varlena *value)
 {
-	OpenedLabels *opened = fcinfo->flinfo->fn_extra;
-	RspgValueKey none = {0};
-	RspgValueKey key;
-	MemoryContext mcxt;
-	struct varlena *value;
-	RsContext ctx;
+	RsContext ctx = rspg_context(kept->mcxt);
 
-	if (rspg_value_is(opened != NULL ? &opened->key : &none, PG_GETARG_DATUM(1), &key))
-		return opened;
-	if (opened != NULL)
-	{
-		fcinfo->flinfo->fn_extra = NULL;
-		MemoryContextDelete(opened->mcxt);
-	}
-	value = PG_GETARG_VARLENA_PP(1);
-	mcxt = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "recsys labels", ALLOCSET_SMALL_SIZES);
-	opened = MemoryContextAllocZero(mcxt, sizeof(OpenedLabels));
-	opened->mcxt = mcxt;
-	opened->key = key;
-	ctx = rspg_context(mcxt);
 	rspg_check(&ctx, rs_vocabulary_read(&ctx, RSPG_ENCODER_BYTES(value), RSPG_ENCODER_LENGTH(value),
-										&opened->labels));
-	fcinfo->flinfo->fn_extra = opened;
-	return opened;
+										&((OpenedLabels *) kept)->labels));
 }
 
 /* What unseen says, where it says anything but error: keep true, skip false. */
@@ -145,7 +117,7 @@ recsys_string_index(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_NULL();
-	opened = open_labels(fcinfo);
+	opened = (OpenedLabels *) rspg_kept_value(fcinfo, 1, sizeof(OpenedLabels), open_labels);
 	if (!PG_ARGISNULL(0))
 	{
 		value = PG_GETARG_VARLENA_PP(0);

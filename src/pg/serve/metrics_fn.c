@@ -9,10 +9,9 @@
  */
 #include "pg/base/rspg.h"
 
-#include "catalog/pg_type.h"
-#include "utils/array.h"
+#include "catalog/pg_collation.h"
 #include "utils/builtins.h"
-#include "utils/uuid.h"
+#include "utils/typcache.h"
 
 #include "core/serving/metrics.h"
 #include "pg/base/idarray.h"
@@ -26,83 +25,20 @@ typedef struct Ranked
 } Ranked;
 
 static Datum metric(FunctionCallInfo fcinfo, Metric formula);
-static int distinct_sorted(const RspgIdArray *array, Ranked **sorted);
-static int compare_bigint(const void *a, const void *b);
-static int compare_uuid(const void *a, const void *b);
-static int compare_text(const void *a, const void *b);
-static int compare_rank(const void *a, const void *b);
 
-PG_FUNCTION_INFO_V1(recsys_recall_at_k);
-PG_FUNCTION_INFO_V1(recsys_precision_at_k);
-PG_FUNCTION_INFO_V1(recsys_hit_rate_at_k);
-PG_FUNCTION_INFO_V1(recsys_ndcg_at_k);
-PG_FUNCTION_INFO_V1(recsys_average_precision_at_k);
-PG_FUNCTION_INFO_V1(recsys_reciprocal_rank_at_k);
+#define METRIC(name)                                                                               \
+	PG_FUNCTION_INFO_V1(recsys_##name);                                                            \
+	Datum recsys_##name(PG_FUNCTION_ARGS)                                                          \
+	{                                                                                              \
+		return metric(fcinfo, rs_##name);                                                          \
+	}
 
-Datum
-recsys_recall_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_recall_at_k);
-}
-
-Datum
-recsys_precision_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_precision_at_k);
-}
-
-Datum
-recsys_hit_rate_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_hit_rate_at_k);
-}
-
-Datum
-recsys_ndcg_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_ndcg_at_k);
-}
-
-Datum
-recsys_average_precision_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_average_precision_at_k);
-}
-
-Datum
-recsys_reciprocal_rank_at_k(PG_FUNCTION_ARGS)
-{
-	return metric(fcinfo, rs_reciprocal_rank_at_k);
-}
-
-static int
-compare_bigint(const void *a, const void *b)
-{
-	int64 x = DatumGetInt64(((const Ranked *) a)->id);
-	int64 y = DatumGetInt64(((const Ranked *) b)->id);
-
-	return x < y ? -1 : x > y;
-}
-
-static int
-compare_uuid(const void *a, const void *b)
-{
-	return memcmp(DatumGetUUIDP(((const Ranked *) a)->id)->data,
-				  DatumGetUUIDP(((const Ranked *) b)->id)->data, UUID_LEN);
-}
-
-/* By bytes, whatever the collation: only equality matters. */
-static int
-compare_text(const void *a, const void *b)
-{
-	const struct varlena *x = (const struct varlena *) DatumGetPointer(((const Ranked *) a)->id);
-	const struct varlena *y = (const struct varlena *) DatumGetPointer(((const Ranked *) b)->id);
-	Size x_length = VARSIZE_ANY_EXHDR(x);
-	Size y_length = VARSIZE_ANY_EXHDR(y);
-	int order = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(x_length, y_length));
-
-	return order != 0 ? order : x_length < y_length ? -1 : x_length > y_length;
-}
+METRIC(recall_at_k)
+METRIC(precision_at_k)
+METRIC(hit_rate_at_k)
+METRIC(ndcg_at_k)
+METRIC(average_precision_at_k)
+METRIC(reciprocal_rank_at_k)
 
 static int
 compare_rank(const void *a, const void *b)
@@ -110,32 +46,45 @@ compare_rank(const void *a, const void *b)
 	return ((const Ranked *) a)->rank - ((const Ranked *) b)->rank;
 }
 
-static int (*comparator(Oid type))(const void *, const void *)
+/* By the type's own order, whatever the collation: only equality matters. */
+static int
+compare_id(const void *a, const void *b, void *type)
 {
-	return type == INT8OID ? compare_bigint : type == UUIDOID ? compare_uuid : compare_text;
+	return DatumGetInt32(FunctionCall2Coll(&((TypeCacheEntry *) type)->cmp_proc_finfo,
+										   C_COLLATION_OID, ((const Ranked *) a)->id,
+										   ((const Ranked *) b)->id));
+}
+
+static TypeCacheEntry *
+type_of(const RspgIdArray *array)
+{
+	TypeCacheEntry *type = lookup_type_cache(array->type, TYPECACHE_CMP_PROC_FINFO);
+
+	if (!OidIsValid(type->cmp_proc_finfo.fn_oid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("ids of type %s cannot be compared", format_type_be(array->type))));
+	return type;
 }
 
 /*
  * Distinct ids in ascending order, each with the first of its places; how many.
  */
 static int
-distinct_sorted(const RspgIdArray *array, Ranked **sorted)
+distinct_sorted(const RspgIdArray *array, TypeCacheEntry *type, Ranked **sorted)
 {
-	int (*compare)(const void *, const void *) = comparator(array->type);
 	Ranked *ids = palloc(sizeof(Ranked) * Max(array->n, 1));
 	int n = 0;
 	int i;
 
 	for (i = 0; i < array->n; i++)
 	{
-		ids[i].id = array->type == TEXTOID ? PointerGetDatum(PG_DETOAST_DATUM_PACKED(array->id[i]))
-										   : array->id[i];
+		ids[i].id = array->id[i];
 		ids[i].rank = i;
 	}
-	qsort(ids, array->n, sizeof(Ranked), compare);
+	qsort_arg(ids, array->n, sizeof(Ranked), compare_id, type);
 	for (i = 0; i < array->n; i++)
 	{
-		if (n > 0 && compare(&ids[n - 1], &ids[i]) == 0)
+		if (n > 0 && compare_id(&ids[n - 1], &ids[i], type) == 0)
 			ids[n - 1].rank = Min(ids[n - 1].rank, ids[i].rank);
 		else
 			ids[n++] = ids[i];
@@ -149,6 +98,7 @@ metric(FunctionCallInfo fcinfo, Metric formula)
 {
 	RspgIdArray recommended = rspg_id_array(PG_GETARG_ARRAYTYPE_P(0), "recommended");
 	RspgIdArray relevant = rspg_id_array(PG_GETARG_ARRAYTYPE_P(1), "relevant");
+	TypeCacheEntry *type = type_of(&relevant);
 	int32 k = PG_GETARG_INT32(2);
 	Ranked *ranks;
 	Ranked *wanted;
@@ -160,14 +110,13 @@ metric(FunctionCallInfo fcinfo, Metric formula)
 	if (k < 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("k must be at least 1, but is %d", k)));
-	n_ranks = distinct_sorted(&recommended, &ranks);
-	n_wanted = distinct_sorted(&relevant, &wanted);
+	n_ranks = distinct_sorted(&recommended, type, &ranks);
+	n_wanted = distinct_sorted(&relevant, type, &wanted);
 	if (n_wanted == 0)
 		PG_RETURN_NULL();
 	qsort(ranks, n_ranks, sizeof(Ranked), compare_rank);
 	hit = palloc0(Max(n_ranks, 1));
 	for (i = 0; i < n_ranks && i < k; i++)
-		hit[i] =
-			bsearch(&ranks[i], wanted, n_wanted, sizeof(Ranked), comparator(relevant.type)) != NULL;
+		hit[i] = bsearch_arg(&ranks[i], wanted, n_wanted, sizeof(Ranked), compare_id, type) != NULL;
 	PG_RETURN_FLOAT8(formula(hit, (uint32_t) n_ranks, (uint32_t) n_wanted, (uint32_t) k));
 }

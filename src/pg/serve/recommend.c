@@ -1,6 +1,7 @@
 /*
  * recommend.c
- *		The functions that answer: recommend, recommend_for_items, similar_items.
+ *		The functions that answer: recommend, recommend_for_items, recommend_with,
+ *		similar_items.
  *
  * One call: find the registered model by the caller's snapshot, read the user's
  * events as the caller, open the live version (kept by the backend), score.  All
@@ -27,7 +28,7 @@ static void answer_items(FunctionCallInfo fcinfo, RspgStored *stored, int items_
 
 PG_FUNCTION_INFO_V1(recsys_recommend);
 PG_FUNCTION_INFO_V1(recsys_recommend_for_items);
-PG_FUNCTION_INFO_V1(recsys_recommend_by_value);
+PG_FUNCTION_INFO_V1(recsys_recommend_with);
 PG_FUNCTION_INFO_V1(recsys_similar_items);
 
 static char *
@@ -112,11 +113,11 @@ recsys_recommend_for_items(PG_FUNCTION_ARGS)
 }
 
 /*
- * recsys.recommend(model recsys.model, items T[], k, exclude_seen, exclude T[],
+ * recsys.recommend_with(model recsys.model, items T[], k, exclude_seen, exclude T[],
  * candidates T[])
  */
 Datum
-recsys_recommend_by_value(PG_FUNCTION_ARGS)
+recsys_recommend_with(PG_FUNCTION_ARGS)
 {
 	if (rspg_answer_wanted(fcinfo, 2) && !PG_ARGISNULL(0))
 		answer_items(fcinfo,

@@ -1,7 +1,7 @@
 /*
  * recommend_features.c
- *		recsys.recommend_for_features(): for somebody who is known by features alone,
- *		and perhaps by the items of this visit.
+ *		recsys.recommend_for_features(), and the same with a model value: for somebody
+ *		who is known by features alone, and perhaps by the items of this visit.
  *
  * Features are a JSON object, which goes through the model's own encoder, or a
  * vector.  The answer has text ids; an exclude of bigint[] or uuid[], which then
@@ -36,7 +36,7 @@ static Places find_places(FunctionCallInfo fcinfo, bool by_value);
 static void answer_call(FunctionCallInfo fcinfo, const Places *places, RspgStored *stored);
 
 PG_FUNCTION_INFO_V1(recsys_recommend_for_features);
-PG_FUNCTION_INFO_V1(recsys_recommend_for_features_by_value);
+PG_FUNCTION_INFO_V1(recsys_recommend_for_features_with);
 
 /*
  * (features, [exclude,] k, model, exclude_seen, [exclude,] candidates, items), or
@@ -93,7 +93,7 @@ recsys_recommend_for_features(PG_FUNCTION_ARGS)
 }
 
 Datum
-recsys_recommend_for_features_by_value(PG_FUNCTION_ARGS)
+recsys_recommend_for_features_with(PG_FUNCTION_ARGS)
 {
 	Places places = find_places(fcinfo, true);
 

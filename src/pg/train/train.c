@@ -126,23 +126,22 @@ receive_user(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
+/* (user, item, weight, time) */
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	TrainReceiver *receiver = (TrainReceiver *) self;
 	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
-	NullableDatum user;
-	NullableDatum item;
+	NullableDatum cell[4];
+	int i;
 
 	slot_getallattrs(slot);
-	user.value = slot->tts_values[0];
-	user.isnull = slot->tts_isnull[0];
-	item.value = slot->tts_values[1];
-	item.isnull = slot->tts_isnull[1];
-	rspg_trainer_add(receiver->trainer, user, item, slot->tts_isnull[2],
-					 slot->tts_isnull[2] ? 0 : DatumGetFloat8(slot->tts_values[2]),
-					 slot->tts_isnull[3],
-					 slot->tts_isnull[3] ? 0 : DatumGetTimestampTz(slot->tts_values[3]));
+	for (i = 0; i < lengthof(cell); i++)
+	{
+		cell[i].value = slot->tts_values[i];
+		cell[i].isnull = slot->tts_isnull[i];
+	}
+	rspg_trainer_add(receiver->trainer, cell[0], cell[1], cell[2], cell[3]);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(receiver->row_context);
 	return true;

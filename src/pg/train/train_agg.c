@@ -4,9 +4,8 @@
  *
  *	SELECT recsys.train_als(user_id, item_id, weight, '{"factors": 32}') FROM events;
  *
- * One transition function serves every argument list and one final function
- * every algorithm: the algorithm is what follows "train_" in the aggregate's
- * name.  Rows with a null id, weight or time are counted and left out.  The
+ * One transition and one final function serve every algorithm and argument list:
+ * the algorithm is what follows "train_" in the aggregate's name.  Rows with a null id, weight or time are counted and left out.  The
  * final function consumes the state, hence FINALFUNC_MODIFY = READ_WRITE.
  */
 #include "pg/base/rspg.h"
@@ -18,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "pg/base/aggregate.h"
 #include "pg/base/optionjson.h"
 #include "pg/model/modeltype.h"
 #include "pg/train/trainer.h"
@@ -28,31 +28,54 @@ typedef struct TrainState
 {
 	RspgTrainer *trainer;
 	Jsonb *options; /* as given in the first row, NULL if none */
+
+	/* places of the arguments that not every aggregate has, -1: not this one */
+	int time_arg;
+	int weight_arg;
+	int options_arg;
+	bool features;        /* the first argument: of a row that is a user of its own */
+	bool literal_user;    /* a constant whose type nobody has said: a cstring */
+	NullableDatum absent; /* stands for a time or weight that is not given: 1 is both */
 } TrainState;
 
-static TrainState *start(FunctionCallInfo fcinfo, MemoryContext aggcontext, int options_arg);
+static TrainState *start(FunctionCallInfo fcinfo, MemoryContext aggcontext);
 static const RsAlgorithm *algorithm_of(FunctionCallInfo fcinfo);
-static void check_same_options(TrainState *state, FunctionCallInfo fcinfo, int options_arg);
-static void refuse_history(const RsOptions *options);
-static TrainState *transition(FunctionCallInfo fcinfo, int time_arg, int weight_arg);
+static void check_same_options(TrainState *state, FunctionCallInfo fcinfo);
 
 PG_FUNCTION_INFO_V1(recsys_train_transfn);
-PG_FUNCTION_INFO_V1(recsys_train_ordered_transfn);
-PG_FUNCTION_INFO_V1(recsys_train_features_transfn);
 PG_FUNCTION_INFO_V1(recsys_train_finalfn);
 
-/* (internal, user "any", item T [, weight float8 [, options jsonb]]) */
+/*
+ * (internal, user "any", item T [, ts timestamptz] [, weight float8 [, options jsonb]]),
+ * with ts where the algorithm is ordered, or where it learns from features
+ * (internal, features real[], item T [, options jsonb]).
+ */
 Datum
 recsys_train_transfn(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(transition(fcinfo, -1, 3));
-}
+	MemoryContext aggcontext = rspg_aggregate_context(fcinfo);
+	TrainState *state;
+	NullableDatum user = fcinfo->args[1];
+	NullableDatum item = fcinfo->args[2];
 
-/* (internal, user "any", item T, ts timestamptz [, weight [, options]]) */
-Datum
-recsys_train_ordered_transfn(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_POINTER(transition(fcinfo, 3, 4));
+	if (PG_ARGISNULL(0))
+		state = start(fcinfo, aggcontext);
+	else
+	{
+		state = (TrainState *) PG_GETARG_POINTER(0);
+		check_same_options(state, fcinfo);
+	}
+	if (state->features)
+		rspg_trainer_add_features(state->trainer, user, item);
+	else
+	{
+		if (state->literal_user && !user.isnull)
+			user.value = CStringGetTextDatum(DatumGetCString(user.value));
+		rspg_trainer_add(state->trainer, user, item,
+						 state->weight_arg < 0 ? state->absent : fcinfo->args[state->weight_arg],
+						 state->time_arg < 0 ? state->absent : fcinfo->args[state->time_arg]);
+	}
+	PG_RETURN_POINTER(state);
 }
 
 /*
@@ -71,74 +94,38 @@ refuse_history(const RsOptions *options)
 									"events.")));
 }
 
-/* (internal, features real[], item T [, options jsonb]) */
-Datum
-recsys_train_features_transfn(PG_FUNCTION_ARGS)
+/* Where the arguments stand. */
+static void
+find_places(TrainState *state, const RsAlgorithm *algorithm, int nargs)
 {
-	MemoryContext aggcontext;
-	TrainState *state;
-	int options_arg = PG_NARGS() > 3 ? 3 : -1;
+	int next = 3;
 
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("training functions can only be called as aggregates")));
-	if (PG_ARGISNULL(0))
-	{
-		state = start(fcinfo, aggcontext, options_arg);
-		refuse_history(rspg_trainer_options(state->trainer));
-	}
-	else
-	{
-		state = (TrainState *) PG_GETARG_POINTER(0);
-		check_same_options(state, fcinfo, options_arg);
-	}
-	rspg_trainer_add_features(state->trainer, fcinfo->args[1], fcinfo->args[2]);
-	PG_RETURN_POINTER(state);
+	state->features = algorithm->features;
+	state->time_arg = algorithm->ordered ? next++ : -1;
+	state->weight_arg = !algorithm->features && nargs > next ? next++ : -1;
+	state->options_arg = nargs > next ? next : -1;
+	state->absent.value = Float8GetDatum(1.0);
 }
 
 static TrainState *
-transition(FunctionCallInfo fcinfo, int time_arg, int weight_arg)
-{
-	MemoryContext aggcontext;
-	TrainState *state;
-	bool has_weight = PG_NARGS() > weight_arg;
-	int options_arg = PG_NARGS() > weight_arg + 1 ? weight_arg + 1 : -1;
-
-	if (!AggCheckCallContext(fcinfo, &aggcontext))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("training functions can only be called as aggregates")));
-	if (PG_ARGISNULL(0))
-		state = start(fcinfo, aggcontext, options_arg);
-	else
-	{
-		state = (TrainState *) PG_GETARG_POINTER(0);
-		check_same_options(state, fcinfo, options_arg);
-	}
-	rspg_trainer_add(
-		state->trainer, fcinfo->args[1], fcinfo->args[2], has_weight && PG_ARGISNULL(weight_arg),
-		has_weight && !PG_ARGISNULL(weight_arg) ? PG_GETARG_FLOAT8(weight_arg) : 1.0,
-		time_arg >= 0 && PG_ARGISNULL(time_arg),
-		time_arg >= 0 && !PG_ARGISNULL(time_arg) ? PG_GETARG_TIMESTAMPTZ(time_arg) : 0);
-	return state;
-}
-
-static TrainState *
-start(FunctionCallInfo fcinfo, MemoryContext aggcontext, int options_arg)
+start(FunctionCallInfo fcinfo, MemoryContext aggcontext)
 {
 	MemoryContext old = MemoryContextSwitchTo(aggcontext);
 	TrainState *state = palloc0(sizeof(TrainState));
 	const RsAlgorithm *algorithm = algorithm_of(fcinfo);
 	Oid user_type = get_fn_expr_argtype(fcinfo->flinfo, 1);
-	Oid item_type = get_fn_expr_argtype(fcinfo->flinfo, 2);
 	RsOptions options;
 
-	if (options_arg >= 0 && !PG_ARGISNULL(options_arg))
-		state->options = PG_GETARG_JSONB_P_COPY(options_arg);
+	find_places(state, algorithm, PG_NARGS());
+	if (state->options_arg >= 0 && !PG_ARGISNULL(state->options_arg))
+		state->options = PG_GETARG_JSONB_P_COPY(state->options_arg);
 	rspg_options_from_jsonb(algorithm, state->options, &options);
-	if (user_type == UNKNOWNOID || !OidIsValid(user_type))
-		user_type = TEXTOID;
-	state->trainer = rspg_trainer_create(aggcontext, algorithm, &options, user_type, item_type,
-										 algorithm->ordered, "");
+	if (state->features)
+		refuse_history(&options);
+	state->literal_user = user_type == UNKNOWNOID;
+	state->trainer = rspg_trainer_create(
+		aggcontext, algorithm, &options, state->literal_user ? TEXTOID : user_type,
+		get_fn_expr_argtype(fcinfo->flinfo, 2), algorithm->ordered, "");
 	MemoryContextSwitchTo(old);
 	return state;
 }
@@ -160,8 +147,9 @@ algorithm_of(FunctionCallInfo fcinfo)
  * Options are for the whole training: rows must agree on them.
  */
 static void
-check_same_options(TrainState *state, FunctionCallInfo fcinfo, int options_arg)
+check_same_options(TrainState *state, FunctionCallInfo fcinfo)
 {
+	int options_arg = state->options_arg;
 	Jsonb *options;
 	bool same;
 
@@ -190,9 +178,7 @@ recsys_train_finalfn(PG_FUNCTION_ARGS)
 	const RsModel *model;
 	struct varlena *value;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("training functions can only be called as aggregates")));
+	(void) rspg_aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (TrainState *) PG_GETARG_POINTER(0);

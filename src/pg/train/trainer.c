@@ -111,8 +111,8 @@ at_reset(void *arg)
 }
 
 void
-rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, bool weight_is_null,
-				 float8 weight, bool time_is_null, TimestampTz time)
+rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, NullableDatum weight,
+				 NullableDatum time)
 {
 	RspgTrainStats *stats = &trainer->stats;
 
@@ -122,18 +122,21 @@ rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item, b
 		stats->rows_null_user++;
 	else if (item.isnull)
 		stats->rows_null_item++;
-	else if (weight_is_null)
+	else if (weight.isnull)
 		stats->rows_null_weight++;
-	else if (time_is_null && trainer->ordered)
+	else if (time.isnull && trainer->ordered)
 		stats->rows_null_time++;
 	else
 	{
-		if (!isfinite(weight) || fabs(weight) > FLT_MAX)
-			fail_on_weight(trainer, user.value, item.value, weight);
-		rspg_check(&trainer->ctx, rs_events_append(&trainer->ctx, trainer->events,
-												   rspg_dictionary_code(trainer->users, user.value),
-												   rspg_dictionary_code(trainer->items, item.value),
-												   (float) weight, time));
+		float8 w = DatumGetFloat8(weight.value);
+
+		if (!isfinite(w) || fabs(w) > FLT_MAX)
+			fail_on_weight(trainer, user.value, item.value, w);
+		rspg_check(&trainer->ctx,
+				   rs_events_append(&trainer->ctx, trainer->events,
+									rspg_dictionary_code(trainer->users, user.value),
+									rspg_dictionary_code(trainer->items, item.value), (float) w,
+									trainer->ordered ? DatumGetTimestampTz(time.value) : 0));
 	}
 }
 

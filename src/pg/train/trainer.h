@@ -18,10 +18,11 @@ extern RspgTrainer *rspg_trainer_create(MemoryContext parent, const RsAlgorithm 
 										const RsOptions *options, Oid user_type, Oid item_type,
 										bool ordered, const char *label);
 
-/* NULLs are counted and skipped; a weight that is not finite is an error. */
+/* An event of weight float8 at time timestamptz, which counts where events are
+ * ordered.  NULLs are counted and skipped; a weight that is not finite is an
+ * error. */
 extern void rspg_trainer_add(RspgTrainer *trainer, NullableDatum user, NullableDatum item,
-							 bool weight_is_null, float8 weight, bool time_is_null,
-							 TimestampTz time);
+							 NullableDatum weight, NullableDatum time);
 
 /* A row that is a user of its own: its features real[] and the item it took. */
 extern void rspg_trainer_add_features(RspgTrainer *trainer, NullableDatum features,
