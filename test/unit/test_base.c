@@ -10,7 +10,7 @@
 #include "core/base/exactsum.h"
 #include "core/base/random.h"
 #include "core/base/sort.h"
-#include "core/encoding/encoder_state.h"
+#include "core/base/text.h"
 
 TEST(sums_are_exact)
 {

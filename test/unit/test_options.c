@@ -22,12 +22,12 @@ TEST(set_and_print)
 	RsOptions options;
 	char text[200];
 	char tiny[8];
-	int length;
+	size_t length;
 
 	rs_options_default(&options, table);
 	length = rs_options_json(&options, text, sizeof(text));
 	CHECK_STR(text, "{\"factors\": 64, \"alpha\": 0.1, \"flag\": true, \"solver\": \"direct\"}");
-	CHECK(length == (int) strlen(text));
+	CHECK(length == strlen(text));
 	CHECK(rs_options_json(&options, tiny, sizeof(tiny)) == length);
 	CHECK_STR(tiny, "{\"facto");
 	CHECK(rs_options_json(&options, NULL, 0) == length);

@@ -57,6 +57,9 @@ typedef struct RsContext
 	char hint[512];    /* sentence, or empty */
 } RsContext;
 
+/* Receives consecutive pieces of any length; false stops with RS_ERR_CANCELED. */
+typedef bool (*RsSink)(void *opaque, const void *bytes, size_t length);
+
 /* Allocate size bytes aligned to 64, or return NULL with ctx->status set
  * (RS_ERR_LIMIT before asking the allocator, RS_ERR_NOMEM after).  size 0 is
  * allowed and gives a pointer that can be freed.  Contents undefined. */

@@ -68,6 +68,12 @@ rs_json_put_text(RsJsonOut *out, const char *text, size_t length)
 }
 
 void
+rs_json_put_word(RsJsonOut *out, const char *word)
+{
+	rs_json_put_text(out, word, strlen(word));
+}
+
+void
 rs_json_put_number(RsJsonOut *out, double number)
 {
 	char text[40];

@@ -6,7 +6,6 @@
 #define RS_JSON_WRITE_H
 
 #include "core/base/context.h"
-#include "core/model/model.h" /* for RsSink */
 
 typedef struct RsJsonOut
 {
@@ -18,6 +17,7 @@ typedef struct RsJsonOut
 	char buffer[1024];
 } RsJsonOut;
 
+/* ctx takes the message when the sink says no; NULL for one that never does. */
 extern void rs_json_out(RsJsonOut *out, RsContext *ctx, RsSink sink, void *opaque);
 
 /* As it is: punctuation, known words. */
@@ -26,7 +26,10 @@ extern void rs_json_put(RsJsonOut *out, const char *words);
 /* A string, quoted and escaped; bytes beyond ASCII as they are. */
 extern void rs_json_put_text(RsJsonOut *out, const char *text, size_t length);
 
-/* The shortest number that reads back the same; infinities as the strings
+/* The same for one that is NUL-terminated. */
+extern void rs_json_put_word(RsJsonOut *out, const char *word);
+
+/* A short number that reads back the same; infinities as the strings
  * "infinity" and "-infinity". */
 extern void rs_json_put_number(RsJsonOut *out, double number);
 

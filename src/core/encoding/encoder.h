@@ -14,18 +14,11 @@
 #ifndef RS_ENCODER_H
 #define RS_ENCODER_H
 
-#include "core/base/context.h"
-#include "core/model/model.h" /* for RsSink */
+#include "core/base/text.h"
 
 #define RS_MAX_ENCODER_COLUMNS 1600
 #define RS_MAX_ENCODER_WIDTH 1000000
 #define RS_ENCODER_VERSION 1
-
-typedef struct RsText
-{
-	const char *data; /* not NUL-terminated */
-	uint32_t length;
-} RsText;
 
 typedef enum RsValueKind
 {

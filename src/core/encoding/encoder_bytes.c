@@ -19,8 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/model/modelbytes.h" /* for rs_find_word */
-
 enum
 {
 	KEY_COLUMN,

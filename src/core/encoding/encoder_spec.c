@@ -10,10 +10,7 @@
 #include "core/encoding/encoder_fit.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-#include "core/model/modelbytes.h" /* for rs_find_word */
 
 enum
 {
@@ -98,11 +95,10 @@ static RsStatus
 unknown_key(SpecReader *r, const RsColumn *column)
 {
 	char list[300] = "";
-	size_t used = 0;
+	RsBuffer text = {list, sizeof(list), 0};
 
 	for (int i = 1; keys[i] != NULL; i++)
-		used +=
-			(size_t) snprintf(list + used, sizeof(list) - used, "%s%s", i > 1 ? ", " : "", keys[i]);
+		rs_buffer_print(&text, "%s%s", i > 1 ? ", " : "", keys[i]);
 	bad_column(r, column, "unrecognized step");
 	rs_hint(r->ctx, "The steps are %s.", list);
 	return RS_ERR_PARAM;

@@ -91,19 +91,6 @@ extern bool rs_encoder_name_taken(const RsEncoder *encoder, uint32_t i);
 /* Set n, first and width of every column from its steps; RS_ERR_LIMIT. */
 extern RsStatus rs_encoder_layout(RsContext *ctx, RsEncoder *encoder);
 
-/* A copy with a NUL behind it. */
-extern char *rs_text_copy(RsContext *ctx, const char *text, size_t length);
-
-/* Bytes of a text to show in a message: at most 60, no half UTF-8 character. */
-extern int rs_text_shown(const char *text, size_t length);
-
-/* The next part of a text cut at a separator; false after the last.  Empty
- * parts are passed over. */
-extern bool rs_text_part(RsText *rest, RsText separator, RsText *part);
-
-/* MurmurHash3 x86 32 bits, as Spark's HashingTF and FeatureHasher have it. */
-extern uint32_t rs_murmur3(const void *bytes, size_t length, uint32_t seed);
-
 /* ln(1 + x), or NaN where x <= -1. */
 extern double rs_log1p(double x);
 

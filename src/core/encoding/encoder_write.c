@@ -4,8 +4,6 @@
  */
 #include "core/encoding/encoder_state.h"
 
-#include <string.h>
-
 static void
 put_number_key(RsJsonOut *out, const char *key, double number)
 {
@@ -24,7 +22,7 @@ static void
 put_word_key(RsJsonOut *out, const char *key, const char *word)
 {
 	rs_json_put(out, key);
-	rs_json_put_text(out, word, strlen(word));
+	rs_json_put_word(out, word);
 }
 
 static void

@@ -177,24 +177,6 @@ rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count, 
 	return RS_OK;
 }
 
-/* UTF-8 lead bytes in the order of UTF-16: F0.. before EE and EF. */
-static inline int
-utf16_rank(unsigned char c)
-{
-	return c == 0xee || c == 0xef ? c + 16 : c;
-}
-
-int
-rs_text_compare(RsText a, RsText b)
-{
-	uint32_t shorter = a.length < b.length ? a.length : b.length;
-
-	for (uint32_t i = 0; i < shorter; i++)
-		if (a.data[i] != b.data[i])
-			return utf16_rank((unsigned char) a.data[i]) - utf16_rank((unsigned char) b.data[i]);
-	return a.length < b.length ? -1 : a.length > b.length;
-}
-
 typedef struct Ranked
 {
 	uint64_t count;

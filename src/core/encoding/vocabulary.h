@@ -8,8 +8,7 @@
 #ifndef RS_VOCABULARY_H
 #define RS_VOCABULARY_H
 
-#include "core/base/context.h"
-#include "core/encoding/encoder.h"
+#include "core/base/text.h"
 
 #define RS_MAX_CATEGORIES 0x40000000u
 
@@ -60,12 +59,5 @@ extern RsStatus rs_vocabulary_read(RsContext *ctx, const char *bytes, size_t len
 								   RsVocabulary *v);
 extern RsStatus rs_vocabulary_write(RsContext *ctx, const RsVocabulary *v, RsSink sink,
 									void *opaque);
-
-/*
- * Order of two texts in UTF-8 as Java has it, by UTF-16 code units: that of the
- * bytes, except that a character beyond U+FFFF (a pair of surrogates) sorts
- * before U+E000 to U+FFFF.
- */
-extern int rs_text_compare(RsText a, RsText b);
 
 #endif

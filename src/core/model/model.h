@@ -96,9 +96,6 @@ extern void rs_model_free(RsContext *ctx, RsModel *model);
 /* Exact size of the model as bytes. */
 extern uint64_t rs_model_size(const RsModel *model);
 
-/* Receives consecutive pieces of any length; false stops with RS_ERR_CANCELED. */
-typedef bool (*RsSink)(void *opaque, const void *bytes, size_t length);
-
 extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque);
 
 /*

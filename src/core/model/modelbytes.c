@@ -21,8 +21,9 @@
  */
 #include "core/model/modelbytes.h"
 
+#include "core/base/json_write.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,45 +92,27 @@ file_tensors(const RsModel *model, RsTensor *out)
 	return placed;
 }
 
-/* A text that is counted, and kept as far as there is room. */
-typedef struct Text
-{
-	char *buffer;
-	size_t size;
-	size_t used;
-} Text;
-
-static void __attribute__((format(printf, 2, 3))) put(Text *text, const char *format, ...)
-{
-	bool room = text->used < text->size;
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(room ? text->buffer + text->used : NULL, room ? text->size - text->used : 0,
-					   format, args);
-	va_end(args);
-	text->used += length > 0 ? (size_t) length : 0;
-}
-
 /* A member whose value is a string. */
 static void
-put_member(Text *text, const char *name, const char *value)
+put_member(RsJsonOut *out, const char *name, const char *value)
 {
-	put(text, ", \"%s\": \"", name);
-	for (; *value != '\0'; value++)
-		put(text, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
-	put(text, "\"");
+	rs_json_put(out, ", ");
+	rs_json_put_word(out, name);
+	rs_json_put(out, ": ");
+	rs_json_put_word(out, value);
 }
 
 static void
-put_count(Text *text, const char *name, uint64_t value)
+put_count(RsJsonOut *out, const char *name, uint64_t value)
 {
-	put(text, ", \"%s\": \"%llu\"", name, (unsigned long long) value);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long) value);
+	put_member(out, name, text);
 }
 
 static void
-put_metadata(Text *text, const RsModel *model)
+put_metadata(RsJsonOut *out, const RsModel *model)
 {
 	char options[RS_MAX_OPTIONS_TEXT];
 	char loss[32] = "null";
@@ -137,44 +120,73 @@ put_metadata(Text *text, const RsModel *model)
 	rs_options_json(&model->options, options, sizeof(options));
 	if (isfinite(model->loss))
 		snprintf(loss, sizeof(loss), "%.17g", model->loss);
-	put(text, "{\"__metadata__\": {\"format\": \"recsys\", \"format_version\": \"%d\"",
-		RS_FORMAT_VERSION);
-	put_member(text, "library_version", RS_LIBRARY_VERSION);
-	put_member(text, "algorithm", model->algorithm->name);
-	put_member(text, "options", options);
-	put_member(text, "id_type", rs_id_type_names[model->ids.type]);
-	put_count(text, "items", model->ids.n);
-	put_count(text, "users", model->n_users);
-	put_count(text, "events", model->n_events);
-	put_count(text, "iterations", model->iterations > 0 ? (uint64_t) model->iterations : 0);
-	put_member(text, "loss", loss);
-	put(text, "}");
+	rs_json_put(out, "{\"__metadata__\": {\"format\": \"recsys\"");
+	put_count(out, "format_version", RS_FORMAT_VERSION);
+	put_member(out, "library_version", RS_LIBRARY_VERSION);
+	put_member(out, "algorithm", model->algorithm->name);
+	put_member(out, "options", options);
+	put_member(out, "id_type", rs_id_type_names[model->ids.type]);
+	put_count(out, "items", model->ids.n);
+	put_count(out, "users", model->n_users);
+	put_count(out, "events", model->n_events);
+	put_count(out, "iterations", model->iterations > 0 ? (uint64_t) model->iterations : 0);
+	put_member(out, "loss", loss);
+	rs_json_put(out, "}");
 }
 
-/* The header with its padding; *data_bytes is what follows it. */
+/* A list of numbers, in brackets. */
 static void
-put_header(Text *text, const RsModel *model, const RsTensor *tensors, int n, uint64_t *data_bytes)
+put_numbers(RsJsonOut *out, const char *before, const uint64_t *numbers, int n)
 {
-	uint64_t offset = 0;
+	for (int i = 0; i < n; i++)
+	{
+		rs_json_put(out, i == 0 ? before : ", ");
+		rs_json_put_uint(out, numbers[i]);
+	}
+	rs_json_put(out, "]");
+}
 
-	put_metadata(text, model);
+/* The header without its padding. */
+static void
+put_header(RsJsonOut *out, const RsModel *model, const RsTensor *tensors, int n)
+{
+	uint64_t offsets[2] = {0, 0};
+
+	put_metadata(out, model);
 	for (int i = 0; i < n; i++)
 	{
 		const RsTensor *t = &tensors[i];
-		uint64_t end = offset + tensor_bytes(t);
 
-		put(text, ", \"%s\": {\"dtype\": \"%s\", \"shape\": [%llu", t->name,
-			rs_dtype_names[t->dtype], (unsigned long long) t->shape[0]);
-		if (t->dims == 2)
-			put(text, ", %llu", (unsigned long long) t->shape[1]);
-		put(text, "], \"data_offsets\": [%llu, %llu]}", (unsigned long long) offset,
-			(unsigned long long) end);
-		offset = end;
+		offsets[0] = offsets[1];
+		offsets[1] += tensor_bytes(t);
+		rs_json_put(out, ", ");
+		rs_json_put_word(out, t->name);
+		rs_json_put(out, ": {\"dtype\": ");
+		rs_json_put_word(out, rs_dtype_names[t->dtype]);
+		put_numbers(out, ", \"shape\": [", t->shape, t->dims);
+		put_numbers(out, ", \"data_offsets\": [", offsets, 2);
+		rs_json_put(out, "}");
 	}
-	put(text, "}");
-	while (text->used % 8 != 0)
-		put(text, " ");
-	*data_bytes = offset;
+	rs_json_put(out, "}");
+}
+
+/* Bytes of the header without its padding. */
+static uint64_t
+header_length(const RsModel *model, const RsTensor *tensors, int n)
+{
+	RsBuffer counted = {NULL, 0, 0};
+	RsJsonOut out;
+
+	rs_json_out(&out, NULL, rs_buffer_keep, &counted);
+	put_header(&out, model, tensors, n);
+	rs_json_flush(&out);
+	return counted.used;
+}
+
+static uint64_t
+padded(uint64_t length)
+{
+	return (length + 7) / 8 * 8;
 }
 
 uint64_t
@@ -182,11 +194,11 @@ rs_model_size(const RsModel *model)
 {
 	RsTensor tensors[RS_MAX_FILE_TENSORS];
 	int n = file_tensors(model, tensors);
-	Text text = {NULL, 0, 0};
-	uint64_t data_bytes;
+	uint64_t size = 8 + padded(header_length(model, tensors, n));
 
-	put_header(&text, model, tensors, n, &data_bytes);
-	return 8 + text.used + data_bytes;
+	for (int i = 0; i < n; i++)
+		size += tensor_bytes(&tensors[i]);
+	return size;
 }
 
 /* Hand bytes to the sink in pieces, asking for cancel between them. */
@@ -214,25 +226,19 @@ rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque)
 {
 	RsTensor tensors[RS_MAX_FILE_TENSORS];
 	int n = file_tensors(model, tensors);
-	Text text = {NULL, 0, 0};
-	uint64_t data_bytes;
-	uint64_t header;
-	RsStatus status;
+	uint64_t length = header_length(model, tensors, n);
+	uint64_t header = padded(length);
+	RsJsonOut out;
+	RsStatus status = send(ctx, sink, opaque, &header, sizeof(header));
 
-	put_header(&text, model, tensors, n, &data_bytes);
-	header = text.used;
-	text.size = text.used + 1;
-	text.used = 0;
-	text.buffer = rs_alloc(ctx, text.size);
-	if (text.buffer == NULL)
-		return ctx->status;
-	put_header(&text, model, tensors, n, &data_bytes);
-
-	status = send(ctx, sink, opaque, &header, sizeof(header));
-	if (status == RS_OK)
-		status = send(ctx, sink, opaque, text.buffer, header);
+	if (status != RS_OK)
+		return status;
+	rs_json_out(&out, ctx, sink, opaque);
+	put_header(&out, model, tensors, n);
+	for (; length < header; length++)
+		rs_json_put(&out, " ");
+	status = rs_json_flush(&out);
 	for (int i = 0; i < n && status == RS_OK; i++)
 		status = send(ctx, sink, opaque, tensors[i].data, tensor_bytes(&tensors[i]));
-	rs_free(ctx, text.buffer);
 	return status;
 }

@@ -6,6 +6,7 @@
 #define RS_MODELBYTES_H
 
 #include "core/base/json_read.h"
+#include "core/base/text.h"
 #include "core/model/model.h"
 
 #if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -30,9 +31,6 @@
 extern const char *const rs_dtype_names[]; /* by RsDtype, ends with NULL */
 extern const char *const rs_id_type_names[];
 extern size_t rs_dtype_size(RsDtype dtype);
-
-/* Index of word in a list that ends with NULL, or -1. */
-extern int rs_find_word(const char *const *words, const char *word);
 
 /* RS_ERR_BYTES with one message and the reason as its detail. */
 extern RsStatus rs_invalid_bytes(RsContext *ctx, const char *format, ...)

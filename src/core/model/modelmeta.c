@@ -39,15 +39,6 @@ rs_invalid_bytes(RsContext *ctx, const char *format, ...)
 	return RS_ERR_BYTES;
 }
 
-int
-rs_find_word(const char *const *words, const char *word)
-{
-	for (int i = 0; words[i] != NULL; i++)
-		if (strcmp(words[i], word) == 0)
-			return i;
-	return -1;
-}
-
 /* Whole text as a count. */
 static bool
 parse_count(const char *text, uint64_t max, uint64_t *value)

@@ -7,10 +7,9 @@
  */
 #include "core/model/options.h"
 
+#include "core/base/text.h"
+
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 void
@@ -29,45 +28,17 @@ rs_options_default(RsOptions *options, const RsOption *table)
 	}
 }
 
-/* Append to a buffer of size bytes as snprintf would; *used may pass size. */
-static void __attribute__((format(printf, 4, 5)))
-append(char *buffer, size_t size, size_t *used, const char *format, ...)
-{
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(*used < size ? buffer + *used : NULL, *used < size ? size - *used : 0,
-					   format, args);
-	va_end(args);
-	if (length > 0)
-		*used += (size_t) length;
-}
-
-/* Bytes of a text to show in a message: at most 60, no half UTF-8 character. */
-static int
-shown(const char *text)
-{
-	int length = 0;
-
-	while (length < 60 && text[length] != '\0')
-		length++;
-	if (text[length] != '\0')
-		while (length > 0 && ((unsigned char) text[length] & 0xc0) == 0x80)
-			length--;
-	return length;
-}
-
 static RsStatus
 unknown_option(RsContext *ctx, const RsOption *table, const char *name)
 {
 	char list[400] = "";
-	size_t used = 0;
+	RsBuffer text = {list, sizeof(list), 0};
 
-	rs_fail(ctx, RS_ERR_PARAM, "unrecognized option \"%.*s\"", shown(name), name);
+	rs_fail(ctx, RS_ERR_PARAM, "unrecognized option \"%.*s\"", rs_text_shown(name, strlen(name)),
+			name);
 	for (int i = 0; i < RS_MAX_OPTIONS && table[i].name != NULL; i++)
-		append(list, sizeof(list), &used, "%s%s", i > 0 ? ", " : "", table[i].name);
-	if (used == 0)
+		rs_buffer_print(&text, "%s%s", i > 0 ? ", " : "", table[i].name);
+	if (text.used == 0)
 		rs_hint(ctx, "This algorithm has no options.");
 	else
 		rs_hint(ctx, "Its options are %s.", list);
@@ -78,7 +49,7 @@ static RsStatus
 bad_value(RsContext *ctx, const RsOption *option)
 {
 	char list[300] = "";
-	size_t used = 0;
+	RsBuffer text = {list, sizeof(list), 0};
 
 	rs_fail(ctx, RS_ERR_PARAM, "invalid value for option \"%s\"", option->name);
 	switch (option->kind)
@@ -94,7 +65,7 @@ bad_value(RsContext *ctx, const RsOption *option)
 			break;
 		case RS_OPTION_ENUM:
 			for (int i = 0; option->words[i] != NULL; i++)
-				append(list, sizeof(list), &used, "%s\"%s\"", i > 0 ? ", " : "", option->words[i]);
+				rs_buffer_print(&text, "%s\"%s\"", i > 0 ? ", " : "", option->words[i]);
 			rs_hint(ctx, "It is one of %s.", list);
 			break;
 		case RS_OPTION_LIST:
@@ -149,13 +120,9 @@ rs_options_set(RsContext *ctx, RsOptions *options, const char *name, RsOptionKin
 		return ctx->status;
 	if (option->kind == RS_OPTION_ENUM)
 	{
-		int i = 0;
+		int i = kind == RS_OPTION_ENUM && word != NULL ? rs_find_word(option->words, word) : -1;
 
-		if (kind != RS_OPTION_ENUM || word == NULL)
-			return bad_value(ctx, option);
-		while (option->words[i] != NULL && strcmp(option->words[i], word) != 0)
-			i++;
-		if (option->words[i] == NULL)
+		if (i < 0)
 			return bad_value(ctx, option);
 		*value = i;
 		return RS_OK;
@@ -177,54 +144,53 @@ rs_options_set(RsContext *ctx, RsOptions *options, const char *name, RsOptionKin
 	return RS_OK;
 }
 
-/* The shortest decimal that reads back as the same double. */
-static void
-append_real(char *buffer, size_t size, size_t *used, double value)
-{
-	char digits[40];
-
-	for (int precision = 1; precision <= 17; precision++)
-	{
-		snprintf(digits, sizeof(digits), "%.*g", precision, value);
-		if (strtod(digits, NULL) == value)
-			break;
-	}
-	append(buffer, size, used, "%s", digits);
-}
-
-int
-rs_options_json(const RsOptions *options, char *buffer, size_t size)
+void
+rs_options_put(RsJsonOut *out, const RsOptions *options)
 {
 	const RsOption *table = options->table;
-	size_t used = 0;
 
-	append(buffer, size, &used, "{");
+	rs_json_put(out, "{");
 	for (int i = 0; i < RS_MAX_OPTIONS && table[i].name != NULL; i++)
 	{
 		double value = options->value[i];
 
-		append(buffer, size, &used, "%s\"%s\": ", i > 0 ? ", " : "", table[i].name);
+		rs_json_put(out, i > 0 ? ", " : "");
+		rs_json_put_word(out, table[i].name);
+		rs_json_put(out, ": ");
 		switch (table[i].kind)
 		{
 			case RS_OPTION_INT:
-				append(buffer, size, &used, "%.0f", value);
-				break;
 			case RS_OPTION_REAL:
-				append_real(buffer, size, &used, value);
+				rs_json_put_number(out, value);
 				break;
 			case RS_OPTION_BOOL:
-				append(buffer, size, &used, "%s", value != 0 ? "true" : "false");
+				rs_json_put(out, value != 0 ? "true" : "false");
 				break;
 			case RS_OPTION_ENUM:
-				append(buffer, size, &used, "\"%s\"", table[i].words[(int) value]);
+				rs_json_put_word(out, table[i].words[(int) value]);
 				break;
 			case RS_OPTION_LIST:
+				rs_json_put(out, "[");
 				for (int j = 0; j < (int) value; j++)
-					append(buffer, size, &used, "%s%.0f", j > 0 ? ", " : "[", options->list[j]);
-				append(buffer, size, &used, "%s", value > 0 ? "]" : "[]");
+				{
+					rs_json_put(out, j > 0 ? ", " : "");
+					rs_json_put_number(out, options->list[j]);
+				}
+				rs_json_put(out, "]");
 				break;
 		}
 	}
-	append(buffer, size, &used, "}");
-	return (int) used;
+	rs_json_put(out, "}");
+}
+
+size_t
+rs_options_json(const RsOptions *options, char *buffer, size_t size)
+{
+	RsBuffer text = {buffer, size, 0};
+	RsJsonOut out;
+
+	rs_json_out(&out, NULL, rs_buffer_keep, &text);
+	rs_options_put(&out, options);
+	rs_json_flush(&out);
+	return text.used;
 }

@@ -5,7 +5,7 @@
 #ifndef RS_OPTIONS_H
 #define RS_OPTIONS_H
 
-#include "core/base/context.h"
+#include "core/base/json_write.h"
 
 #define RS_MAX_OPTIONS 24
 #define RS_MAX_LIST 8
@@ -53,7 +53,10 @@ extern RsStatus rs_options_set(RsContext *ctx, RsOptions *options, const char *n
 extern RsStatus rs_options_set_list(RsContext *ctx, RsOptions *options, const char *name,
 									const double *numbers, int n);
 
-/* Write all options as canonical JSON, e.g. {"factors": 64, …}; like snprintf. */
-extern int rs_options_json(const RsOptions *options, char *buffer, size_t size);
+/* Write all options as canonical JSON, e.g. {"factors": 64, …}. */
+extern void rs_options_put(RsJsonOut *out, const RsOptions *options);
+
+/* The same into a buffer, as snprintf would. */
+extern size_t rs_options_json(const RsOptions *options, char *buffer, size_t size);
 
 #endif
