@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "core/algorithms/mlp/mlp.h"
+#include "core/algorithms/mlp/mlp_step.h"
 
 #define ITEMS 70
 #define FEATURES 5
@@ -50,102 +50,117 @@ make_examples(Examples *e, uint32_t items)
 	}
 }
 
-static RsMlpSettings
+/* A network and the steps that it learns by. */
+typedef struct Settings
+{
+	RsMlpShape shape;
+	RsMlpLearning learning;
+} Settings;
+
+typedef struct Learner
+{
+	RsMlpNet net;
+	RsMlpStep step;
+} Learner;
+
+static Settings
 settings(void)
 {
-	RsMlpSettings set = {.features = FEATURES,
-						 .items = ITEMS,
-						 .history_length = 20,
-						 .hidden = 2,
-						 .width = {33, 7},
-						 .activation = RS_TANH,
-						 .epochs = 1,
-						 .batch = EXAMPLES,
-						 .learning_rate = 0.01,
-						 .seed = 5};
+	Settings set = {
+		.shape = {.features = FEATURES,
+				  .items = ITEMS,
+				  .hidden = 2,
+				  .width = {33, 7},
+				  .activation = RS_TANH},
+		.learning = {.history_length = 20, .batch = EXAMPLES, .learning_rate = 0.01, .seed = 5}};
 
 	return set;
 }
 
 static void
-create(RsContext *ctx, const RsMlpSettings *set, const Examples *e, RsMlp *net)
+create(RsContext *ctx, const Settings *set, const Examples *e, Learner *it)
 {
-	if (rs_mlp_create(ctx, set, e->popularity, net) != RS_OK)
+	if (rs_mlp_net_create(ctx, &set->shape, true, &it->net) != RS_OK ||
+		rs_mlp_step_create(ctx, &set->learning, e->popularity, &it->net, &it->step) != RS_OK ||
+		rs_mlp_net_init(ctx, &it->net, set->learning.seed) != RS_OK)
 	{
 		printf("%s\n", ctx->message);
 		abort();
 	}
-	if (rs_mlp_init(ctx, net) != RS_OK)
-		abort();
 	/* embeddings and biases of a size that matters */
-	for (uint32_t i = 0; i < set->items * set->history; i++)
-		net->embedding[i] *= 20;
-	for (int l = 0; l < net->layers; l++)
-		for (uint32_t i = 0; i < net->layer[l].out; i++)
-			net->layer[l].bias[i] = 0.1f * (float) (i % 5) - 0.2f;
+	for (uint32_t i = 0; i < set->shape.items * set->shape.history; i++)
+		it->net.embedding[i] *= 20;
+	for (int l = 0; l < it->net.layers; l++)
+		for (uint32_t i = 0; i < it->net.layer[l].out; i++)
+			it->net.layer[l].bias[i] = 0.1f * (float) (i % 5) - 0.2f;
+}
+
+static void
+destroy(RsContext *ctx, Learner *it)
+{
+	rs_mlp_step_free(ctx, &it->step);
+	rs_mlp_net_free(ctx, &it->net);
+	CHECK(ctx->memory_used == 0);
 }
 
 /* Loss of one batch with a weight moved by step; the network is made anew. */
 static double
-loss_with(const RsMlpSettings *set, const Examples *e, int l, size_t at, float step)
+loss_with(const Settings *set, const Examples *e, int array, size_t at, float step)
 {
 	RsContext ctx = rs_context_malloc();
-	RsMlp net;
+	Learner it;
 	double loss = NAN;
+	size_t n;
 
-	create(&ctx, set, e, &net);
-	if (l < 0)
-		net.embedding[at] += step;
-	else if (at >= net.layer[l].out_p * net.layer[l].in_p)
-		net.layer[l].bias[at - net.layer[l].out_p * net.layer[l].in_p] += step;
-	else
-		net.layer[l].weight[at] += step;
-	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
-	CHECK(rs_mlp_learn(&ctx, &net, e->example, EXAMPLES, &loss) == RS_OK);
-	rs_mlp_free(&ctx, &net);
+	create(&ctx, set, e, &it);
+	rs_mlp_net_array(&it.net, array, &n)[at] += step;
+	CHECK(rs_mlp_net_pack(&ctx, &it.net) == RS_OK);
+	CHECK(rs_mlp_learn(&ctx, &it.step, e->example, EXAMPLES, &loss) == RS_OK);
+	destroy(&ctx, &it);
 	return loss;
 }
 
 /* The first step's first moment is a tenth of the gradient. */
 static void
-check_gradient(const RsMlpSettings *set, const Examples *e, int l, size_t at, float moment)
+check_gradient(const Settings *set, const Examples *e, const Learner *it, int array, size_t at)
 {
 	const float step = 0.02f;
-	double slope = (loss_with(set, e, l, at, step) - loss_with(set, e, l, at, -step)) /
+	double gradient = it->step.moments[array].first[at] / 0.1;
+	double slope = (loss_with(set, e, array, at, step) - loss_with(set, e, array, at, -step)) /
 				   (2.0 * step * EXAMPLES);
 
-	CHECK_NEAR(moment / 0.1, slope, 2e-4 + 0.01 * fabs(slope));
-	if (fabs(moment / 0.1 - slope) > 2e-4 + 0.01 * fabs(slope))
-		printf("layer %d, weight %zu: %g is not %g\n", l, at, moment / 0.1, slope);
+	CHECK_NEAR(gradient, slope, 2e-4 + 0.01 * fabs(slope));
+	if (fabs(gradient - slope) > 2e-4 + 0.01 * fabs(slope))
+		printf("array %d, weight %zu: %g is not %g\n", array, at, gradient, slope);
 }
 
 static void
-check_gradients(const RsMlpSettings *set)
+check_gradients(const Settings *set)
 {
 	RsContext ctx = rs_context_malloc();
 	static Examples e;
-	RsMlp net;
+	Learner it;
 	double loss;
 	uint64_t state = 3;
 
-	make_examples(&e, set->items);
-	create(&ctx, set, &e, &net);
-	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
-	CHECK(rs_mlp_learn(&ctx, &net, e.example, EXAMPLES, &loss) == RS_OK);
-	for (int l = 0; l < net.layers; l++)
+	make_examples(&e, set->shape.items);
+	create(&ctx, set, &e, &it);
+	CHECK(rs_mlp_net_pack(&ctx, &it.net) == RS_OK);
+	CHECK(rs_mlp_learn(&ctx, &it.step, e.example, EXAMPLES, &loss) == RS_OK);
+	for (int l = 0; l < it.net.layers; l++)
 	{
-		RsMlpLayer *layer = &net.layer[l];
+		RsMlpLayer *layer = &it.net.layer[l];
 
 		for (int i = 0; i < 12; i++)
 		{
 			/* rows of targets among them: all others are small */
-			uint32_t row = i % 2 == 0 && l == net.layers - 1
+			uint32_t row = i % 2 == 0 && l == it.net.layers - 1
 							   ? e.example[i].target
 							   : (uint32_t) (unit_random(&state) % layer->out);
-			size_t at = row * layer->in_p + unit_random(&state) % layer->in;
 
-			check_gradient(set, &e, l, at, layer->weight_m[at]);
-			check_gradient(set, &e, l, layer->out_p * layer->in_p + row, layer->bias_m[row]);
+			check_gradient(set, &e, &it, 2 * l,
+						   row * layer->in_p + unit_random(&state) % layer->in);
+			check_gradient(set, &e, &it, 2 * l + 1, row);
 		}
 		/* what only fills up a row stays zero */
 		for (uint32_t row = 0; row < layer->out_p; row++)
@@ -153,59 +168,57 @@ check_gradients(const RsMlpSettings *set)
 				if (row >= layer->out || j >= layer->in)
 					CHECK(layer->weight[row * layer->in_p + j] == 0);
 	}
-	for (int i = 0; i < 12 && set->history > 0; i++)
-	{
-		size_t at = e.history[i][i % 9] * set->history + unit_random(&state) % set->history;
-
-		check_gradient(set, &e, -1, at, net.embedding_m[at]);
-	}
-	rs_mlp_free(&ctx, &net);
+	for (int i = 0; i < 12 && set->shape.history > 0; i++)
+		check_gradient(set, &e, &it, 2 * it.net.layers,
+					   e.history[i][i % 9] * set->shape.history +
+						   unit_random(&state) % set->shape.history);
+	destroy(&ctx, &it);
 }
 
 TEST(gradients_exact)
 {
-	RsMlpSettings set = settings();
+	Settings set = settings();
 
 	check_gradients(&set);
-	set.activation = RS_SIGMOID;
-	set.hidden = 1;
+	set.shape.activation = RS_SIGMOID;
+	set.shape.hidden = 1;
 	check_gradients(&set);
-	set.hidden = 0;
+	set.shape.hidden = 0;
 	check_gradients(&set);
 }
 
 TEST(gradients_history)
 {
-	RsMlpSettings set = settings();
+	Settings set = settings();
 
-	set.history = 6;
+	set.shape.history = 6;
 	check_gradients(&set);
-	set.history_length = 4; /* some of the others, the same for the same key */
-	set.features = 0;
-	set.hidden = 0;
+	set.learning.history_length = 4; /* some of the others, the same for the same key */
+	set.shape.features = 0;
+	set.shape.hidden = 0;
 	check_gradients(&set);
 }
 
 TEST(gradients_dropout)
 {
-	RsMlpSettings set = settings();
+	Settings set = settings();
 
-	set.dropout = 0.4; /* the mask depends on the example's key alone */
-	set.history = 6;
+	set.learning.dropout = 0.4; /* the mask depends on the example's key alone */
+	set.shape.history = 6;
 	check_gradients(&set);
-	set.activation = RS_SIGMOID;
+	set.shape.activation = RS_SIGMOID;
 	check_gradients(&set);
 }
 
 TEST(gradients_sampled)
 {
-	RsMlpSettings set = settings();
+	Settings set = settings();
 
-	set.samples = 20;
+	set.learning.samples = 20;
 	check_gradients(&set);
-	set.sampler = RS_SAMPLER_UNIFORM;
-	set.history = 6;
-	set.dropout = 0.2;
+	set.learning.sampler = RS_SAMPLER_UNIFORM;
+	set.shape.history = 6;
+	set.learning.dropout = 0.2;
 	check_gradients(&set);
 }
 
@@ -213,16 +226,16 @@ TEST(gradients_sampled)
 TEST(forward_relu)
 {
 	RsContext ctx = rs_context_malloc();
-	RsMlpSettings set = settings();
+	Settings set = settings();
 	static Examples e;
-	RsMlp net;
+	Learner it;
 	double loss;
 	double expected = 0;
 
-	set.activation = RS_RELU;
-	set.history = 3;
+	set.shape.activation = RS_RELU;
+	set.shape.history = 3;
 	make_examples(&e, ITEMS);
-	create(&ctx, &set, &e, &net);
+	create(&ctx, &set, &e, &it);
 	for (int n = 0; n < EXAMPLES; n++)
 	{
 		const RsMlpExample *example = &e.example[n];
@@ -238,17 +251,17 @@ TEST(forward_relu)
 		for (uint32_t j = 0; j < example->n_history; j++)
 			for (int d = 0; d < 3; d++)
 				if (j != example->left_out && example->weights[j] > 0)
-					x[FEATURES + d] += net.embedding[example->history[j] * 3 + d] / others;
-		for (int l = 0; l < net.layers; l++)
+					x[FEATURES + d] += it.net.embedding[example->history[j] * 3 + d] / others;
+		for (int l = 0; l < it.net.layers; l++)
 		{
-			RsMlpLayer *layer = &net.layer[l];
+			RsMlpLayer *layer = &it.net.layer[l];
 
 			for (uint32_t i = 0; i < layer->out; i++)
 			{
 				y[i] = layer->bias[i];
 				for (uint32_t j = 0; j < layer->in; j++)
 					y[i] += layer->weight[i * layer->in_p + j] * x[j];
-				if (l < net.layers - 1 && y[i] < 0)
+				if (l < it.net.layers - 1 && y[i] < 0)
 					y[i] = 0;
 			}
 			memcpy(x, y, sizeof(x));
@@ -257,10 +270,10 @@ TEST(forward_relu)
 			sum += exp(x[i]);
 		expected += example->weight * (log(sum) - x[example->target]);
 	}
-	CHECK(rs_mlp_pack_all(&ctx, &net) == RS_OK);
-	CHECK(rs_mlp_learn(&ctx, &net, e.example, EXAMPLES, &loss) == RS_OK);
+	CHECK(rs_mlp_net_pack(&ctx, &it.net) == RS_OK);
+	CHECK(rs_mlp_learn(&ctx, &it.step, e.example, EXAMPLES, &loss) == RS_OK);
 	CHECK_NEAR(loss, expected, 1e-4);
-	rs_mlp_free(&ctx, &net);
+	destroy(&ctx, &it);
 }
 
 /* Adam as the paper writes it, in double. */

@@ -5,7 +5,6 @@
  */
 #include "items.h"
 
-#include "core/algorithms/mlp/mlp.h"
 #include "core/serving/serving.h"
 
 #define WIDTH 6

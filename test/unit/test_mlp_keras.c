@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "core/algorithms/mlp/mlp.h"
+#include "core/algorithms/mlp/mlp_step.h"
 
 #define MOST 4096
 
@@ -77,7 +77,7 @@ number(const char *at, const char *key)
 
 /* Weights of all layers from "initial", or compared with "final". */
 static void
-each_weight(RsContext *ctx, RsMlp *net, const char *at, bool compare)
+each_weight(RsContext *ctx, RsMlpNet *net, const char *at, bool compare)
 {
 	static double values[MOST];
 
@@ -108,7 +108,7 @@ each_weight(RsContext *ctx, RsMlp *net, const char *at, bool compare)
 			else
 				layer->bias[i] = (float) values[i];
 	}
-	CHECK(rs_mlp_pack_all(ctx, net) == RS_OK);
+	CHECK(rs_mlp_net_pack(ctx, net) == RS_OK);
 }
 
 /* One of the networks, at the place in the text where its record begins. */
@@ -119,48 +119,54 @@ follow(const char *at)
 	static double values[MOST], targets[MOST], losses[MOST];
 	static float features[MOST], popularity[64];
 	static RsMlpExample example[MOST];
-	RsMlpSettings set = {.history_length = 1, .activation = RS_RELU};
-	RsMlp net;
+	RsMlpShape shape = {.activation = RS_RELU};
+	RsMlpLearning learning = {.history_length = 1};
+	RsMlpNet net;
+	RsMlpStep step;
+	int epochs;
 	int n;
 	int n_losses;
 	int batch = 0;
 
-	set.features = (uint32_t) number(at, "n_features");
-	set.items = (uint32_t) number(at, "n_items");
-	set.epochs = (int) number(at, "epochs");
-	set.batch = (uint32_t) number(at, "batch_size");
-	set.learning_rate = number(at, "learning_rate");
-	set.weight_decay = number(at, "weight_decay");
-	set.hidden = numbers(at, "hidden", values);
-	for (int l = 0; l < set.hidden; l++)
-		set.width[l] = (uint32_t) values[l];
+	shape.features = (uint32_t) number(at, "n_features");
+	shape.items = (uint32_t) number(at, "n_items");
+	epochs = (int) number(at, "epochs");
+	learning.batch = (uint32_t) number(at, "batch_size");
+	learning.learning_rate = number(at, "learning_rate");
+	learning.weight_decay = number(at, "weight_decay");
+	shape.hidden = numbers(at, "hidden", values);
+	for (int l = 0; l < shape.hidden; l++)
+		shape.width[l] = (uint32_t) values[l];
 	if (strncmp(strstr(at, "\"activation\": ") + 14, "\"tanh\"", 6) == 0)
-		set.activation = RS_TANH;
-	CHECK(rs_mlp_create(&ctx, &set, popularity, &net) == RS_OK);
+		shape.activation = RS_TANH;
+	CHECK(rs_mlp_net_create(&ctx, &shape, true, &net) == RS_OK);
+	CHECK(rs_mlp_step_create(&ctx, &learning, popularity, &net, &step) == RS_OK);
 	each_weight(&ctx, &net, strstr(at, "\"initial\": "), false);
 	n = numbers(at, "features", values);
 	for (int i = 0; i < n; i++)
 		features[i] = (float) values[i];
 	n = numbers(at, "targets", targets);
 	for (int i = 0; i < n; i++)
-		example[i] = (RsMlpExample){.features = features + (uint32_t) i * set.features,
+		example[i] = (RsMlpExample){.features = features + (uint32_t) i * shape.features,
 									.target = (uint32_t) targets[i],
 									.weight = 1};
 	n_losses = numbers(at, "loss_batches", losses);
-	for (int epoch = 0; epoch < set.epochs; epoch++)
-		for (int begin = 0; begin < n; begin += (int) set.batch)
+	for (int epoch = 0; epoch < epochs; epoch++)
+		for (int begin = 0; begin < n; begin += (int) learning.batch)
 		{
-			uint32_t size = n - begin < (int) set.batch ? (uint32_t) (n - begin) : set.batch;
+			uint32_t size =
+				n - begin < (int) learning.batch ? (uint32_t) (n - begin) : learning.batch;
 			double loss;
 
-			CHECK(rs_mlp_learn(&ctx, &net, example + begin, size, &loss) == RS_OK);
+			CHECK(rs_mlp_learn(&ctx, &step, example + begin, size, &loss) == RS_OK);
 			CHECK(batch < n_losses);
 			CHECK_NEAR(loss / size, losses[batch], 5e-6);
 			batch++;
 		}
 	CHECK(batch == n_losses && batch >= 20);
 	each_weight(&ctx, &net, strstr(at, "\"final\": "), true);
-	rs_mlp_free(&ctx, &net);
+	rs_mlp_step_free(&ctx, &step);
+	rs_mlp_net_free(&ctx, &net);
 	CHECK(ctx.memory_used == 0);
 }
 
@@ -186,51 +192,52 @@ TEST(sampled_softmax)
 	static double values[MOST], expected[MOST];
 	static float features[MOST], popularity[64];
 	RsMlpExample example[16];
-	RsMlpSettings set = {.features = 4, .history_length = 1, .learning_rate = 0.01};
-	RsMlp net;
+	RsMlpShape shape = {.features = 4};
+	RsMlpLearning learning = {.history_length = 1, .learning_rate = 0.01};
+	RsMlpNet net;
+	RsMlpStep step;
+	double loss, sum = 0;
 	uint32_t n;
 
-	set.items = (uint32_t) number(at, "n_items");
-	set.samples = (uint32_t) numbers(at, "samples", values);
-	set.batch = n = (uint32_t) numbers(at, "targets", expected);
-	for (uint32_t i = 0; i < set.items; i++)
-		popularity[i] = (float) (set.items - i); /* rank i */
-	CHECK(rs_mlp_create(&ctx, &set, popularity, &net) == RS_OK);
-	CHECK(net.sample.wanted == set.samples && n <= 16);
-	for (uint32_t i = 0; i < set.samples; i++)
+	shape.items = (uint32_t) number(at, "n_items");
+	learning.samples = (uint32_t) numbers(at, "samples", values);
+	learning.batch = n = (uint32_t) numbers(at, "targets", expected);
+	for (uint32_t i = 0; i < shape.items; i++)
+		popularity[i] = (float) (shape.items - i); /* rank i */
+	CHECK(n <= 16);
+	CHECK(rs_mlp_net_create(&ctx, &shape, false, &net) == RS_OK);
+	CHECK(rs_mlp_step_create(&ctx, &learning, popularity, &net, &step) == RS_OK);
+	for (uint32_t i = 0; i < learning.samples; i++)
 	{
-		net.sample.candidate[i] = (uint32_t) values[i];
-		net.sample.slot[(uint32_t) values[i]] = i;
+		step.sample.candidate[i] = (uint32_t) values[i];
+		step.sample.slot[(uint32_t) values[i]] = i;
 	}
 	each_weight(&ctx, &net, at, false);
 	numbers(at, "hidden", values);
 	for (uint32_t i = 0; i < n * 4; i++)
-		net.x[i / 4 * net.layer[0].in_p + i % 4] = features[i] = (float) values[i];
+		features[i] = (float) values[i];
 	for (uint32_t i = 0; i < n; i++)
-		example[i] = (RsMlpExample){.target = (uint32_t) expected[i], .weight = 1};
-	net.example = example;
-	net.n = n;
-	net.learning = true;
-	net.adam = (RsAdam){0.1f, 0.001f, 0, 1e-8f};
-	rs_mlp_list_targets(&net);
-	net.sample.tries = set.samples;
-	rs_mlp_gather(&net, 0, 1, 0);
-	rs_mlp_sampled_scores(&net, 0, n);
+		example[i] = (RsMlpExample){
+			.features = features + i * 4, .target = (uint32_t) expected[i], .weight = 1};
+	step.sample.tries = learning.samples;
+	CHECK(rs_mlp_learn_drawn(&ctx, &step, example, n, &loss) == RS_OK);
 	CHECK(numbers(at, "losses", expected) == (int) n);
 	for (uint32_t i = 0; i < n; i++)
-		CHECK_NEAR(net.loss[i], expected[i], 2e-5);
-	for (uint32_t piece = 0; piece < rs_mlp_update_pieces(&net); piece++)
-		rs_mlp_update(&net, piece, piece + 1, 0);
+	{
+		CHECK_NEAR(step.pass.loss[i], expected[i], 2e-5);
+		sum += expected[i];
+	}
+	CHECK_NEAR(loss, sum, 1e-4);
 	at = strstr(at, "\"gradients\": ");
-	CHECK(numbers(at, "output.weight", expected) == (int) set.items * 4);
-	for (uint32_t i = 0; i < set.items * 4; i++)
-		CHECK_NEAR(net.layer[0].weight_m[i / 4 * net.layer[0].in_p + i % 4] / 0.1, expected[i],
+	CHECK(numbers(at, "output.weight", expected) == (int) shape.items * 4);
+	for (uint32_t i = 0; i < shape.items * 4; i++)
+		CHECK_NEAR(step.moments[0].first[i / 4 * net.layer[0].in_p + i % 4] / 0.1, expected[i],
 				   1e-5);
-	CHECK(numbers(at, "output.bias", expected) == (int) set.items);
-	for (uint32_t i = 0; i < set.items; i++)
-		CHECK_NEAR(net.layer[0].bias_m[i] / 0.1, expected[i], 1e-5);
-	rs_mlp_undraw(&net);
-	rs_mlp_free(&ctx, &net);
+	CHECK(numbers(at, "output.bias", expected) == (int) shape.items);
+	for (uint32_t i = 0; i < shape.items; i++)
+		CHECK_NEAR(step.moments[1].first[i] / 0.1, expected[i], 1e-5);
+	rs_mlp_step_free(&ctx, &step);
+	rs_mlp_net_free(&ctx, &net);
 	free(text);
 	CHECK(ctx.memory_used == 0);
 }

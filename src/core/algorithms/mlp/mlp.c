@@ -14,15 +14,17 @@
  * where events have a time, the last of what was before it; of a query, all of
  * it.  Items of a weight that is not positive are left out of it.
  */
-#include "core/model/algorithm.h"
-#include "core/encoding/encoder.h"
-#include "core/base/cells.h"
-#include "core/algorithms/mlp/mlp.h"
-#include "core/math/vec.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "core/algorithms/mlp/mlp_fit.h"
+#include "core/base/cells.h"
+#include "core/encoding/encoder.h"
+#include "core/math/vec.h"
+#include "core/model/algorithm.h"
+
+#define MAX_FEATURES 65536
 
 enum
 {
@@ -78,59 +80,73 @@ static const RsOption options[] = {
 					 "Start of the random numbers."},
 	{.name = NULL}};
 
+/* The three parts of the options. */
 static void
-read_settings(const RsOptions *values, RsMlpSettings *set)
+read_options(const RsOptions *values, RsMlpShape *shape, RsMlpLearning *learning, RsMlpRun *run)
 {
-	memset(set, 0, sizeof(*set));
-	set->hidden = (int) values->value[OPTION_HIDDEN];
-	for (int l = 0; l < set->hidden; l++)
-		set->width[l] = (uint32_t) values->list[l];
-	set->activation = (RsActivation) values->value[OPTION_ACTIVATION];
-	set->epochs = (int) values->value[OPTION_EPOCHS];
-	set->batch = (uint32_t) values->value[OPTION_BATCH_SIZE];
-	set->learning_rate = values->value[OPTION_LEARNING_RATE];
-	set->dropout = values->value[OPTION_DROPOUT];
-	set->weight_decay = values->value[OPTION_WEIGHT_DECAY];
-	set->validation = values->value[OPTION_VALIDATION_FRACTION];
-	set->patience = (int) values->value[OPTION_PATIENCE];
-	set->samples = (uint32_t) values->value[OPTION_SAMPLES];
-	set->sampler = (RsSampler) values->value[OPTION_SAMPLER];
-	set->history = (uint32_t) values->value[OPTION_HISTORY];
-	set->history_length = (uint32_t) values->value[OPTION_HISTORY_LENGTH];
-	set->seed = (uint64_t) values->value[OPTION_SEED];
+	const double *value = values->value;
+
+	memset(shape, 0, sizeof(*shape));
+	shape->history = (uint32_t) value[OPTION_HISTORY];
+	shape->hidden = (int) value[OPTION_HIDDEN];
+	for (int l = 0; l < shape->hidden; l++)
+		shape->width[l] = (uint32_t) values->list[l];
+	shape->activation = (RsActivation) value[OPTION_ACTIVATION];
+	*learning = (RsMlpLearning){.batch = (uint32_t) value[OPTION_BATCH_SIZE],
+								.learning_rate = value[OPTION_LEARNING_RATE],
+								.dropout = value[OPTION_DROPOUT],
+								.weight_decay = value[OPTION_WEIGHT_DECAY],
+								.history_length = (uint32_t) value[OPTION_HISTORY_LENGTH],
+								.samples = (uint32_t) value[OPTION_SAMPLES],
+								.sampler = (RsSampler) value[OPTION_SAMPLER],
+								.seed = (uint64_t) value[OPTION_SEED],
+								.measuring = value[OPTION_VALIDATION_FRACTION] > 0};
+	*run = (RsMlpRun){.epochs = (int) value[OPTION_EPOCHS],
+					  .validation = value[OPTION_VALIDATION_FRACTION],
+					  .patience = (int) value[OPTION_PATIENCE],
+					  .seed = (uint64_t) value[OPTION_SEED]};
 }
 
 static RsStatus
 train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
 	const RsTensor *popularity = rs_model_tensor(model, "item_popularity");
-	RsMlpSettings set;
-	RsMlp net;
+	RsMlpShape shape;
+	RsMlpLearning learning;
+	RsMlpRun run;
+	RsMlpNet net;
+	RsMlpStep step = {0};
 	RsStatus status;
 
-	read_settings(&model->options, &set);
-	set.items = problem->n_items;
-	set.features = problem->features != NULL ? rs_features_width(problem->features) : 0;
-	if (set.features + set.history == 0)
+	read_options(&model->options, &shape, &learning, &run);
+	shape.items = problem->n_items;
+	shape.features = problem->features != NULL ? rs_features_width(problem->features) : 0;
+	if (shape.features + shape.history == 0)
 	{
 		rs_fail(ctx, RS_ERR_PARAM, "there is nothing to learn from: no features and no history");
 		rs_hint(ctx, "Give features, or set option history to the length of an embedding.");
 		return RS_ERR_PARAM;
 	}
-	if (set.patience > 0 && !(set.validation > 0))
+	if (run.patience > 0 && !(run.validation > 0))
 	{
 		rs_fail(ctx, RS_ERR_PARAM, "option \"patience\" needs \"validation_fraction\"");
 		rs_hint(ctx, "Hold out some examples, for example {\"validation_fraction\": 0.1}.");
 		return RS_ERR_PARAM;
 	}
-	status = rs_mlp_create(ctx, &set, popularity->data, &net);
+	/* with half the items or more, all of them cost no more */
+	if (learning.samples > shape.items / 2)
+		learning.samples = 0;
+	status = rs_mlp_net_create(ctx, &shape, learning.samples == 0 || learning.measuring, &net);
 	if (status == RS_OK)
-		status = rs_mlp_init(ctx, &net);
+		status = rs_mlp_step_create(ctx, &learning, popularity->data, &net, &step);
 	if (status == RS_OK)
-		status = rs_mlp_fit(ctx, problem, &net, model);
+		status = rs_mlp_net_init(ctx, &net, learning.seed);
 	if (status == RS_OK)
-		status = rs_mlp_export(ctx, &net, model);
-	rs_mlp_free(ctx, &net);
+		status = rs_mlp_fit(ctx, problem, &run, &net, &step, model);
+	rs_mlp_step_free(ctx, &step);
+	if (status == RS_OK)
+		status = rs_mlp_net_export(ctx, &net, model);
+	rs_mlp_net_free(ctx, &net);
 	return status;
 }
 
@@ -208,7 +224,7 @@ check(RsContext *ctx, const RsModel *model)
 	const RsTensor *encoder = rs_model_tensor(model, "encoder");
 	int known = rs_model_tensor(model, "item_popularity") != NULL;
 
-	if (in == 0 || in < history || in - history > RS_MLP_MAX_FEATURES)
+	if (in == 0 || in < history || in - history > MAX_FEATURES)
 		return rs_fail(ctx, RS_ERR_BYTES, "model has a first layer of the wrong width");
 	for (int l = 0; l <= hidden; l++)
 	{

@@ -6,12 +6,12 @@
  * of what else the user did, are to give its item a high score.  The order of the
  * examples is drawn anew for each epoch from the seed and the epoch's number.
  */
-#include "core/algorithms/mlp/mlp.h"
-
-#include "core/base/random.h"
+#include "core/algorithms/mlp/mlp_fit.h"
 
 #include <math.h>
 #include <string.h>
+
+#include "core/base/random.h"
 
 #define POLL_EVERY 65536 /* examples between two questions for cancel */
 
@@ -20,7 +20,9 @@
 typedef struct Fit
 {
 	const RsProblem *problem;
-	RsMlp *net;
+	const RsMlpRun *run;
+	RsMlpNet *net;
+	RsMlpStep *step;
 	RsModel *model;
 	const uint64_t *start; /* of each user's events */
 	const uint32_t *item;
@@ -33,7 +35,7 @@ typedef struct Fit
 	double scale; /* brings the mean weight to 1 */
 	RsMlpExample *batch;
 	RsEpoch *epochs;
-	float *best[2 * RS_MLP_LAYERS + 1]; /* weights of the best epoch so far */
+	float *best[RS_MLP_ARRAYS]; /* weights of the best epoch so far */
 	double best_loss;
 	int best_epoch;
 } Fit;
@@ -83,7 +85,7 @@ shuffle(RsContext *ctx, Fit *fit, uint32_t n, uint64_t epoch)
 {
 	for (uint32_t i = n; i > 1; i--)
 	{
-		uint64_t bits = rs_random(fit->net->set.seed ^ 0x9ddfea08u, epoch, i);
+		uint64_t bits = rs_random(fit->run->seed ^ 0x9ddfea08u, epoch, i);
 		uint32_t j = (uint32_t) (((bits >> 32) * i) >> 32);
 		uint32_t kept = fit->order[i - 1];
 
@@ -102,7 +104,7 @@ make_example(const Fit *fit, uint32_t event, RsMlpExample *example)
 	uint32_t user = fit->owner[event];
 	uint64_t from = fit->start[user];
 	uint64_t to = fit->start[user + 1];
-	uint64_t most = fit->net->set.history_length;
+	uint64_t most = fit->step->set.history_length;
 
 	/* of ordered events only what was before is known, and the last of it */
 	if (fit->timed)
@@ -141,20 +143,20 @@ diverged(RsContext *ctx, int epoch)
 static RsStatus
 learn_epoch(RsContext *ctx, Fit *fit, int epoch)
 {
-	RsMlp *net = fit->net;
 	uint32_t n = fit->n - fit->n_held;
+	uint32_t batch = fit->step->set.batch;
 	double sum = 0;
 
 	if (shuffle(ctx, fit, n, (uint64_t) epoch) != RS_OK)
 		return ctx->status;
-	net->salt = rs_random(net->set.seed, 0x68697374u, (uint64_t) epoch);
-	for (uint32_t begin = 0; begin < n; begin += net->set.batch)
+	fit->step->pass.salt = rs_random(fit->run->seed, 0x68697374u, (uint64_t) epoch);
+	for (uint32_t begin = 0; begin < n; begin += batch)
 	{
-		uint32_t size = n - begin < net->set.batch ? n - begin : net->set.batch;
+		uint32_t size = n - begin < batch ? n - begin : batch;
 		double loss = 0;
 
 		fill_batch(fit, begin, size);
-		if (rs_mlp_learn(ctx, net, fit->batch, size, &loss) != RS_OK)
+		if (rs_mlp_learn(ctx, fit->step, fit->batch, size, &loss) != RS_OK)
 			return ctx->status;
 		if (!isfinite(loss))
 			return diverged(ctx, epoch);
@@ -163,7 +165,7 @@ learn_epoch(RsContext *ctx, Fit *fit, int epoch)
 	fit->epochs[epoch - 1].loss = sum / n;
 	/* guessing has a loss of ln(items): Adam's steps are of one length, so that it
 	 * rather runs away than overflows */
-	if (sum / n > LOST * (1 + log(net->set.items)))
+	if (sum / n > LOST * (1 + log(fit->net->shape.items)))
 		return diverged(ctx, epoch);
 	return RS_OK;
 }
@@ -171,7 +173,7 @@ learn_epoch(RsContext *ctx, Fit *fit, int epoch)
 static RsStatus
 measure_epoch(RsContext *ctx, Fit *fit, int epoch)
 {
-	RsMlp *net = fit->net;
+	uint32_t batch = fit->step->set.batch;
 	RsEpoch *log = &fit->epochs[epoch - 1];
 	double sum = 0;
 	double hits = 0;
@@ -179,18 +181,17 @@ measure_epoch(RsContext *ctx, Fit *fit, int epoch)
 	log->validation_loss = log->validation_hit_rate = NAN;
 	if (fit->n_held == 0)
 		return RS_OK;
-	if (net->sample.wanted > 0)
-		if (rs_mlp_pack_all(ctx, net) != RS_OK)
-			return ctx->status;
-	net->salt = net->set.seed;
-	for (uint32_t begin = fit->n - fit->n_held; begin < fit->n; begin += net->set.batch)
+	if (fit->step->pass.sample != NULL && rs_mlp_net_pack(ctx, fit->net) != RS_OK)
+		return ctx->status;
+	fit->step->pass.salt = fit->run->seed;
+	for (uint32_t begin = fit->n - fit->n_held; begin < fit->n; begin += batch)
 	{
-		uint32_t size = fit->n - begin < net->set.batch ? fit->n - begin : net->set.batch;
+		uint32_t size = fit->n - begin < batch ? fit->n - begin : batch;
 		double loss;
 		uint32_t found;
 
 		fill_batch(fit, begin, size);
-		if (rs_mlp_measure(ctx, net, fit->batch, size, &loss, &found) != RS_OK)
+		if (rs_mlp_measure(ctx, fit->step, fit->batch, size, &loss, &found) != RS_OK)
 			return ctx->status;
 		sum += loss;
 		hits += found;
@@ -204,31 +205,16 @@ measure_epoch(RsContext *ctx, Fit *fit, int epoch)
 
 /* --- the best epoch --- */
 
-/* The i-th array of weights, its length, or NULL. */
-static float *
-weights(const RsMlp *net, int i, size_t *n)
-{
-	const RsMlpLayer *layer = &net->layer[i / 2 < net->layers ? i / 2 : 0];
-
-	if (i == 2 * net->layers)
-	{
-		*n = (size_t) net->set.items * net->set.history;
-		return net->embedding;
-	}
-	*n = layer->out_p * (i % 2 == 0 ? layer->in_p : 1);
-	return i % 2 == 0 ? layer->weight : layer->bias;
-}
-
 static RsStatus
 create_best(RsContext *ctx, Fit *fit)
 {
 	fit->best_loss = INFINITY;
-	for (int i = 0; fit->net->set.patience > 0 && i <= 2 * fit->net->layers; i++)
+	for (int i = 0; fit->run->patience > 0 && i <= 2 * fit->net->layers; i++)
 	{
 		size_t n;
 
-		if (weights(fit->net, i, &n) != NULL &&
-			(fit->best[i] = rs_alloc(ctx, n * sizeof(float))) == NULL)
+		(void) rs_mlp_net_array(fit->net, i, &n);
+		if ((fit->best[i] = rs_alloc(ctx, n * sizeof(float))) == NULL)
 			return ctx->status;
 	}
 	return RS_OK;
@@ -240,9 +226,9 @@ copy_best(Fit *fit, bool back)
 	for (int i = 0; i <= 2 * fit->net->layers; i++)
 	{
 		size_t n;
-		float *own = weights(fit->net, i, &n);
+		float *own = rs_mlp_net_array(fit->net, i, &n);
 
-		if (own != NULL)
+		if (n > 0)
 			memcpy(back ? own : fit->best[i], back ? fit->best[i] : own, n * sizeof(float));
 	}
 }
@@ -253,7 +239,7 @@ out_of_patience(Fit *fit, int epoch)
 {
 	double loss = fit->epochs[epoch - 1].validation_loss;
 
-	if (fit->net->set.patience == 0)
+	if (fit->run->patience == 0)
 		return false;
 	if (loss < fit->best_loss)
 	{
@@ -261,20 +247,20 @@ out_of_patience(Fit *fit, int epoch)
 		fit->best_epoch = epoch;
 		copy_best(fit, false);
 	}
-	return epoch - fit->best_epoch >= fit->net->set.patience;
+	return epoch - fit->best_epoch >= fit->run->patience;
 }
 
 /* Bytes of strangers' models must be finite, ours too. */
 static bool
-all_finite(const RsMlp *net)
+all_finite(const RsMlpNet *net)
 {
 	for (int i = 0; i <= 2 * net->layers; i++)
 	{
 		size_t n;
-		const float *own = weights(net, i, &n);
+		const float *own = rs_mlp_net_array(net, i, &n);
 		bool good = true;
 
-		for (size_t j = 0; own != NULL && j < n; j++)
+		for (size_t j = 0; j < n; j++)
 			good &= fabsf(own[j]) < INFINITY;
 		if (!good)
 			return false;
@@ -285,7 +271,7 @@ all_finite(const RsMlp *net)
 static RsStatus
 run_epochs(RsContext *ctx, Fit *fit)
 {
-	int epochs = fit->net->set.epochs;
+	int epochs = fit->run->epochs;
 	int epoch = 0;
 
 	rs_report(ctx, "fitting", 0, epochs, NAN);
@@ -312,21 +298,19 @@ run_epochs(RsContext *ctx, Fit *fit)
 static RsStatus
 prepare(RsContext *ctx, Fit *fit)
 {
-	RsMlp *net = fit->net;
-
 	if (list_examples(ctx, fit) != RS_OK)
 		return ctx->status;
-	if (net->set.validation > 0 && fit->n > 1)
+	if (fit->run->validation > 0 && fit->n > 1)
 	{
 		uint32_t most = fit->n - 1;
-		double held = ceil(net->set.validation * fit->n);
+		double held = ceil(fit->run->validation * fit->n);
 
 		fit->n_held = held < most ? (uint32_t) held : most;
 	}
-	fit->batch = rs_alloc(ctx, net->set.batch * sizeof(RsMlpExample));
+	fit->batch = rs_alloc(ctx, fit->step->set.batch * sizeof(RsMlpExample));
 	if (fit->batch == NULL)
 		return ctx->status;
-	fit->epochs = rs_calloc(ctx, (size_t) net->set.epochs, sizeof(RsEpoch));
+	fit->epochs = rs_calloc(ctx, (size_t) fit->run->epochs, sizeof(RsEpoch));
 	if (fit->epochs == NULL)
 		return ctx->status;
 	fit->model->owned[fit->model->n_owned++] = fit->epochs;
@@ -337,11 +321,14 @@ prepare(RsContext *ctx, Fit *fit)
 }
 
 RsStatus
-rs_mlp_fit(RsContext *ctx, const RsProblem *problem, RsMlp *net, RsModel *model)
+rs_mlp_fit(RsContext *ctx, const RsProblem *problem, const RsMlpRun *run, RsMlpNet *net,
+		   RsMlpStep *step, RsModel *model)
 {
 	bool timed = problem->seq_start != NULL;
 	Fit fit = {.problem = problem,
+			   .run = run,
 			   .net = net,
+			   .step = step,
 			   .model = model,
 			   .timed = timed,
 			   .start = timed ? problem->seq_start : problem->user_start,

@@ -1,65 +1,99 @@
 /*
  * mlp_sample.c
  *		Sampled softmax: a batch's targets against some of the items.
- *
- * Jean, Cho, Memisevic, Bengio, On Using Very Large Target Vocabulary for Neural
- * Machine Translation, ACL 2015, as in TensorFlow's sampled_softmax_loss: the
- * candidates are drawn without repetition, once for the whole batch, uniformly or
- * log-uniformly by the rank of popularity; the log of how often an item is
- * expected to be drawn is taken from its score; a candidate that is an example's
- * own target is no wrong answer for it.
  */
-#include "core/algorithms/mlp/mlp.h"
-
-#include "core/base/random.h"
-#include "core/math/vec.h"
+#include "core/algorithms/mlp/mlp_sample.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "core/base/random.h"
+#include "core/base/sort.h"
+#include "core/math/vec.h"
+
 #define NO_SLOT UINT32_MAX
 #define TRIES_PER_POLL 65536
 
+RsStatus
+rs_mlp_sample_create(RsContext *ctx, const float *popularity, uint32_t batch, RsMlpSample *sample)
+{
+	uint32_t n = sample->output->out;
+	size_t in_p = sample->output->in_p;
+	size_t slots = (size_t) sample->wanted + batch;
+
+	sample->n_p = (uint32_t) rs_mlp_round_up(sample->wanted, RS_MLP_PAD);
+	if ((sample->by_rank = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
+		(sample->rank = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
+		(sample->slot = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
+		(sample->candidate = rs_calloc(ctx, slots, sizeof(uint32_t))) == NULL ||
+		(sample->first = rs_calloc(ctx, batch, sizeof(uint32_t))) == NULL ||
+		(sample->next = rs_calloc(ctx, batch, sizeof(uint32_t))) == NULL ||
+		(sample->target_delta = rs_calloc(ctx, batch, sizeof(float))) == NULL ||
+		(sample->rows = rs_calloc(ctx, sample->n_p * in_p, sizeof(float))) == NULL ||
+		(sample->panels = rs_calloc(ctx, sample->n_p * in_p, sizeof(float))) == NULL ||
+		(sample->bias = rs_calloc(ctx, sample->n_p, sizeof(float))) == NULL)
+		return ctx->status;
+	if (rs_order_descending(ctx, popularity, n, sample->by_rank) != RS_OK)
+		return ctx->status;
+	for (uint32_t i = 0; i < n; i++)
+		sample->rank[sample->by_rank[i]] = i;
+	memset(sample->slot, 0xff, (size_t) n * sizeof(uint32_t));
+	return RS_OK;
+}
+
+void
+rs_mlp_sample_free(RsContext *ctx, RsMlpSample *sample)
+{
+	rs_free(ctx, sample->by_rank);
+	rs_free(ctx, sample->rank);
+	rs_free(ctx, sample->slot);
+	rs_free(ctx, sample->candidate);
+	rs_free(ctx, sample->first);
+	rs_free(ctx, sample->next);
+	rs_free(ctx, sample->target_delta);
+	rs_free(ctx, sample->rows);
+	rs_free(ctx, sample->panels);
+	rs_free(ctx, sample->bias);
+}
+
 /* The chance of an item in one draw. */
 static double
-chance(const RsMlp *net, uint32_t item)
+chance(const RsMlpSample *sample, uint32_t item)
 {
-	double n = net->set.items;
+	double n = sample->output->out;
 
-	if (net->set.sampler == RS_SAMPLER_UNIFORM)
+	if (sample->sampler == RS_SAMPLER_UNIFORM)
 		return 1 / n;
-	return log1p(1 / ((double) net->sample.rank[item] + 1)) / log1p(n);
+	return log1p(1 / ((double) sample->rank[item] + 1)) / log1p(n);
 }
 
 /* Log of how often it is expected among the candidates. */
 static float
-log_expected(const RsMlp *net, uint32_t item)
+log_expected(const RsMlpSample *sample, uint32_t item)
 {
-	return (float) log(-expm1(net->sample.tries * log1p(-chance(net, item))));
+	return (float) log(-expm1(sample->tries * log1p(-chance(sample, item))));
 }
 
 static uint32_t
-draw_one(const RsMlp *net, uint64_t at)
+draw_one(const RsMlpSample *sample, uint64_t step, uint64_t at)
 {
-	uint32_t n = net->set.items;
-	double u = rs_random_uniform(net->set.seed ^ 0x2545f491u, net->step, at);
-	double place = net->set.sampler == RS_SAMPLER_UNIFORM ? u * n : exp(u * log1p(n)) - 1;
+	uint32_t n = sample->output->out;
+	double u = rs_random_uniform(sample->seed ^ 0x2545f491u, step, at);
+	double place = sample->sampler == RS_SAMPLER_UNIFORM ? u * n : exp(u * log1p(n)) - 1;
 
-	return net->sample.by_rank[place < n ? (uint32_t) place : n - 1];
+	return sample->by_rank[place < n ? (uint32_t) place : n - 1];
 }
 
-/* Candidates for this batch, then its other targets. */
 RsStatus
-rs_mlp_draw(RsContext *ctx, RsMlp *net)
+rs_mlp_sample_draw(RsContext *ctx, RsMlpSample *sample, uint64_t step)
 {
-	RsMlpSample *sample = &net->sample;
 	uint32_t n = 0;
 	uint64_t tries = 0;
 
 	sample->extra = 0;
 	while (n < sample->wanted)
 	{
-		uint32_t item = draw_one(net, tries++);
+		uint32_t item = draw_one(sample, step, tries++);
 
 		if (tries % TRIES_PER_POLL == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
@@ -69,20 +103,23 @@ rs_mlp_draw(RsContext *ctx, RsMlp *net)
 		sample->candidate[n++] = item;
 	}
 	sample->tries = (double) tries;
-	rs_mlp_list_targets(net);
 	return RS_OK;
 }
 
-/* The targets that are no candidates, each with its examples in order. */
 void
-rs_mlp_list_targets(RsMlp *net)
+rs_mlp_sample_return(RsMlpSample *sample)
 {
-	RsMlpSample *sample = &net->sample;
+	for (uint32_t i = 0; i < sample->wanted + sample->extra; i++)
+		sample->slot[sample->candidate[i]] = NO_SLOT;
+}
 
+void
+rs_mlp_sample_targets(RsMlpSample *sample, const RsMlpExample *example, uint32_t n)
+{
 	sample->extra = 0;
-	for (uint32_t row = net->n; row-- > 0;)
+	for (uint32_t row = n; row-- > 0;)
 	{
-		uint32_t item = net->example[row].target;
+		uint32_t item = example[row].target;
 		uint32_t extra;
 
 		if (sample->slot[item] < sample->wanted)
@@ -100,50 +137,35 @@ rs_mlp_list_targets(RsMlp *net)
 }
 
 void
-rs_mlp_undraw(RsMlp *net)
+rs_mlp_sample_gather(RsMlpSample *sample, size_t begin)
 {
-	RsMlpSample *sample = &net->sample;
+	const RsMlpLayer *layer = sample->output;
 
-	for (uint32_t i = 0; i < sample->wanted + sample->extra; i++)
-		sample->slot[sample->candidate[i]] = NO_SLOT;
-}
-
-/* Bring the weights of RS_MLP_SHARD candidates together. */
-void
-rs_mlp_gather(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	RsMlp *net = arg;
-	RsMlpSample *sample = &net->sample;
-	const RsMlpLayer *layer = &net->layer[net->layers - 1];
-	size_t first = (size_t) begin * RS_MLP_SHARD;
-
-	(void) end;
-	(void) thread;
-	for (size_t i = first; i < first + RS_MLP_SHARD && i < sample->wanted; i++)
+	for (size_t i = begin; i < begin + RS_MLP_SHARD && i < sample->wanted; i++)
 	{
 		uint32_t item = sample->candidate[i];
 
 		memcpy(sample->rows + i * layer->in_p, layer->weight + item * layer->in_p,
 			   layer->in_p * sizeof(float));
-		sample->bias[i] = layer->bias[item] - log_expected(net, item);
+		sample->bias[i] = layer->bias[item] - log_expected(sample, item);
 	}
-	rs_mlp_pack(sample->rows, layer->in_p, first, first + RS_MLP_SHARD, sample->panels);
+	rs_mlp_pack(sample->rows, layer->in_p, begin, begin + RS_MLP_SHARD, sample->panels);
 }
 
 /* Softmax of one example's scores of candidates and its own; then the gradient. */
-static void
-sampled_row(RsMlp *net, uint32_t row, float *score, const float *query)
+double
+rs_mlp_sample_loss(RsMlpSample *sample, const RsMlpExample *example, uint32_t row, uint32_t n,
+				   const float *query, float *score)
 {
-	RsMlpSample *sample = &net->sample;
-	const RsMlpLayer *layer = &net->layer[net->layers - 1];
-	const RsMlpExample *example = &net->example[row];
-	uint32_t slot = sample->slot[example->target];
+	const RsMlpLayer *layer = sample->output;
+	uint32_t target = example->target;
+	uint32_t slot = sample->slot[target];
 	bool drawn = slot < sample->wanted;
-	float scale = example->weight / (float) net->n;
+	float scale = example->weight / (float) n;
 	float max = rs_mlp_max(score, sample->wanted);
 	float own = drawn ? score[slot]
-					  : rs_dot(query, layer->weight + example->target * layer->in_p, layer->in_p) +
-							layer->bias[example->target] - log_expected(net, example->target);
+					  : rs_dot(query, layer->weight + target * layer->in_p, layer->in_p) +
+							layer->bias[target] - log_expected(sample, target);
 	float sum;
 	float share = 0;
 
@@ -154,25 +176,10 @@ sampled_row(RsMlp *net, uint32_t row, float *score, const float *query)
 		share = expf(own - max);
 		sum += share;
 	}
-	net->loss[row] = example->weight * (log((double) sum) + ((double) max - own));
 	rs_mlp_scale(score, sample->wanted, scale / sum);
 	memset(score + sample->wanted, 0, (sample->n_p - sample->wanted) * sizeof(float));
 	sample->target_delta[row] = drawn ? 0 : scale * (share / sum - 1);
 	if (drawn)
 		score[slot] -= scale;
-}
-
-void
-rs_mlp_sampled_scores(RsMlp *net, uint32_t begin, uint32_t end)
-{
-	const RsMlpLayer *layer = &net->layer[net->layers - 1];
-	const float *x = net->layers > 1 ? net->layer[net->layers - 2].y : net->x;
-	uint32_t rows = (end - begin + RS_MLP_ROWS - 1) / RS_MLP_ROWS * RS_MLP_ROWS;
-	float *score = layer->y + begin * layer->y_step;
-
-	rs_mlp_dense(x + begin * layer->in_p, layer->in_p, layer->in_p, net->sample.panels,
-				 net->sample.bias, score, layer->y_step, rows, net->sample.n_p);
-	for (uint32_t row = begin; row < end; row++, score += layer->y_step)
-		sampled_row(net, row, score, x + row * layer->in_p);
-	memset(score, 0, (rows - (end - begin)) * layer->y_step * sizeof(float));
+	return example->weight * (log((double) sum) + ((double) max - own));
 }
