@@ -11,7 +11,7 @@
  * the ids apart by spaces: each test item is ranked among its negatives.  Each
  * "--" begins a variant: options that are set for one run.
  */
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 #include "core/math/vec.h"
 
 #include <math.h>
@@ -157,9 +157,9 @@ evaluate(RsContext *ctx, const Setup *setup, Codes *users, Codes *items, const R
 		target = code_of(items, item, false);
 		if (u == 0 || target == 0)
 			continue;
-		history.item = problem->user_item + problem->user_start[u - 1];
-		history.weight = problem->user_weight + problem->user_start[u - 1];
-		history.n = (uint32_t) (problem->user_start[u] - problem->user_start[u - 1]);
+		history.item = problem->by_user.index + problem->by_user.start[u - 1];
+		history.weight = problem->by_user.weight + problem->by_user.start[u - 1];
+		history.n = (uint32_t) (problem->by_user.start[u] - problem->by_user.start[u - 1]);
 		start = now();
 		rs_als.query(ctx, model, &history, query);
 		quality->microseconds += 1e6 * (now() - start);
@@ -272,11 +272,11 @@ main(int argc, char **argv)
 	}
 	else
 		read_events(&ctx, events, &users, &items);
-	if (rs_problem_build(&ctx, events, identity(users.n), users.n, identity(items.n), items.n,
-						 &problem) != RS_OK)
+	if (rs_problem_build(&ctx, events, RS_CELLS, identity(users.n), users.n, identity(items.n),
+						 items.n, &problem) != RS_OK)
 		die(ctx.message);
 	printf("%u users, %u items, %lu cells, %d threads\n\n", problem.n_users, problem.n_items,
-		   (unsigned long) problem.nnz, setup.threads);
+		   (unsigned long) rs_rows_count(&problem.by_user), setup.threads);
 	printf("| variant | iterations | seconds | CPU s | HR@10 | NDCG@10 | us/query | loss |\n");
 	printf("|---|---|---|---|---|---|---|---|\n");
 	do

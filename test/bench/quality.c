@@ -52,7 +52,8 @@ static void
 train(RsContext *ctx, const Split *split, const RsAlgorithm *algorithm, const RsOptions *options,
 	  const RsIds *ids, RsModel *model)
 {
-	RsEvents *events = rs_events_create(ctx, algorithm->ordered || ordered);
+	unsigned flags = rs_algorithm_flags(algorithm, options, ordered);
+	RsEvents *events = rs_events_create(ctx, (flags & RS_SEQUENCES) != 0);
 	uint32_t most = split->n_users > split->n_items ? split->n_users : split->n_items;
 	uint32_t *rank = malloc(most * sizeof(uint32_t));
 	RsProblem problem;
@@ -68,8 +69,8 @@ train(RsContext *ctx, const Split *split, const RsAlgorithm *algorithm, const Rs
 			rs_events_append(ctx, events, row->user, row->item, row->weight, row->time) != RS_OK)
 			die(ctx);
 	}
-	if (rs_problem_build(ctx, events, rank, split->n_users, rank, split->n_items, &problem) !=
-		RS_OK)
+	if (rs_problem_build(ctx, events, flags, rank, split->n_users, rank, split->n_items,
+						 &problem) != RS_OK)
 		die(ctx);
 	if (split->features != NULL)
 		give_features(ctx, split, &problem);
@@ -204,7 +205,7 @@ main(int argc, char **argv)
 		else if (argv[at][1] == 'o')
 			ordered = strcmp(argv[at + 1], "yes") == 0;
 	}
-	if (at + 1 >= argc || (algorithm = rs_algorithm_find(argv[at + 1])) == NULL)
+	if (at + 1 >= argc || (algorithm = rs_algorithm_find(rs_algorithms(), argv[at + 1])) == NULL)
 	{
 		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o "
 						"no|yes] [-v no|yes] FOLDER "
@@ -220,7 +221,7 @@ main(int argc, char **argv)
 		split_fit_history(&split);
 	if (validate)
 		split_validate(&split);
-	if (algorithm->ordered && !split.timed)
+	if ((rs_algorithm_flags(algorithm, &options, ordered) & RS_SEQUENCES) && !split.timed)
 	{
 		fprintf(stderr, "%s has no times for %s\n", argv[at], algorithm->name);
 		return 1;

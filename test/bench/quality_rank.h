@@ -5,7 +5,7 @@
 #ifndef QUALITY_RANK_H
 #define QUALITY_RANK_H
 
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 #include "quality_data.h"
 
 typedef struct Sums

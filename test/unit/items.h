@@ -8,7 +8,7 @@
 
 #include "unit.h"
 
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 
 #define MOST_EVENTS 8192
 
@@ -69,7 +69,7 @@ case_shuffle(Case *c, uint64_t seed)
 	}
 }
 
-/* Build the problem; shift renumbers the codes, with ranks that undo it. */
+/* Build the problem, in both forms where events have a time; shift renumbers the codes, with ranks that undo it. */
 static UNIT_UNUSED RsStatus
 case_build(RsContext *ctx, const Case *c, uint32_t shift, RsProblem *problem)
 {
@@ -88,8 +88,8 @@ case_build(RsContext *ctx, const Case *c, uint32_t shift, RsProblem *problem)
 		status = rs_events_append(ctx, events, (c->user[i] + shift) % c->n_users,
 								  (c->item[i] + shift) % c->n_items, c->weight[i], c->time[i]);
 	if (status == RS_OK)
-		status =
-			rs_problem_build(ctx, events, user_rank, c->n_users, item_rank, c->n_items, problem);
+		status = rs_problem_build(ctx, events, c->timed ? RS_SEQUENCES | RS_CELLS : RS_CELLS,
+								  user_rank, c->n_users, item_rank, c->n_items, problem);
 	else
 		rs_events_free(ctx, events);
 	free(user_rank);
@@ -208,7 +208,7 @@ check_round_trip(const RsModel *model)
 
 	CHECK(rs_model_write(&ctx, model, keep_bytes, &kept) == RS_OK);
 	CHECK(kept.n == rs_model_size(model));
-	CHECK(rs_model_read(&ctx, kept.data, kept.n, &read) == RS_OK);
+	CHECK(rs_model_read(&ctx, rs_algorithms(), kept.data, kept.n, &read) == RS_OK);
 	CHECK(read.algorithm == model->algorithm);
 	CHECK(same_models(model, &read));
 	rs_model_free(&ctx, &read);
@@ -233,7 +233,7 @@ check_determinism_of(const RsAlgorithm *algorithm, const RsOptions *options, boo
 	case_shuffle(&c, 6);
 	CHECK(case_train(&two, &c, 17, algorithm, options, &b) == RS_OK);
 	CHECK(same_models(&a, &b));
-	CHECK(algorithm->check(&one, &a) == RS_OK);
+	CHECK(rs_model_check(&one, &a) == RS_OK);
 	check_round_trip(&a);
 	rs_model_free(&one, &a);
 	rs_model_free(&two, &b);
@@ -316,7 +316,7 @@ check_degenerate(const RsAlgorithm *algorithm, const RsOptions *options, bool ti
 		CHECK(status == RS_OK || (kind == 4 && status == RS_ERR_DIVERGED));
 		if (status == RS_OK)
 		{
-			CHECK(algorithm->check(&ctx, &model) == RS_OK);
+			CHECK(rs_model_check(&ctx, &model) == RS_OK);
 			weights_of(&model, 0, 1, out);
 			for (i = 0; i < c.n_items; i++)
 				CHECK(isfinite(out[i]));

@@ -40,7 +40,7 @@ model_train(RsContext *ctx, const RsAlgorithm *algorithm, RsIdType type, RsModel
 	RsOptions options;
 	RsStatus status;
 
-	case_random(&c, 20, MODEL_ITEMS, 90, algorithm->ordered, false, 7);
+	case_random(&c, 20, MODEL_ITEMS, 90, !(algorithm->flags & RS_CELLS), false, 7);
 	rs_options_default(&options, algorithm->options);
 	if (algorithm == &rs_als)
 		set_option(&options, "factors", 4);
@@ -80,7 +80,7 @@ model_bytes(const RsAlgorithm *algorithm, RsIdType type, size_t *length)
 static UNIT_UNUSED RsStatus
 model_try(RsContext *ctx, const void *bytes, size_t length)
 {
-	RsServing *serving = rs_serving_open(ctx, bytes, length);
+	RsServing *serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 	uint32_t items[3] = {0, 0, 0};
 	float weights[3] = {1, 2, 0.5f};
 	RsHistory history = {.n = 3, .item = items, .weight = weights};

@@ -78,7 +78,7 @@ check_weights(uint32_t n_users, uint32_t n_items, bool dense, bool signs)
 	set_option(&options, "dense_items", dense ? 1000 : 0);
 	set_option(&options, "neighbors", 1000);
 	CHECK(case_train(&ctx, &c, 5, &rs_ease, &options, &model) == RS_OK);
-	CHECK(rs_ease.check(&ctx, &model) == RS_OK);
+	CHECK(rs_model_check(&ctx, &model) == RS_OK);
 	CHECK((rs_model_tensor(&model, "item_weights") != NULL) == dense);
 	for (i = 0; i < n_items; i++)
 	{

@@ -89,7 +89,7 @@ TEST(neighbors)
 		rs_model_free(&ctx, &model);
 		set_option(&options, "neighbors", 4);
 		CHECK(case_train(&ctx, &c, 0, &rs_item_knn, &options, &model) == RS_OK);
-		CHECK(rs_item_knn.check(&ctx, &model) == RS_OK);
+		CHECK(rs_model_check(&ctx, &model) == RS_OK);
 		for (j = 0; j < 30; j++)
 			weights_of(&model, j, 1, few[j]);
 		rs_model_free(&ctx, &model);
@@ -126,21 +126,21 @@ TEST(checks_reject)
 	items = (int32_t *) rs_model_tensor(&model, "item_weights.items")->data;
 	kept = offsets[1];
 	offsets[1] = INT64_MAX;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	offsets[1] = -1;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	offsets[1] = kept;
 	offsets[0] = 1;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	offsets[0] = 0;
 	items[1] = 30;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	items[1] = items[0];
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	items[1] = -1;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	model.n_tensors = 1;
-	CHECK(rs_item_knn.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	model.n_tensors = 4;
 	rs_model_free(&ctx, &model);
 }

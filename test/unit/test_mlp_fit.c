@@ -69,7 +69,7 @@ check_threads(const RsOptions *options, bool timed)
 
 	case_random(&c, 40, 90, 700, timed, true, 5);
 	CHECK(train_with_features(&one, &c, 0, options, &a) == RS_OK);
-	CHECK(rs_mlp.check(&one, &a) == RS_OK && rs_mlp_features(&a) == WIDTH);
+	CHECK(rs_model_check(&one, &a) == RS_OK && rs_mlp.n_features(&a) == WIDTH);
 	CHECK(a.iterations == 3 && isfinite(a.loss) && a.n_epochs == 3);
 	check_round_trip(&a);
 	for (int threads = 2; threads <= 4; threads += 2)
@@ -170,7 +170,7 @@ TEST(overfits)
 	CHECK(model.epochs[0].loss > 1 && model.epochs[0].loss < 3);
 	kept.data = malloc(rs_model_size(&model));
 	CHECK(rs_model_write(&ctx, &model, keep_bytes, &kept) == RS_OK);
-	serving = rs_serving_open(&ctx, kept.data, kept.n);
+	serving = rs_serving_open(&ctx, rs_algorithms(), kept.data, kept.n);
 	CHECK(serving != NULL);
 	for (uint32_t user = 0; user < 6; user++)
 	{
@@ -214,7 +214,7 @@ TEST(history_alone)
 	set_option(&options, "epochs", 200);
 	set_option(&options, "learning_rate", 0.01);
 	CHECK(case_train(&ctx, &c, 0, &rs_mlp, &options, &model) == RS_OK);
-	CHECK(rs_mlp_features(&model) == 0);
+	CHECK(rs_mlp.n_features(&model) == 0);
 	for (uint32_t item = 0; item < 8; item++)
 	{
 		/* the same twice, and one that is taken back, are one thing done */
@@ -371,25 +371,25 @@ TEST(strict_check)
 	case_random(&c, 9, 8, 30, false, false, 3);
 	set_option(&options, "history", 4);
 	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_OK);
-	CHECK(model.n_tensors == 8 && rs_mlp.check(&ctx, &model) == RS_OK);
+	CHECK(model.n_tensors == 8 && rs_model_check(&ctx, &model) == RS_OK);
 	for (int i = 0; i < model.n_tensors; i++)
 	{
 		RsTensor kept = model.tensors[i];
 
 		model.tensors[i].name = "other";
-		CHECK(rs_mlp.check(&ctx, &model) == RS_ERR_BYTES);
+		CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 		model.tensors[i] = kept;
 		if (strcmp(kept.name, "item_popularity") == 0)
 			continue;
 		model.tensors[i].shape[0]++;
-		CHECK(rs_mlp.check(&ctx, &model) == RS_ERR_BYTES);
+		CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 		model.tensors[i] = kept;
 		model.tensors[i].dims = 3 - kept.dims;
-		CHECK(rs_mlp.check(&ctx, &model) == RS_ERR_BYTES);
+		CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 		model.tensors[i] = kept;
 	}
 	CHECK(rs_model_add(&ctx, &model, "more", RS_U8, 1, 3, 1, encoder, false) == RS_OK);
-	CHECK(rs_mlp.check(&ctx, &model) == RS_ERR_BYTES);
+	CHECK(rs_model_check(&ctx, &model) == RS_ERR_BYTES);
 	rs_model_free(&ctx, &model);
 }
 

@@ -12,7 +12,7 @@ TEST(table)
 	{
 		const RsOption *option;
 
-		CHECK(rs_algorithm_find((*all)->name) == *all);
+		CHECK(rs_algorithm_find(rs_algorithms(), (*all)->name) == *all);
 		for (option = (*all)->options; option->name != NULL; option++)
 		{
 			size_t length = strlen(option->help);
@@ -23,7 +23,7 @@ TEST(table)
 		CHECK(option - (*all)->options <= RS_MAX_OPTIONS);
 	}
 	CHECK(n >= 5);
-	CHECK(rs_algorithm_find("none") == NULL);
+	CHECK(rs_algorithm_find(rs_algorithms(), "none") == NULL);
 }
 
 TEST(counts)

@@ -12,7 +12,7 @@ check_rows(const RsProblem *p, const double *x)
 
 	for (u = 0; u < p->n_users; u++)
 	{
-		uint64_t at = p->user_start[u];
+		uint64_t at = p->by_user.start[u];
 
 		for (i = 0; i < p->n_items; i++)
 		{
@@ -21,25 +21,25 @@ check_rows(const RsProblem *p, const double *x)
 			if (w == 0)
 				continue;
 			nnz++;
-			CHECK(at < p->user_start[u + 1] && p->user_item[at] == i);
-			CHECK_NEAR(p->user_weight[at], w, 1e-4);
+			CHECK(at < p->by_user.start[u + 1] && p->by_user.index[at] == i);
+			CHECK_NEAR(p->by_user.weight[at], w, 1e-4);
 			at++;
 		}
-		CHECK(at == p->user_start[u + 1]);
+		CHECK(at == p->by_user.start[u + 1]);
 	}
-	CHECK(p->nnz == nnz);
+	CHECK(rs_rows_count(&p->by_user) == nnz);
 	for (i = 0; i < p->n_items; i++)
 	{
-		uint64_t at = p->item_start[i];
+		uint64_t at = p->by_item.start[i];
 
 		for (u = 0; u < p->n_users; u++)
 			if (x[u * p->n_items + i] != 0)
 			{
-				CHECK(at < p->item_start[i + 1] && p->item_user[at] == u);
-				CHECK_NEAR(p->item_weight[at], x[u * p->n_items + i], 1e-4);
+				CHECK(at < p->by_item.start[i + 1] && p->by_item.index[at] == u);
+				CHECK_NEAR(p->by_item.weight[at], x[u * p->n_items + i], 1e-4);
 				at++;
 			}
-		CHECK(at == p->item_start[i + 1]);
+		CHECK(at == p->by_item.start[i + 1]);
 	}
 }
 
@@ -52,7 +52,7 @@ TEST(rows_are_sums)
 	case_random(&c, 30, 20, 2000, false, true, 1);
 	x = case_dense(&c);
 	CHECK(case_build(&ctx, &c, 7, &p) == RS_OK);
-	CHECK(p.n_events == 2000 && p.seq_start == NULL);
+	CHECK(p.n_events == 2000 && p.sequences.start == NULL);
 	check_rows(&p, x);
 	rs_problem_free(&ctx, &p);
 	CHECK(ctx.memory_used == 0);
@@ -65,6 +65,7 @@ TEST(order_does_not_matter)
 	RsContext ctx = rs_context_malloc();
 	RsProblem a, b;
 	uint64_t seed = 3;
+	uint64_t n;
 	uint32_t i;
 
 	case_random(&c, 10, 5, 3000, false, true, 2);
@@ -73,10 +74,11 @@ TEST(order_does_not_matter)
 	CHECK(case_build(&ctx, &c, 0, &a) == RS_OK);
 	case_shuffle(&c, 9);
 	CHECK(case_build(&ctx, &c, 3, &b) == RS_OK);
-	CHECK(a.nnz == b.nnz);
-	CHECK(memcmp(a.user_weight, b.user_weight, a.nnz * sizeof(float)) == 0);
-	CHECK(memcmp(a.item_weight, b.item_weight, a.nnz * sizeof(float)) == 0);
-	CHECK(memcmp(a.user_item, b.user_item, a.nnz * sizeof(uint32_t)) == 0);
+	n = rs_rows_count(&a.by_user);
+	CHECK(n == rs_rows_count(&b.by_user));
+	CHECK(memcmp(a.by_user.weight, b.by_user.weight, n * sizeof(float)) == 0);
+	CHECK(memcmp(a.by_item.weight, b.by_item.weight, n * sizeof(float)) == 0);
+	CHECK(memcmp(a.by_user.index, b.by_user.index, n * sizeof(uint32_t)) == 0);
 	rs_problem_free(&ctx, &a);
 	rs_problem_free(&ctx, &b);
 	CHECK(ctx.memory_used == 0);
@@ -92,7 +94,7 @@ TEST(sequences_are_sorted)
 	ctx.threads = 2;
 	case_random(&c, 12, 9, 2500, true, true, 4);
 	CHECK(case_build(&ctx, &c, 0, &a) == RS_OK);
-	CHECK(a.n_events == 2500 && a.user_start == NULL && a.seq_start[12] == 2500);
+	CHECK(a.n_events == 2500 && a.sequences.start[12] == 2500);
 	/* the k-th event of a user has exactly the right number of events before it */
 	for (u = 0; u < c.n_users; u++)
 	{
@@ -100,7 +102,7 @@ TEST(sequences_are_sorted)
 
 		for (i = 0; i < c.n; i++)
 			before += c.user[i] == u;
-		CHECK(a.seq_start[u + 1] - a.seq_start[u] == before);
+		CHECK(a.sequences.start[u + 1] - a.sequences.start[u] == before);
 	}
 	for (i = 0; i < 200; i++)
 	{
@@ -123,18 +125,43 @@ TEST(sequences_are_sorted)
 		}
 		for (k = less; k < less + equal; k++)
 		{
-			uint64_t at = a.seq_start[c.user[i]] + k;
+			uint64_t at = a.sequences.start[c.user[i]] + k;
 
-			found = a.seq_item[at] == c.item[i] && a.seq_weight[at] == c.weight[i];
+			found = a.sequences.index[at] == c.item[i] && a.sequences.weight[at] == c.weight[i];
 			CHECK(found);
 		}
 	}
 	case_shuffle(&c, 8);
 	CHECK(case_build(&ctx, &c, 5, &b) == RS_OK);
-	CHECK(memcmp(a.seq_item, b.seq_item, 2500 * sizeof(uint32_t)) == 0);
-	CHECK(memcmp(a.seq_weight, b.seq_weight, 2500 * sizeof(float)) == 0);
+	CHECK(memcmp(a.sequences.index, b.sequences.index, 2500 * sizeof(uint32_t)) == 0);
+	CHECK(memcmp(a.sequences.weight, b.sequences.weight, 2500 * sizeof(float)) == 0);
 	rs_problem_free(&ctx, &a);
 	rs_problem_free(&ctx, &b);
+}
+
+/* Each form is the same whether the other is asked for or not. */
+TEST(both_forms)
+{
+	RsContext ctx = rs_context_malloc();
+	RsProblem both, cells;
+	double *x;
+
+	case_random(&c, 30, 20, 2000, true, true, 1);
+	x = case_dense(&c);
+	CHECK(case_build(&ctx, &c, 7, &both) == RS_OK);
+	CHECK(rs_rows_count(&both.sequences) == 2000);
+	check_rows(&both, x);
+	c.timed = false;
+	CHECK(case_build(&ctx, &c, 0, &cells) == RS_OK);
+	CHECK(rs_rows_count(&cells.sequences) == 0);
+	CHECK(memcmp(both.by_item.weight, cells.by_item.weight,
+				 rs_rows_count(&cells.by_item) * sizeof(float)) == 0);
+	CHECK(rs_problem_histories(&both) == &both.sequences);
+	CHECK(rs_problem_histories(&cells) == &cells.by_user);
+	rs_problem_free(&ctx, &both);
+	rs_problem_free(&ctx, &cells);
+	CHECK(ctx.memory_used == 0);
+	free(x);
 }
 
 /* A row longer than what is sorted in parallel, with many equal times. */
@@ -154,9 +181,9 @@ TEST(long_sequence)
 		CHECK(rs_events_append(&ctx, events, 0, (uint32_t) (unit_random(&seed) % 1000), 1, 7) ==
 			  RS_OK);
 	CHECK(rs_events_count(events) == 40000);
-	CHECK(rs_problem_build(&ctx, events, rank, 1, rank, 1000, &p) == RS_OK);
+	CHECK(rs_problem_build(&ctx, events, RS_SEQUENCES, rank, 1, rank, 1000, &p) == RS_OK);
 	for (k = 1; k < 40000; k++)
-		CHECK(p.seq_item[k - 1] <= p.seq_item[k]);
+		CHECK(p.sequences.index[k - 1] <= p.sequences.index[k]);
 	rs_problem_free(&ctx, &p);
 }
 
@@ -180,7 +207,8 @@ TEST(memory_and_bounds)
 							 (uint32_t) (unit_random(&seed) % 3000), 1, (int64_t) i);
 		before = ctx.memory_used;
 		ctx.memory_peak = before;
-		CHECK(rs_problem_build(&ctx, events, rank, 1000, rank, 3000, &p) == RS_OK);
+		CHECK(rs_problem_build(&ctx, events, timed ? RS_SEQUENCES : RS_CELLS, rank, 1000, rank,
+							   3000, &p) == RS_OK);
 		CHECK((double) (ctx.memory_peak - before) < 400000 * 16 + 50000);
 		rs_problem_free(&ctx, &p);
 		CHECK(ctx.memory_used == 0);
@@ -199,15 +227,15 @@ TEST(bad_weights)
 	CHECK(rs_events_append(&ctx, events, 0, 0, INFINITY, 0) == RS_ERR_PARAM);
 	CHECK(rs_events_append(&ctx, events, 0, 0, 3e38f, 0) == RS_OK);
 	CHECK(rs_events_append(&ctx, events, 0, 0, 3e38f, 0) == RS_OK);
-	CHECK(rs_problem_build(&ctx, events, &rank, 1, &rank, 1, &p) == RS_OK);
-	CHECK(isfinite(p.user_weight[0]));
+	CHECK(rs_problem_build(&ctx, events, RS_CELLS, &rank, 1, &rank, 1, &p) == RS_OK);
+	CHECK(isfinite(p.by_user.weight[0]));
 	rs_problem_free(&ctx, &p);
 	events = rs_events_create(&ctx, false);
 	CHECK(rs_events_append(&ctx, events, 0, 0, 2, 0) == RS_OK);
 	CHECK(rs_events_append(&ctx, events, 0, 0, -2, 0) == RS_OK);
-	CHECK(rs_problem_build(&ctx, events, &rank, 1, &rank, 1, &p) == RS_ERR_EMPTY);
+	CHECK(rs_problem_build(&ctx, events, RS_CELLS, &rank, 1, &rank, 1, &p) == RS_ERR_EMPTY);
 	events = rs_events_create(&ctx, true);
-	CHECK(rs_problem_build(&ctx, events, &rank, 1, &rank, 1, &p) == RS_ERR_EMPTY);
+	CHECK(rs_problem_build(&ctx, events, RS_SEQUENCES, &rank, 1, &rank, 1, &p) == RS_ERR_EMPTY);
 	CHECK(ctx.memory_used == 0);
 }
 
@@ -250,5 +278,5 @@ TEST(failures)
 	}
 }
 
-UNIT_MAIN(rows_are_sums, order_does_not_matter, sequences_are_sorted, long_sequence,
+UNIT_MAIN(rows_are_sums, order_does_not_matter, sequences_are_sorted, both_forms, long_sequence,
 		  memory_and_bounds, bad_weights, failures)

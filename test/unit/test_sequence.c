@@ -23,18 +23,18 @@ TEST(formula)
 	{
 		uint64_t x, y;
 
-		for (x = p.seq_start[u]; x < p.seq_start[u + 1]; x++)
+		for (x = p.sequences.start[u]; x < p.sequences.start[u + 1]; x++)
 		{
-			count[p.seq_item[x]] += fabs(p.seq_weight[x]);
-			for (y = x + 1; y < p.seq_start[u + 1]; y++)
+			count[p.sequences.index[x]] += fabs(p.sequences.weight[x]);
+			for (y = x + 1; y < p.sequences.start[u + 1]; y++)
 			{
 				double factor = exp(-(double) (y - x - 1) / tau);
-				double w = factor * p.seq_weight[x] * p.seq_weight[y];
+				double w = factor * p.sequences.weight[x] * p.sequences.weight[y];
 
 				if (factor < 1e-3)
 					break;
-				pairs[p.seq_item[x]][p.seq_item[y]] += w;
-				pairs[p.seq_item[y]][p.seq_item[x]] += w * backward;
+				pairs[p.sequences.index[x]][p.sequences.index[y]] += w;
+				pairs[p.sequences.index[y]][p.sequences.index[x]] += w * backward;
 			}
 		}
 	}

@@ -43,7 +43,7 @@ TEST(popular_items)
 	CHECK(rs_model_add(ctx, &model, "item_popularity", RS_F32, 1, MODEL_ITEMS, 1, popularity,
 					   false) == RS_OK);
 	bytes = write_model(&model, &length);
-	serving = rs_serving_open(ctx, bytes, length);
+	serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 	CHECK(serving != NULL && rs_serving_bytes(serving) >= MODEL_ITEMS * 8);
 	CHECK(rs_serving_popular(ctx, serving, NULL, 20, hits, &n) == RS_OK && n == MODEL_ITEMS);
 	for (uint32_t i = 0; i < n; i++)
@@ -84,7 +84,7 @@ TEST(factors)
 	RsHit hits[20], few[20];
 	uint32_t n, m;
 
-	serving = rs_serving_open(ctx, bytes, length);
+	serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 	factors = (float *) rs_model_tensor(rs_serving_model(serving), "item_factors")->data;
 	for (int d = 0; d < 4; d++)
 	{
@@ -92,7 +92,7 @@ TEST(factors)
 		factors[5 * 4 + d] = 2 * factors[2 * 4 + d];
 	}
 	rs_serving_close(ctx, serving);
-	serving = rs_serving_open(ctx, bytes, length);
+	serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 	CHECK(serving != NULL);
 
 	CHECK(rs_als.query(ctx, rs_serving_model(serving), &history, query) == RS_OK);
@@ -130,7 +130,7 @@ TEST(scores)
 		RsContext *ctx = unit_heap(&heap, 0, 0);
 		size_t length;
 		char *bytes = model_bytes(algorithms[a], RS_ID_BIGINT, &length);
-		RsServing *serving = rs_serving_open(ctx, bytes, length);
+		RsServing *serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 		RsHistory history = {.n = 1, .item = all_items + 3, .weight = ones};
 		float query[MODEL_ITEMS] = {0};
 		RsHit hits[20];

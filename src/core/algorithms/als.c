@@ -18,7 +18,7 @@
  * users (alsrows.c).  Items come last, so that a history is answered as the
  * next half step would answer it: by the exact solution of its row.
  */
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 #include "core/algorithms/alsrows.h"
 #include "core/base/cells.h"
 #include "core/base/random.h"
@@ -213,14 +213,8 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
 	RsAlsSettings settings;
 	RsAlsScratch scratch = {0};
-	RsAlsSide users = {.n = problem->n_users,
-					   .start = problem->user_start,
-					   .index = problem->user_item,
-					   .weight = problem->user_weight};
-	RsAlsSide items = {.n = problem->n_items,
-					   .start = problem->item_start,
-					   .index = problem->item_user,
-					   .weight = problem->item_weight};
+	RsAlsSide users = {.n = problem->n_users, .rows = &problem->by_user};
+	RsAlsSide items = {.n = problem->n_items, .rows = &problem->by_item};
 	RsStatus status;
 
 	read_settings(&model->options, &settings);
@@ -244,20 +238,14 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 /* --- answering --- */
 
-static RsStatus
-check(RsContext *ctx, const RsModel *model)
+static int
+tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 {
-	const RsTensor *factors = rs_model_tensor(model, "item_factors");
-	const RsTensor *gram = rs_model_tensor(model, "gram");
 	uint64_t n = (uint64_t) model->options.value[OPTION_FACTORS];
 
-	if (factors == NULL || factors->dtype != RS_F32 || factors->dims != 2 ||
-		factors->shape[0] != model->ids.n || factors->shape[1] != n)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_factors of the right shape");
-	if (gram == NULL || gram->dtype != RS_F32 || gram->dims != 2 || gram->shape[0] != n ||
-		gram->shape[1] != n)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no gram of the right shape");
-	return RS_OK;
+	specs[0] = (RsTensorSpec){"item_factors", RS_F32, 2, {model->ids.n, n}, false};
+	specs[1] = (RsTensorSpec){"gram", RS_F32, 2, {n, n}, false};
+	return 2;
 }
 
 /* Solve the row of a user with these cells: a[k,k] is scratch, x the answer. */
@@ -315,10 +303,10 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 
 const RsAlgorithm rs_als = {
 	.name = "als",
-	.ordered = false,
+	.flags = RS_CELLS | RS_HISTORY,
 	.kind = RS_QUERY_FACTORS,
 	.options = options,
 	.train = train,
-	.check = check,
+	.tensors = tensors,
 	.query = query,
 };

@@ -74,7 +74,7 @@ piece_end(const RsAlsSettings *settings, const RsAlsSide *side, uint32_t row)
 
 	while (row < side->n && work < PIECE_WORK)
 	{
-		uint64_t count = side->start[row + 1] - side->start[row];
+		uint64_t count = side->rows->start[row + 1] - side->rows->start[row];
 
 		work += (count + settings->width) * settings->width;
 		row++;
@@ -314,11 +314,11 @@ solve_row(const SolveJob *job, uint32_t i, float *scratch, double *loss, double 
 {
 	const RsAlsSide *side = job->side;
 	size_t width = job->settings->width;
-	uint64_t first = side->start[i];
-	uint64_t count = side->start[i + 1] - first;
+	uint64_t first = side->rows->start[i];
+	uint64_t count = side->rows->start[i + 1] - first;
 	Row row = {.cells = {.rows = job->other->factors,
-						 .index = side->index + first,
-						 .weight = side->weight + first,
+						 .index = side->rows->index + first,
+						 .weight = side->rows->weight + first,
 						 .count = count},
 			   .x = side->factors + i * width,
 			   .scratch = scratch};

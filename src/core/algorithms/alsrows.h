@@ -5,7 +5,7 @@
 #ifndef RS_ALSROWS_H
 #define RS_ALSROWS_H
 
-#include "core/base/context.h"
+#include "core/data/rows.h"
 
 #include <stdatomic.h>
 
@@ -32,11 +32,9 @@ typedef struct RsAlsSettings
 typedef struct RsAlsSide
 {
 	uint32_t n;
-	const uint64_t *start; /* [n + 1] */
-	const uint32_t *index; /* into the other side */
-	const float *weight;
-	float *factors; /* [n][width] */
-	float *gram;    /* [width][width], of factors */
+	const RsRows *rows; /* n, indexes into the other side */
+	float *factors;     /* [n][width] */
+	float *gram;        /* [width][width], of factors */
 
 	uint64_t pieces; /* the rows in runs of about equal work */
 	uint32_t *piece_start;

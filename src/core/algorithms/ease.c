@@ -112,13 +112,19 @@ keep_dense(RsContext *ctx, RsEaseFit *fit, RsModel *model)
 	return status;
 }
 
+/* Are the weights kept whole? */
+static bool
+is_dense(const RsOptions *values, uint32_t n_items)
+{
+	return n_items <= values->value[RS_EASE_DENSE_ITEMS];
+}
+
 static RsStatus
 train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
 	const double *option = model->options.value;
-	RsEaseFit fit = {.problem = problem,
-					 .option = option,
-					 .dense = problem->n_items <= option[RS_EASE_DENSE_ITEMS]};
+	RsEaseFit fit = {
+		.problem = problem, .option = option, .dense = is_dense(&model->options, problem->n_items)};
 	RsRowPlan plan = {.n_items = problem->n_items,
 					  .neighbors = (uint32_t) option[RS_EASE_NEIGHBORS],
 					  .by_target = true,
@@ -135,17 +141,21 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	return status;
 }
 
+static int
+tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
+{
+	uint64_t n = model->ids.n;
+
+	if (!is_dense(&model->options, model->ids.n))
+		return rs_item_rows_tensors(model, specs);
+	specs[0] = (RsTensorSpec){"item_weights", RS_F32, 2, {n, n}, false};
+	return 1;
+}
+
 static RsStatus
 check(RsContext *ctx, const RsModel *model)
 {
-	const RsTensor *dense = rs_model_tensor(model, "item_weights");
-
-	if (dense == NULL)
-		return rs_item_rows_check(ctx, model);
-	if (dense->dtype != RS_F32 || dense->dims != 2 || dense->shape[0] != model->ids.n ||
-		dense->shape[1] != model->ids.n)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_weights of the right shape");
-	return RS_OK;
+	return is_dense(&model->options, model->ids.n) ? RS_OK : rs_item_rows_check(ctx, model);
 }
 
 static RsStatus
@@ -166,12 +176,29 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	return RS_OK;
 }
 
+static RsStatus
+explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		float *contribution)
+{
+	const RsTensor *dense = rs_model_tensor(model, "item_weights");
+	size_t n = model->ids.n;
+
+	if (dense == NULL)
+		return rs_item_rows_explain(ctx, model, history, item, contribution);
+	for (uint32_t i = 0; i < history->n; i++)
+		contribution[i] =
+			history->weight[i] * ((const float *) dense->data)[history->item[i] * n + item];
+	return RS_OK;
+}
+
 const RsAlgorithm rs_ease = {
 	.name = "ease",
-	.ordered = false,
+	.flags = RS_CELLS | RS_HISTORY,
 	.kind = RS_QUERY_SCORES,
 	.options = options,
 	.train = train,
+	.tensors = tensors,
 	.check = check,
 	.query = query,
+	.explain = explain,
 };

@@ -34,17 +34,12 @@ static void
 user_scales(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	const RsProblem *problem = fit->problem;
-	uint64_t u;
 
 	(void) thread;
-	for (u = begin; u < end; u++)
+	for (uint64_t u = begin; u < end; u++)
 	{
-		double sum = 0;
-		uint64_t i;
+		double sum = rs_rows_squares(&fit->problem->by_user, u);
 
-		for (i = problem->user_start[u]; i < problem->user_start[u + 1]; i++)
-			sum += (double) problem->user_weight[i] * problem->user_weight[i];
 		fit->user_scale[u] =
 			sum > 0 ? (float) pow(sum, -fit->option[RS_EASE_USER_EXPONENT] / 2) : 0;
 	}
@@ -55,7 +50,7 @@ static void
 penalties(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	const RsProblem *problem = fit->problem;
+	const RsRows *items = &fit->problem->by_item;
 	double dropout = fit->option[RS_EASE_DROPOUT];
 	uint64_t i;
 
@@ -65,9 +60,9 @@ penalties(void *arg, uint64_t begin, uint64_t end, int thread)
 		double sum = 0;
 		uint64_t u;
 
-		for (u = problem->item_start[i]; u < problem->item_start[i + 1]; u++)
+		for (u = items->start[i]; u < items->start[i + 1]; u++)
 		{
-			double x = scaled(fit, problem->item_user[u], problem->item_weight[u]);
+			double x = scaled(fit, items->index[u], items->weight[u]);
 
 			sum += x * x;
 		}
@@ -81,8 +76,9 @@ static void
 item_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	const RsProblem *problem = fit->problem;
-	size_t n = problem->n_items;
+	const RsRows *users = &fit->problem->by_user;
+	const RsRows *items = &fit->problem->by_item;
+	size_t n = items->n;
 	uint64_t item;
 
 	(void) thread;
@@ -92,15 +88,14 @@ item_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 		uint64_t u;
 
 		memset(row, 0, n * sizeof(float));
-		for (u = problem->item_start[item]; u < problem->item_start[item + 1]; u++)
+		for (u = items->start[item]; u < items->start[item + 1]; u++)
 		{
-			uint32_t user = problem->item_user[u];
-			float x = scaled(fit, user, problem->item_weight[u]) * fit->user_scale[user];
+			uint32_t user = items->index[u];
+			float x = scaled(fit, user, items->weight[u]) * fit->user_scale[user];
 			uint64_t j;
 
-			for (j = problem->user_start[user];
-				 j < problem->user_start[user + 1] && problem->user_item[j] <= item; j++)
-				row[problem->user_item[j]] += x * problem->user_weight[j];
+			for (j = users->start[user]; j < users->start[user + 1] && users->index[j] <= item; j++)
+				row[users->index[j]] += x * users->weight[j];
 		}
 		row[item] += fit->penalty[item];
 	}
@@ -111,8 +106,9 @@ static void
 user_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	const RsProblem *problem = fit->problem;
-	size_t n = problem->n_users;
+	const RsRows *users = &fit->problem->by_user;
+	const RsRows *items = &fit->problem->by_item;
+	size_t n = users->n;
 	uint64_t user;
 
 	(void) thread;
@@ -122,16 +118,14 @@ user_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 		uint64_t i;
 
 		memset(row, 0, n * sizeof(float));
-		for (i = problem->user_start[user]; i < problem->user_start[user + 1]; i++)
+		for (i = users->start[user]; i < users->start[user + 1]; i++)
 		{
-			uint32_t item = problem->user_item[i];
-			float x = scaled(fit, (uint32_t) user, problem->user_weight[i]) / fit->penalty[item];
+			uint32_t item = users->index[i];
+			float x = scaled(fit, (uint32_t) user, users->weight[i]) / fit->penalty[item];
 			uint64_t v;
 
-			for (v = problem->item_start[item];
-				 v < problem->item_start[item + 1] && problem->item_user[v] <= user; v++)
-				row[problem->item_user[v]] +=
-					x * scaled(fit, problem->item_user[v], problem->item_weight[v]);
+			for (v = items->start[item]; v < items->start[item + 1] && items->index[v] <= user; v++)
+				row[items->index[v]] += x * scaled(fit, items->index[v], items->weight[v]);
 		}
 		row[user] += 1;
 	}
@@ -140,8 +134,9 @@ user_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 void
 rs_ease_inverse_row(const RsEaseFit *fit, uint32_t item, float *out, int thread)
 {
-	const RsProblem *problem = fit->problem;
-	size_t n_users = problem->n_users;
+	const RsRows *users = &fit->problem->by_user;
+	const RsRows *items = &fit->problem->by_item;
+	size_t n_users = users->n;
 	float *y = fit->scratch + (size_t) thread * n_users;
 	float own = fit->penalty[item];
 	uint64_t i;
@@ -149,22 +144,21 @@ rs_ease_inverse_row(const RsEaseFit *fit, uint32_t item, float *out, int thread)
 
 	/* y = M X' e_item, out = X'^T y */
 	memset(y, 0, n_users * sizeof(float));
-	for (i = problem->item_start[item]; i < problem->item_start[item + 1]; i++)
+	for (i = items->start[item]; i < items->start[item + 1]; i++)
 	{
-		uint32_t user = problem->item_user[i];
+		uint32_t user = items->index[i];
 
-		rs_axpy(scaled(fit, user, problem->item_weight[i]), fit->users + user * n_users, y,
-				n_users);
+		rs_axpy(scaled(fit, user, items->weight[i]), fit->users + user * n_users, y, n_users);
 	}
-	memset(out, 0, problem->n_items * sizeof(float));
+	memset(out, 0, items->n * sizeof(float));
 	for (u = 0; u < n_users; u++)
 	{
 		float scale = y[u] * fit->user_scale[u];
 
-		for (i = problem->user_start[u]; scale != 0 && i < problem->user_start[u + 1]; i++)
-			out[problem->user_item[i]] += scale * problem->user_weight[i];
+		for (i = users->start[u]; scale != 0 && i < users->start[u + 1]; i++)
+			out[users->index[i]] += scale * users->weight[i];
 	}
-	for (u = 0; u < problem->n_items; u++)
+	for (u = 0; u < items->n; u++)
 		out[u] = (u == item ? 1.0f - out[u] / own : -out[u] / own) / fit->penalty[u];
 }
 
@@ -210,7 +204,8 @@ work_needed(const RsEaseFit *fit, bool by_users)
 
 	if (!by_users)
 		return items * items * items;
-	return users * users * users + 4 * (items + users) * (double) fit->problem->nnz;
+	return users * users * users +
+		   4 * (items + users) * (double) rs_rows_count(&fit->problem->by_user);
 }
 
 static RsStatus

@@ -68,16 +68,12 @@ static void
 user_norms(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	KnnLoop *loop = arg;
-	uint64_t u;
 
 	(void) thread;
-	for (u = begin; u < end; u++)
+	for (uint64_t u = begin; u < end; u++)
 	{
-		double sum = 0;
-		uint64_t i;
+		double sum = rs_rows_squares(&loop->problem->by_user, u);
 
-		for (i = loop->problem->user_start[u]; i < loop->problem->user_start[u + 1]; i++)
-			sum += (double) loop->problem->user_weight[i] * loop->problem->user_weight[i];
 		loop->user_factor[u] = sum > 0 ? pow(sum, -2 * loop->option[USER_EXPONENT]) : 0;
 	}
 }
@@ -87,16 +83,12 @@ static void
 item_norms(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	KnnLoop *loop = arg;
-	uint64_t i;
 
 	(void) thread;
-	for (i = begin; i < end; i++)
+	for (uint64_t i = begin; i < end; i++)
 	{
-		double sum = 0;
-		uint64_t u;
+		double sum = rs_rows_squares(&loop->problem->by_item, i);
 
-		for (u = loop->problem->item_start[i]; u < loop->problem->item_start[i + 1]; u++)
-			sum += (double) loop->problem->item_weight[u] * loop->problem->item_weight[u];
 		loop->source_factor[i] = pow(sum, loop->option[SOURCE_EXPONENT]);
 		loop->target_factor[i] = pow(sum, loop->option[TARGET_EXPONENT]);
 	}
@@ -107,7 +99,8 @@ static void
 neighbor_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 {
 	const KnnLoop *loop = arg;
-	const RsProblem *problem = loop->problem;
+	const RsRows *users = &loop->problem->by_user;
+	const RsRows *items = &loop->problem->by_item;
 	bool is_source = loop->option[NEIGHBORS_OF] != 0;
 	const double *factor = is_source ? loop->target_factor : loop->source_factor;
 	double own = is_source ? loop->source_factor[item] : loop->target_factor[item];
@@ -115,14 +108,14 @@ neighbor_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 	uint32_t i;
 
 	(void) thread;
-	for (u = problem->item_start[item]; u < problem->item_start[item + 1]; u++)
+	for (u = items->start[item]; u < items->start[item + 1]; u++)
 	{
-		uint32_t user = problem->item_user[u];
-		float scale = (float) (problem->item_weight[u] * loop->user_factor[user]);
+		uint32_t user = items->index[u];
+		float scale = (float) (items->weight[u] * loop->user_factor[user]);
 		uint64_t j;
 
-		for (j = problem->user_start[user]; j < problem->user_start[user + 1]; j++)
-			rs_row_add(row, problem->user_item[j], scale * problem->user_weight[j]);
+		for (j = users->start[user]; j < users->start[user + 1]; j++)
+			rs_row_add(row, users->index[j], scale * users->weight[j]);
 	}
 	for (i = 0; i < row->n; i++)
 	{
@@ -177,10 +170,12 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 const RsAlgorithm rs_item_knn = {
 	.name = "item_knn",
-	.ordered = false,
+	.flags = RS_CELLS | RS_HISTORY,
 	.kind = RS_QUERY_SCORES,
 	.options = options,
 	.train = train,
+	.tensors = rs_item_rows_tensors,
 	.check = rs_item_rows_check,
 	.query = rs_item_rows_query,
+	.explain = rs_item_rows_explain,
 };

@@ -1,40 +1,44 @@
 /*
  * item_rows.c
- *		Sparse item-item weights in a model: check and query.
+ *		Sparse item-item weights in a model: proof, query, explanation.
  */
 #include "core/algorithms/item_rows.h"
+
+int
+rs_item_rows_tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
+{
+	const RsTensor *items = rs_model_tensor(model, "item_weights.items");
+	uint64_t nnz = items != NULL ? items->shape[0] : 0;
+
+	specs[0] =
+		(RsTensorSpec){"item_weights.offsets", RS_I64, 1, {(uint64_t) model->ids.n + 1}, false};
+	specs[1] = (RsTensorSpec){"item_weights.items", RS_I32, 1, {RS_ANY}, false};
+	specs[2] = (RsTensorSpec){"item_weights.values", RS_F32, 1, {nnz}, false};
+	return 3;
+}
 
 RsStatus
 rs_item_rows_check(RsContext *ctx, const RsModel *model)
 {
-	const RsTensor *offsets = rs_model_tensor(model, "item_weights.offsets");
 	const RsTensor *items = rs_model_tensor(model, "item_weights.items");
-	const RsTensor *values = rs_model_tensor(model, "item_weights.values");
+	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
+	const int32_t *item = items->data;
 	uint32_t n = model->ids.n;
-	const int64_t *offset;
-	const int32_t *item;
 	uint32_t row;
 
-	if (offsets == NULL || offsets->dtype != RS_I64 || offsets->dims != 1 ||
-		offsets->shape[0] != (uint64_t) n + 1 || items == NULL || items->dtype != RS_I32 ||
-		items->dims != 1 || values == NULL || values->dtype != RS_F32 || values->dims != 1 ||
-		values->shape[0] != items->shape[0])
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_weights of the right shapes");
-	offset = offsets->data;
-	item = items->data;
 	if (offset[0] != 0 || offset[n] < 0 || (uint64_t) offset[n] != items->shape[0])
-		return rs_fail(ctx, RS_ERR_BYTES, "offsets of item_weights do not cover its items");
+		return rs_invalid_bytes(ctx, "The offsets of item_weights do not cover its items.");
 	for (row = 0; row < n; row++)
 	{
 		int64_t before = -1;
 		int64_t i;
 
 		if (offset[row + 1] < offset[row] || offset[row + 1] > offset[n])
-			return rs_fail(ctx, RS_ERR_BYTES, "offsets of item_weights are not ascending");
+			return rs_invalid_bytes(ctx, "The offsets of item_weights do not ascend.");
 		for (i = offset[row]; i < offset[row + 1]; i++)
 		{
 			if (item[i] <= before || (uint32_t) item[i] >= n)
-				return rs_fail(ctx, RS_ERR_BYTES, "items of item_weights are not ascending");
+				return rs_invalid_bytes(ctx, "The items of item_weights do not ascend.");
 			before = item[i];
 		}
 		if (row % 65536 == 0 && rs_check_interrupt(ctx) != RS_OK)
@@ -55,6 +59,27 @@ rs_item_rows_add(const RsModel *model, uint32_t source, float scale, float *out)
 		out[item[i]] += scale * value[i];
 }
 
+float
+rs_item_rows_weight(const RsModel *model, uint32_t source, uint32_t target)
+{
+	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
+	const int32_t *item = rs_model_tensor(model, "item_weights.items")->data;
+	const float *value = rs_model_tensor(model, "item_weights.values")->data;
+	int64_t low = offset[source];
+	int64_t high = offset[source + 1];
+
+	while (low < high)
+	{
+		int64_t middle = low + (high - low) / 2;
+
+		if ((uint32_t) item[middle] < target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < offset[source + 1] && (uint32_t) item[low] == target ? value[low] : 0;
+}
+
 RsStatus
 rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
@@ -66,5 +91,15 @@ rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *histor
 			return ctx->status;
 		rs_item_rows_add(model, history->item[i], history->weight[i], out);
 	}
+	return RS_OK;
+}
+
+RsStatus
+rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+					 float *contribution)
+{
+	(void) ctx;
+	for (uint32_t i = 0; i < history->n; i++)
+		contribution[i] = history->weight[i] * rs_item_rows_weight(model, history->item[i], item);
 	return RS_OK;
 }

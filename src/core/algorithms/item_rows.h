@@ -12,16 +12,25 @@
 #ifndef RS_ITEM_ROWS_H
 #define RS_ITEM_ROWS_H
 
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 
-/* Are the three tensors there, offsets monotone, columns ascending and in range? */
+/* The three tensors, and the proof of their values: offsets monotone, columns
+ * ascending and in range. */
+extern int rs_item_rows_tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS]);
 extern RsStatus rs_item_rows_check(RsContext *ctx, const RsModel *model);
 
 /* out[i] += scale * w for each (i, w) in the row of source. */
 extern void rs_item_rows_add(const RsModel *model, uint32_t source, float scale, float *out);
 
+/* Weight of source for target. */
+extern float rs_item_rows_weight(const RsModel *model, uint32_t source, uint32_t target);
+
 /* out = sum of weight * row over the history. */
 extern RsStatus rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *history,
 								   float *out);
+
+/* What each entry of the history adds to that for one item. */
+extern RsStatus rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history,
+									 uint32_t item, float *contribution);
 
 #endif

@@ -6,7 +6,7 @@
  * weights already.  The baseline that every other algorithm has to beat, and
  * what fills up a list where an algorithm has nothing to say.
  */
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 
 #include <string.h>
 
@@ -22,20 +22,9 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 }
 
 static RsStatus
-check(RsContext *ctx, const RsModel *model)
-{
-	const RsTensor *tensor = rs_model_tensor(model, "item_popularity");
-
-	if (tensor == NULL || tensor->dtype != RS_F32 || tensor->dims != 1 ||
-		tensor->shape[0] != model->ids.n)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_popularity of the right shape");
-	return RS_OK;
-}
-
-static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
-	const RsTensor *tensor = rs_model_tensor(model, "item_popularity");
+	const RsTensor *tensor = rs_model_tensor(model, RS_POPULARITY);
 
 	(void) ctx;
 	(void) history;
@@ -43,12 +32,23 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	return RS_OK;
 }
 
+static RsStatus
+explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		float *contribution)
+{
+	(void) ctx;
+	(void) model;
+	(void) item;
+	memset(contribution, 0, history->n * sizeof(float));
+	return RS_OK;
+}
+
 const RsAlgorithm rs_popularity = {
 	.name = "popularity",
-	.ordered = false,
+	.flags = RS_CELLS | RS_IMPERSONAL,
 	.kind = RS_QUERY_SCORES,
 	.options = options,
 	.train = train,
-	.check = check,
 	.query = query,
+	.explain = explain,
 };

@@ -18,8 +18,6 @@
 #include "core/algorithms/item_rows.h"
 #include "core/algorithms/item_rows_build.h"
 
-#include "core/data/events.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -55,6 +53,7 @@ static const RsOption options[] = {
 typedef struct SequenceFit
 {
 	const RsProblem *problem;
+	const RsRows *events; /* its sequences */
 	uint64_t *start;      /* [n_items + 1] into at and user */
 	uint64_t *at;         /* [n_events] positions of the item's events */
 	uint32_t *user;       /* [n_events] whose they are */
@@ -70,9 +69,8 @@ static void
 source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 {
 	const SequenceFit *fit = arg;
-	const RsProblem *problem = fit->problem;
-	const uint32_t *other = problem->seq_item;
-	const float *weight = problem->seq_weight;
+	const uint32_t *other = fit->events->index;
+	const float *weight = fit->events->weight;
 	uint64_t i;
 	uint32_t k;
 
@@ -80,8 +78,8 @@ source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 	for (i = fit->start[item]; i < fit->start[item + 1]; i++)
 	{
 		uint64_t at = fit->at[i];
-		uint64_t begin = problem->seq_start[fit->user[i]];
-		uint64_t end = problem->seq_start[fit->user[i] + 1];
+		uint64_t begin = fit->events->start[fit->user[i]];
+		uint64_t end = fit->events->start[fit->user[i] + 1];
 		uint64_t ahead = end - at - 1 < fit->window ? end - at - 1 : fit->window;
 		uint64_t behind = at - begin < fit->window ? at - begin : fit->window;
 		uint64_t gap;
@@ -108,23 +106,24 @@ source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 static RsStatus
 index_events(RsContext *ctx, SequenceFit *fit, const double *option)
 {
-	const RsProblem *problem = fit->problem;
+	const RsRows *events = fit->events;
+	uint32_t n_items = fit->problem->n_items;
 	uint64_t i;
 	uint32_t user;
 
-	for (i = 0; i < problem->n_events; i++)
+	for (i = 0; i < rs_rows_count(events); i++)
 	{
 		if (i % RS_POLL_EVENTS == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
-		fit->start[problem->seq_item[i]]++;
-		fit->source_scale[problem->seq_item[i]] += fabs((double) problem->seq_weight[i]);
+		fit->start[events->index[i]]++;
+		fit->source_scale[events->index[i]] += fabs((double) events->weight[i]);
 	}
-	rs_counts_to_starts(fit->start, problem->n_items);
-	for (user = 0; user < problem->n_users; user++)
+	rs_counts_to_starts(fit->start, n_items);
+	for (user = 0; user < events->n; user++)
 	{
-		for (i = problem->seq_start[user]; i < problem->seq_start[user + 1]; i++)
+		for (i = events->start[user]; i < events->start[user + 1]; i++)
 		{
-			uint64_t to = fit->start[problem->seq_item[i]]++;
+			uint64_t to = fit->start[events->index[i]]++;
 
 			if (i % RS_POLL_EVENTS == 0 && rs_check_interrupt(ctx) != RS_OK)
 				return ctx->status;
@@ -132,8 +131,8 @@ index_events(RsContext *ctx, SequenceFit *fit, const double *option)
 			fit->user[to] = user;
 		}
 	}
-	rs_restore_starts(fit->start, problem->n_items);
-	for (i = 0; i < problem->n_items; i++)
+	rs_restore_starts(fit->start, n_items);
+	for (i = 0; i < n_items; i++)
 	{
 		double count = fit->source_scale[i];
 
@@ -186,6 +185,7 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	if (fit == NULL)
 		return ctx->status;
 	fit->problem = problem;
+	fit->events = &problem->sequences;
 	status = fit_sequences(ctx, fit, model);
 	rs_free(ctx, fit->start);
 	rs_free(ctx, fit->source_scale);
@@ -198,16 +198,21 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	return status;
 }
 
+/* What an entry of the history counts. */
+static float
+scale_of(const RsModel *model, const RsHistory *history, uint32_t i)
+{
+	double recency = exp(-(double) (history->n - 1 - i) / model->options.value[QUERY_DECAY]);
+
+	return (float) (history->weight[i] * recency);
+}
+
 static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
-	double query_decay = model->options.value[QUERY_DECAY];
-	uint32_t i;
-
-	for (i = 0; i < history->n; i++)
+	for (uint32_t i = 0; i < history->n; i++)
 	{
-		double recency = exp(-(double) (history->n - 1 - i) / query_decay);
-		float scale = (float) (history->weight[i] * recency);
+		float scale = scale_of(model, history, i);
 
 		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
@@ -217,12 +222,25 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	return RS_OK;
 }
 
+static RsStatus
+explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		float *contribution)
+{
+	(void) ctx;
+	for (uint32_t i = 0; i < history->n; i++)
+		contribution[i] =
+			scale_of(model, history, i) * rs_item_rows_weight(model, history->item[i], item);
+	return RS_OK;
+}
+
 const RsAlgorithm rs_sequence = {
 	.name = "sequence",
-	.ordered = true,
+	.flags = RS_SEQUENCES | RS_HISTORY,
 	.kind = RS_QUERY_SCORES,
 	.options = options,
 	.train = train,
+	.tensors = rs_item_rows_tensors,
 	.check = rs_item_rows_check,
 	.query = query,
+	.explain = explain,
 };

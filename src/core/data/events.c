@@ -4,6 +4,8 @@
  */
 #include "core/data/events.h"
 
+#include "core/data/rows.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -81,8 +83,7 @@ rs_events_count(const RsEvents *events)
 	return events->count;
 }
 
-/* Free the first block and go to the next. */
-void
+RsEventBlock *
 rs_events_drop_first(RsContext *ctx, RsEvents *events)
 {
 	RsEventBlock *block = events->first;
@@ -91,6 +92,7 @@ rs_events_drop_first(RsContext *ctx, RsEvents *events)
 	if (events->first == NULL)
 		events->last = NULL;
 	rs_free(ctx, block);
+	return events->first;
 }
 
 void
@@ -103,37 +105,9 @@ rs_events_free(RsContext *ctx, RsEvents *events)
 	rs_free(ctx, events);
 }
 
-/* Running starts become the usual [n + 1] offsets again: after a scatter that
- * advanced start[i] to the end of row i, shift by one. */
-void
-rs_restore_starts(uint64_t *start, uint32_t n)
-{
-	if (n > 0)
-		memmove(start + 1, start, (size_t) n * sizeof(uint64_t));
-	start[0] = 0;
-}
-
-/* Counts in start[0 .. n-1] become offsets. */
-void
-rs_counts_to_starts(uint64_t *start, uint32_t n)
-{
-	uint64_t sum = 0;
-	uint32_t i;
-
-	for (i = 0; i < n; i++)
-	{
-		uint64_t count = start[i];
-
-		start[i] = sum;
-		sum += count;
-	}
-	start[n] = sum;
-}
-
-/* Count events of each user (or item), under its rank. */
 RsStatus
-rs_count_events(RsContext *ctx, const RsEvents *events, bool by_item, const uint32_t *rank,
-				uint32_t n, uint64_t *start)
+rs_events_starts(RsContext *ctx, const RsEvents *events, bool by_item, const uint32_t *rank,
+				 uint32_t n, uint64_t *start)
 {
 	const RsEventBlock *block;
 

@@ -1,14 +1,11 @@
 /*
  * events.h
- *		What problem.c, sequences.c and events.c share: the blocks of events, the
- *		counting sort, and a sort without scratch.
+ *		The growing list of events: small codes for users and items, in any order.
  */
 #ifndef RS_EVENTS_H
 #define RS_EVENTS_H
 
-#include "core/data/problem.h"
-
-#define RS_POLL_EVENTS 65536 /* events between two questions for cancel */
+#include "core/base/context.h"
 
 typedef struct RsEvent
 {
@@ -26,30 +23,27 @@ typedef struct RsEventBlock
 	RsEvent *event;
 } RsEventBlock;
 
-struct RsEvents
+typedef struct RsEvents
 {
 	bool timed;
 	uint64_t count;
 	RsEventBlock *first;
 	RsEventBlock *last;
-};
+} RsEvents;
 
-/* Free the first block and go to the next. */
-extern void rs_events_drop_first(RsContext *ctx, RsEvents *events);
+/* timed: keep a time for each event (8 bytes more). NULL on failure. */
+extern RsEvents *rs_events_create(RsContext *ctx, bool timed);
+extern RsStatus rs_events_append(RsContext *ctx, RsEvents *events, uint32_t user, uint32_t item,
+								 float weight, int64_t time);
+extern uint64_t rs_events_count(const RsEvents *events);
+extern void rs_events_free(RsContext *ctx, RsEvents *events);
 
-/* Count the events of each item (or user) under its rank into start[n + 1],
+/* Free the first block; the next one, or NULL. */
+extern RsEventBlock *rs_events_drop_first(RsContext *ctx, RsEvents *events);
+
+/* Count the events of each user (or item) under its rank into start[n + 1],
  * zeroed before, and turn counts into offsets. */
-extern RsStatus rs_count_events(RsContext *ctx, const RsEvents *events, bool by_item,
-								const uint32_t *rank, uint32_t n, uint64_t *start);
-
-/* Counts in start[0 .. n-1] become offsets in start[0 .. n]. */
-extern void rs_counts_to_starts(uint64_t *start, uint32_t n);
-
-/* After a scatter that moved start[i] to the end of row i: offsets again. */
-extern void rs_restore_starts(uint64_t *start, uint32_t n);
-
-/* The timed half of rs_problem_build; *scratch is the caller's to free. */
-extern RsStatus rs_build_sequences(RsContext *ctx, RsEvents *events, const uint32_t *user_rank,
-								   const uint32_t *item_rank, RsProblem *problem, void **scratch);
+extern RsStatus rs_events_starts(RsContext *ctx, const RsEvents *events, bool by_item,
+								 const uint32_t *rank, uint32_t n, uint64_t *start);
 
 #endif

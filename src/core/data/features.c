@@ -5,7 +5,7 @@
  * Blocks of a fixed size are added as rows come: nothing is ever copied to a
  * larger place, so the rows are in memory once.
  */
-#include "core/data/problem.h"
+#include "core/data/features.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
  * algorithm.c
- *		The table of algorithms, and what all trainings have in common.
+ *		What all algorithms have in common: training, the proof of a model, scores.
  */
 #include "core/model/algorithm.h"
 
@@ -8,40 +8,36 @@
 #include <math.h>
 #include <string.h>
 
-#define POLL_EVERY 1048576 /* cells between two questions for cancel */
+#include "core/math/vec.h"
 
-static const RsAlgorithm *const algorithms[] = {&rs_als,        &rs_ease,     &rs_item_knn, &rs_mlp,
-												&rs_popularity, &rs_sequence, NULL};
-
-const RsAlgorithm *const *
-rs_algorithms(void)
-{
-	return algorithms;
-}
+#define POLL_EVERY 1048576 /* cells, or floats of factors, between two questions for cancel */
 
 const RsAlgorithm *
-rs_algorithm_find(const char *name)
+rs_algorithm_find(const RsAlgorithm *const *table, const char *name)
 {
-	int i;
-
-	for (i = 0; algorithms[i] != NULL; i++)
-		if (strcmp(algorithms[i]->name, name) == 0)
-			return algorithms[i];
+	for (; *table != NULL; table++)
+		if (strcmp((*table)->name, name) == 0)
+			return *table;
 	return NULL;
 }
+
+unsigned
+rs_algorithm_flags(const RsAlgorithm *algorithm, const RsOptions *options, bool timed)
+{
+	return algorithm->flags_with != NULL ? algorithm->flags_with(options, timed) : algorithm->flags;
+}
+
+/* --- training --- */
 
 /* Sum of weights an item, in double, then brought into 0 .. FLT_MAX. */
 static RsStatus
 add_popularity(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
-	bool timed = problem->seq_start != NULL;
-	uint64_t n = timed ? problem->n_events : problem->nnz;
-	const uint32_t *item = timed ? problem->seq_item : problem->user_item;
-	const float *weight = timed ? problem->seq_weight : problem->user_weight;
+	const RsRows *rows = rs_problem_histories(problem);
+	uint64_t n = rs_rows_count(rows);
 	double *sum = rs_calloc(ctx, problem->n_items, sizeof(double));
 	float *popularity;
 	RsStatus status;
-	uint64_t i;
 
 	if (sum == NULL)
 		return ctx->status;
@@ -51,7 +47,7 @@ add_popularity(RsContext *ctx, const RsProblem *problem, RsModel *model)
 		rs_free(ctx, sum);
 		return ctx->status;
 	}
-	for (i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++)
 	{
 		if (i % POLL_EVERY == 0 && rs_check_interrupt(ctx) != RS_OK)
 		{
@@ -59,16 +55,30 @@ add_popularity(RsContext *ctx, const RsProblem *problem, RsModel *model)
 			rs_free(ctx, popularity);
 			return ctx->status;
 		}
-		sum[item[i]] += weight[i];
+		sum[rows->index[i]] += rows->weight[i];
 	}
-	for (i = 0; i < problem->n_items; i++)
+	for (uint32_t i = 0; i < problem->n_items; i++)
 		popularity[i] = sum[i] <= 0 ? 0 : sum[i] > FLT_MAX ? FLT_MAX : (float) sum[i];
 	rs_free(ctx, sum);
-	status = rs_model_add(ctx, model, "item_popularity", RS_F32, 1, problem->n_items, 1, popularity,
-						  true);
+	status =
+		rs_model_add(ctx, model, RS_POPULARITY, RS_F32, 1, problem->n_items, 1, popularity, true);
 	if (status != RS_OK)
 		rs_free(ctx, popularity);
 	return status;
+}
+
+static RsStatus
+train(RsContext *ctx, const RsProblem *problem, RsModel *model)
+{
+	unsigned flags =
+		rs_algorithm_flags(model->algorithm, &model->options, problem->sequences.start != NULL);
+
+	if (((flags & RS_CELLS) && problem->by_user.start == NULL) ||
+		((flags & RS_SEQUENCES) && problem->sequences.start == NULL))
+		return rs_fail(ctx, RS_ERR_PARAM, "events are not in the form that \"%s\" trains on",
+					   model->algorithm->name);
+	model->loss = NAN;
+	return model->algorithm->train(ctx, problem, model);
 }
 
 RsStatus
@@ -85,11 +95,174 @@ rs_train(RsContext *ctx, const RsAlgorithm *algorithm, const RsOptions *options,
 	model->ids = *ids;
 	model->n_users = problem->n_users;
 	model->n_events = problem->n_events;
-	model->loss = NAN;
 	status = add_popularity(ctx, problem, model);
 	if (status == RS_OK)
-		status = algorithm->train(ctx, problem, model);
+		status = train(ctx, problem, model);
 	if (status != RS_OK)
 		rs_model_free(ctx, model);
 	return status;
+}
+
+RsStatus
+rs_train_part(RsContext *ctx, const RsAlgorithm *algorithm, const RsOptions *options,
+			  const RsProblem *problem, RsModel *model, const char *prefix)
+{
+	RsModel *part;
+
+	if (algorithm->parts != NULL)
+		return rs_fail(ctx, RS_ERR_PARAM, "a part of a model cannot have parts");
+	part = rs_model_add_part(ctx, model, prefix);
+	if (part == NULL || rs_model_share(ctx, model, part) != RS_OK)
+		return ctx->status;
+	part->algorithm = algorithm;
+	part->options = *options;
+	return train(ctx, problem, part);
+}
+
+/* --- the proof of a model --- */
+
+static bool
+fits(const RsTensorSpec *spec, const RsTensor *tensor)
+{
+	bool same = tensor->dtype == spec->dtype && tensor->dims == spec->dims;
+
+	for (int d = 0; d < spec->dims; d++)
+		same = same && (spec->shape[d] == RS_ANY || spec->shape[d] == tensor->shape[d]);
+	return same;
+}
+
+static RsStatus
+check_tensors(RsContext *ctx, const RsModel *model)
+{
+	RsTensorSpec specs[RS_MAX_TENSORS + 1] = {
+		{.name = RS_POPULARITY, .dtype = RS_F32, .dims = 1, .shape = {model->ids.n}}};
+	bool known[RS_MAX_TENSORS] = {false};
+	int n = 1;
+
+	if (model->algorithm->tensors != NULL)
+		n += model->algorithm->tensors(model, specs + 1);
+	for (int i = 0; i < n; i++)
+	{
+		const RsTensor *tensor = rs_model_tensor(model, specs[i].name);
+
+		if (tensor != NULL && fits(&specs[i], tensor))
+			known[tensor - model->tensors] = true;
+		else if (tensor != NULL || !specs[i].optional)
+			return rs_invalid_bytes(ctx, "Tensor \"%s\" is missing or of the wrong shape.",
+									specs[i].name);
+	}
+	for (int i = 0; i < model->n_tensors; i++)
+		if (!known[i])
+			return rs_invalid_bytes(ctx, "Tensor \"%s\" is unknown.", model->tensors[i].name);
+	return RS_OK;
+}
+
+/* Has it the parts that its algorithm names, which have none themselves? */
+static RsStatus
+check_parts(RsContext *ctx, const RsModel *model)
+{
+	const char *const *prefix = model->algorithm->parts;
+	int n = 0;
+
+	for (; prefix != NULL && prefix[n] != NULL; n++)
+	{
+		const RsModel *part = rs_model_part(model, prefix[n]);
+
+		if (part == NULL)
+			return rs_invalid_bytes(ctx, "Part \"%s\" is missing.", prefix[n]);
+		if (part->algorithm->parts != NULL)
+			return rs_invalid_bytes(ctx, "Part \"%s\" has parts itself.", prefix[n]);
+		if (rs_model_check(ctx, part) != RS_OK)
+			return ctx->status;
+	}
+	if (n != model->n_parts)
+		return rs_invalid_bytes(ctx, "It has a part that is unknown.");
+	return RS_OK;
+}
+
+RsStatus
+rs_model_check(RsContext *ctx, const RsModel *model)
+{
+	if (check_tensors(ctx, model) != RS_OK || check_parts(ctx, model) != RS_OK)
+		return ctx->status;
+	return model->algorithm->check != NULL ? model->algorithm->check(ctx, model) : RS_OK;
+}
+
+/* --- scores --- */
+
+const float *
+rs_item_factors(RsContext *ctx, const RsModel *model, uint32_t *columns, float **own)
+{
+	const RsTensor *factors = rs_model_tensor(model, "item_factors");
+
+	*own = NULL;
+	if (model->algorithm->factors != NULL)
+		return *own = model->algorithm->factors(ctx, model, columns);
+	*columns = (uint32_t) factors->shape[1];
+	return factors->data;
+}
+
+static RsStatus
+check_item(RsContext *ctx, const RsModel *model, uint32_t item)
+{
+	if (item >= model->ids.n)
+		return rs_fail(ctx, RS_ERR_PARAM, "item number %u is not in the model", item);
+	return RS_OK;
+}
+
+RsStatus
+rs_check_history(RsContext *ctx, const RsModel *model, const RsHistory *history)
+{
+	for (uint32_t i = 0; i < history->n; i++)
+		if (check_item(ctx, model, history->item[i]) != RS_OK)
+			return ctx->status;
+	return RS_OK;
+}
+
+/* The query's product with the factors of each item. */
+static RsStatus
+score_factors(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	uint32_t n = model->ids.n;
+	uint32_t columns;
+	float *own;
+	const float *factors = rs_item_factors(ctx, model, &columns, &own);
+	float *query = factors != NULL ? rs_calloc(ctx, columns, sizeof(float)) : NULL;
+	RsStatus status = query != NULL ? RS_OK : ctx->status;
+
+	if (status == RS_OK)
+		status = model->algorithm->query(ctx, model, history, query);
+	for (uint32_t i = 0, rows; i < n && status == RS_OK; i += rows)
+	{
+		rows = POLL_EVERY / columns + 1;
+		rows = rows < n - i ? rows : n - i;
+		rs_dot_rows(query, factors + (size_t) i * columns, rows, columns, out + i);
+		status = rs_check_interrupt(ctx);
+	}
+	rs_free(ctx, query);
+	rs_free(ctx, own);
+	return status;
+}
+
+RsStatus
+rs_score_all(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	if (rs_check_history(ctx, model, history) != RS_OK)
+		return ctx->status;
+	if (model->algorithm->kind == RS_QUERY_FACTORS)
+		return score_factors(ctx, model, history, out);
+	memset(out, 0, (size_t) model->ids.n * sizeof(float));
+	return model->algorithm->query(ctx, model, history, out);
+}
+
+RsStatus
+rs_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		   float *contribution)
+{
+	if (rs_check_history(ctx, model, history) != RS_OK || check_item(ctx, model, item) != RS_OK)
+		return ctx->status;
+	if (model->algorithm->explain == NULL)
+		return rs_fail(ctx, RS_ERR_PARAM, "algorithm \"%s\" cannot explain its scores",
+					   model->algorithm->name);
+	return model->algorithm->explain(ctx, model, history, item, contribution);
 }

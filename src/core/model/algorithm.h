@@ -1,20 +1,19 @@
 /*
  * algorithm.h
- *		The table of algorithms.  Each is the same three steps: train a model,
- *		turn a history into a query, find the top k.
+ *		What an algorithm says of itself: all that training, model bytes, serving
+ *		and SQL need to know of it.
  *
- * A new algorithm is one file and one row in algorithm.c.
+ * Each is the same three steps: train a model, turn a history into a query, find
+ * the top k.  The rows stand in algorithms/algorithms.c.
  */
 #ifndef RS_ALGORITHM_H
 #define RS_ALGORITHM_H
 
-#include "core/base/context.h"
-#include "core/model/model.h"
-#include "core/model/options.h"
 #include "core/data/problem.h"
+#include "core/model/model.h"
 
-/* What a user did: item numbers, oldest first where the algorithm is ordered.
- * An item may stand several times; unordered algorithms sum its weights. */
+/* What a user did: item numbers, oldest first where the algorithm reads
+ * RS_SEQUENCES.  An item may stand several times; others sum its weights. */
 typedef struct RsHistory
 {
 	uint32_t n;
@@ -31,21 +30,49 @@ typedef enum RsQueryKind
 	RS_QUERY_SCORES   /* a score for each item; 0 = nothing known of it */
 } RsQueryKind;
 
+/* Flags of an algorithm, beside the forms of a problem that it reads (RS_CELLS,
+ * RS_SEQUENCES). */
+#define RS_HISTORY 16u    /* learns and answers from what a user did */
+#define RS_FEATURES 32u   /* learns and answers from features of the users */
+#define RS_IMPERSONAL 64u /* scores are the same for everybody, and 0 is one of them */
+
+/* A tensor that a model must have. */
+typedef struct RsTensorSpec
+{
+	const char *name;
+	RsDtype dtype;
+	int dims;
+	uint64_t shape[2]; /* RS_ANY: as it is; of one dimension the first counts */
+	bool optional;
+} RsTensorSpec;
+
+#define RS_ANY UINT64_MAX
+
 struct RsAlgorithm
 {
 	const char *name;
-	bool ordered;   /* wants events in time order */
-	bool may_order; /* takes them so where they have a time */
-	bool features;  /* learns from features of the users too */
+	unsigned flags;
 	RsQueryKind kind;
-	const RsOption *options; /* ends with a NULL name */
+	const RsOption *options;  /* ends with a NULL name */
+	const char *const *parts; /* prefixes of the models within, ends with NULL; NULL: none */
 
-	/* Add tensors to model (ids, options, popularity are set already); set
-	 * iterations and loss. */
+	/* Flags under these options, where events have a time or not.  NULL: as above. */
+	unsigned (*flags_with)(const RsOptions *options, bool timed);
+
+	/* Add tensors and parts to model (ids, options, popularity are set already);
+	 * set iterations and loss. */
 	RsStatus (*train)(RsContext *ctx, const RsProblem *problem, RsModel *model);
 
-	/* Are the tensors all there, of the right shapes and ranges? */
+	/* All tensors of a model beside item_popularity, from its options and its number
+	 * of items; sizes of tensors it has may be looked at.  How many; NULL: none. */
+	int (*tensors)(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS]);
+
+	/* Are the values right that tensors of these shapes have?  Floats are known to
+	 * be finite, parts to be right.  NULL: they always are. */
 	RsStatus (*check)(RsContext *ctx, const RsModel *model);
+
+	/* Floats of features that the model takes.  NULL: it takes none. */
+	uint32_t (*n_features)(const RsModel *model);
 
 	/* Factors of the items, rs_alloc'ed: [n_items][*columns].  NULL: they are the
 	 * tensor item_factors. */
@@ -54,29 +81,56 @@ struct RsAlgorithm
 	/* Fill out: [columns of the factors] or [n_items], zeroed by the caller.
 	 * May allocate scratch from ctx. */
 	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
+
+	/* What each entry of the history adds to the score of an item: contribution
+	 * [history->n], which sums to the score (of an impersonal one, to 0) up to
+	 * rounding; entries of one item share by weight.  NULL: the score is no such sum. */
+	RsStatus (*explain)(RsContext *ctx, const RsModel *model, const RsHistory *history,
+						uint32_t item, float *contribution);
 };
 
-/* Row by name, or NULL. */
-extern const RsAlgorithm *rs_algorithm_find(const char *name);
+/* Row by name in a table that ends with NULL, or NULL. */
+extern const RsAlgorithm *rs_algorithm_find(const RsAlgorithm *const *table, const char *name);
 
-/* All of them; ends with NULL. */
-extern const RsAlgorithm *const *rs_algorithms(void);
+/* Flags under these options; timed: events have a time. */
+extern unsigned rs_algorithm_flags(const RsAlgorithm *algorithm, const RsOptions *options,
+								   bool timed);
 
 /*
- * Train: fills model from problem.  ids must outlive the model (they are not
- * copied).  Sets item_popularity (sum of weights a item, never below 0).
+ * Train: fills model from problem, which must have the forms that the flags name.
+ * ids must outlive the model (they are not copied).  Sets item_popularity (sum of
+ * weights a item, never below 0).
  */
 extern RsStatus rs_train(RsContext *ctx, const RsAlgorithm *algorithm, const RsOptions *options,
 						 const RsProblem *problem, const RsIds *ids, RsModel *model);
 
-/* Floats of features that a model of rs_mlp takes. */
-extern uint32_t rs_mlp_features(const RsModel *model);
+/* Train a part of model, in its algorithm's train. */
+extern RsStatus rs_train_part(RsContext *ctx, const RsAlgorithm *algorithm,
+							  const RsOptions *options, const RsProblem *problem, RsModel *model,
+							  const char *prefix);
 
-extern const RsAlgorithm rs_als;
-extern const RsAlgorithm rs_ease;
-extern const RsAlgorithm rs_item_knn;
-extern const RsAlgorithm rs_mlp;
-extern const RsAlgorithm rs_popularity;
-extern const RsAlgorithm rs_sequence;
+/* Has the model the tensors and parts that its algorithm says, and none else, of
+ * right values?  RS_ERR_BYTES. */
+extern RsStatus rs_model_check(RsContext *ctx, const RsModel *model);
+
+/* Factors of the items, [n_items][*columns]: the model's, or made: then they are in
+ * *own too, for rs_free.  NULL: ctx->status.  For models of RS_QUERY_FACTORS. */
+extern const float *rs_item_factors(RsContext *ctx, const RsModel *model, uint32_t *columns,
+									float **own);
+
+/* Are all items of a history in the model?  RS_ERR_PARAM. */
+extern RsStatus rs_check_history(RsContext *ctx, const RsModel *model, const RsHistory *history);
+
+/*
+ * Score of every item for a history: out[n_items].  What top k of the same query
+ * would give, bit for bit.  RS_ERR_PARAM for an item that is not in the model.
+ */
+extern RsStatus rs_score_all(RsContext *ctx, const RsModel *model, const RsHistory *history,
+							 float *out);
+
+/* The algorithm's explain.  RS_ERR_PARAM for items that are not in the model, and
+ * for an algorithm that cannot. */
+extern RsStatus rs_explain(RsContext *ctx, const RsModel *model, const RsHistory *history,
+						   uint32_t item, float *contribution);
 
 #endif

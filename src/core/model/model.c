@@ -4,6 +4,8 @@
  */
 #include "core/model/model.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 const RsTensor *
@@ -36,12 +38,68 @@ rs_model_add(RsContext *ctx, RsModel *model, const char *name, RsDtype dtype, in
 	return RS_OK;
 }
 
+RsModel *
+rs_model_part(const RsModel *model, const char *prefix)
+{
+	for (int i = 0; i < model->n_parts; i++)
+		if (strcmp(model->parts[i].prefix, prefix) == 0)
+			return model->parts[i].model;
+	return NULL;
+}
+
+RsModel *
+rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix)
+{
+	RsModel *part;
+
+	if (model->n_parts >= RS_MAX_PARTS || rs_model_part(model, prefix) != NULL)
+	{
+		rs_fail(ctx, RS_ERR_LIMIT, "cannot add part \"%s\" to the model", prefix);
+		return NULL;
+	}
+	part = rs_calloc(ctx, 1, sizeof(RsModel));
+	if (part != NULL)
+		model->parts[model->n_parts++] = (RsPart){prefix, part};
+	return part;
+}
+
+RsStatus
+rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part)
+{
+	const RsTensor *popularity = rs_model_tensor(model, RS_POPULARITY);
+
+	part->ids = model->ids;
+	part->n_users = model->n_users;
+	part->n_events = model->n_events;
+	if (popularity == NULL)
+		return RS_OK;
+	return rs_model_add(ctx, part, RS_POPULARITY, popularity->dtype, popularity->dims,
+						popularity->shape[0], popularity->shape[1], popularity->data, false);
+}
+
 void
 rs_model_free(RsContext *ctx, RsModel *model)
 {
+	for (int i = 0; i < model->n_parts; i++)
+	{
+		rs_model_free(ctx, model->parts[i].model);
+		rs_free(ctx, model->parts[i].model);
+	}
 	for (int i = 0; i < model->n_owned; i++)
 		rs_free(ctx, model->owned[i]);
 	memset(model, 0, sizeof(*model));
+}
+
+RsStatus
+rs_invalid_bytes(RsContext *ctx, const char *format, ...)
+{
+	va_list args;
+
+	rs_fail(ctx, RS_ERR_BYTES, "invalid model");
+	va_start(args, format);
+	vsnprintf(ctx->detail, sizeof(ctx->detail), format, args);
+	va_end(args);
+	return RS_ERR_BYTES;
 }
 
 /* Sign of id number i minus the one looked for. */

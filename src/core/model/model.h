@@ -15,6 +15,7 @@
 #define RS_FORMAT_VERSION 1
 #define RS_LIBRARY_VERSION "1.0.0"
 #define RS_MAX_TENSORS 24
+#define RS_MAX_PARTS 4
 #define RS_MAX_ITEMS 100000000
 
 typedef enum RsIdType
@@ -55,7 +56,18 @@ typedef struct RsTensor
 	const void *data;
 } RsTensor;
 
+#define RS_POPULARITY "item_popularity"
+
 typedef struct RsAlgorithm RsAlgorithm;
+typedef struct RsModel RsModel;
+
+/* A model within a model, with the ids and item_popularity of that; its tensors are
+ * "prefix.name" in the bytes.  It has no parts itself. */
+typedef struct RsPart
+{
+	const char *prefix;
+	RsModel *model;
+} RsPart;
 
 /* What training says of one pass over the examples; not part of the bytes. */
 typedef struct RsEpoch
@@ -65,7 +77,7 @@ typedef struct RsEpoch
 	double validation_hit_rate; /* at 10, among all items; NaN likewise */
 } RsEpoch;
 
-typedef struct RsModel
+struct RsModel
 {
 	const RsAlgorithm *algorithm;
 	RsOptions options;
@@ -74,13 +86,15 @@ typedef struct RsModel
 	uint64_t n_events;
 	int iterations; /* done */
 	double loss;    /* final, NaN if the algorithm has none */
-	int n_tensors;  /* "item_popularity" F32[n] and the algorithm's own */
+	int n_tensors;  /* item_popularity F32[n] and the algorithm's own */
 	RsTensor tensors[RS_MAX_TENSORS];
 	void *owned[RS_MAX_TENSORS + 8]; /* rs_alloc'ed, freed by rs_model_free */
 	int n_owned;
+	RsPart parts[RS_MAX_PARTS];
+	int n_parts;
 	const RsEpoch *epochs; /* [n_epochs] of the training, NULL if there is no log */
 	int n_epochs;
-} RsModel;
+};
 
 /* Tensor by name, or NULL. */
 extern const RsTensor *rs_model_tensor(const RsModel *model, const char *name);
@@ -89,7 +103,22 @@ extern const RsTensor *rs_model_tensor(const RsModel *model, const char *name);
 extern RsStatus rs_model_add(RsContext *ctx, RsModel *model, const char *name, RsDtype dtype,
 							 int dims, uint64_t rows, uint64_t columns, const void *data,
 							 bool owned);
+
+/* Part by prefix, or NULL. */
+extern RsModel *rs_model_part(const RsModel *model, const char *prefix);
+
+/* Add an empty part, which belongs to model; prefix is not copied.  NULL on failure. */
+extern RsModel *rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix);
+
+/* Give a part the ids, the counts and item_popularity of its model. */
+extern RsStatus rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part);
+
+/* The model and its parts. */
 extern void rs_model_free(RsContext *ctx, RsModel *model);
+
+/* RS_ERR_BYTES with one message and the reason as its detail. */
+extern RsStatus rs_invalid_bytes(RsContext *ctx, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* --- bytes (modelbytes.c) --- */
 
@@ -101,10 +130,11 @@ extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink
 /*
  * Read and validate bytes from anyone: every size in 64 bits and checked
  * before it is used, all floats finite, ids strictly ascending, tensors
- * covering the file without gap, overlap or trailing bytes, unknown names
- * refused, then the algorithm's own check.  The model points into bytes, which
- * must stay and should be 8-aligned.  RS_ERR_BYTES or RS_ERR_VERSION.
+ * covering the file without gap, overlap or trailing bytes, then rs_model_check.
+ * Algorithms are looked up in table.  The model points into bytes, which must
+ * stay and be 8-aligned.  RS_ERR_BYTES or RS_ERR_VERSION.
  */
-extern RsStatus rs_model_read(RsContext *ctx, const void *bytes, uint64_t length, RsModel *model);
+extern RsStatus rs_model_read(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes,
+							  uint64_t length, RsModel *model);
 
 #endif

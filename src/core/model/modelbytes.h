@@ -17,7 +17,6 @@
 #define RS_IDS_NAME "item_ids"
 #define RS_ID_OFFSETS_NAME "item_ids.offsets"
 #define RS_ID_TEXT_NAME "item_ids.text"
-#define RS_POPULARITY_NAME "item_popularity"
 
 /* Longest header that is read; the largest we write is a tenth of it. */
 #define RS_MAX_HEADER 65536
@@ -25,19 +24,16 @@
 #define RS_MAX_OPTIONS_TEXT 4096
 /* Longest name of a tensor, metadata key or option, NUL included. */
 #define RS_MAX_NAME 64
-/* Tensors in a file: the model's own and up to two for the ids. */
-#define RS_MAX_FILE_TENSORS (RS_MAX_TENSORS + 2)
+/* Tensors in a file: the model's own, its parts' and up to two for the ids. */
+#define RS_MAX_FILE_TENSORS ((1 + RS_MAX_PARTS) * RS_MAX_TENSORS + 2)
 
 extern const char *const rs_dtype_names[]; /* by RsDtype, ends with NULL */
 extern const char *const rs_id_type_names[];
 extern size_t rs_dtype_size(RsDtype dtype);
 
-/* RS_ERR_BYTES with one message and the reason as its detail. */
-extern RsStatus rs_invalid_bytes(RsContext *ctx, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
 /* Read and check the object that is the value of __metadata__ (modelmeta.c):
- * sets all of the model but its ids' values and its tensors. */
-extern RsStatus rs_model_read_metadata(RsContext *ctx, RsJson *json, RsModel *model);
+ * sets all of the model and its parts but the ids' values and the tensors. */
+extern RsStatus rs_model_read_metadata(RsContext *ctx, const RsAlgorithm *const *table,
+									   RsJson *json, RsModel *model);
 
 #endif

@@ -9,8 +9,6 @@
 #include "core/model/modelbytes.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/model/algorithm.h"
@@ -18,6 +16,7 @@
 typedef struct Metadata
 {
 	RsContext *ctx;
+	const RsAlgorithm *const *table;
 	RsModel *model;
 	uint32_t seen; /* keys, a bit each */
 	int bad;       /* first key without a valid value, or -1 */
@@ -26,18 +25,6 @@ typedef struct Metadata
 	char unknown[RS_MAX_NAME];
 	char options[RS_MAX_OPTIONS_TEXT];
 } Metadata;
-
-RsStatus
-rs_invalid_bytes(RsContext *ctx, const char *format, ...)
-{
-	va_list args;
-
-	rs_fail(ctx, RS_ERR_BYTES, "invalid model");
-	va_start(args, format);
-	vsnprintf(ctx->detail, sizeof(ctx->detail), format, args);
-	va_end(args);
-	return RS_ERR_BYTES;
-}
 
 /* Whole text as a count. */
 static bool
@@ -100,7 +87,7 @@ metadata_value(Metadata *r, int key, const char *value)
 			r->version = count;
 			return true;
 		case KEY_ALGORITHM:
-			model->algorithm = rs_algorithm_find(value);
+			model->algorithm = rs_algorithm_find(r->table, value);
 			return model->algorithm != NULL;
 		case KEY_OPTIONS:
 			memcpy(r->options, value, strlen(value) + 1);
@@ -280,13 +267,15 @@ read_options(Metadata *r)
 }
 
 RsStatus
-rs_model_read_metadata(RsContext *ctx, RsJson *json, RsModel *model)
+rs_model_read_metadata(RsContext *ctx, const RsAlgorithm *const *table, RsJson *json,
+					   RsModel *model)
 {
 	Metadata r;
 	RsStatus status;
 
 	memset(&r, 0, sizeof(r));
 	r.ctx = ctx;
+	r.table = table;
 	r.model = model;
 	r.bad = -1;
 	status = read_members(&r, json);

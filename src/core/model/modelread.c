@@ -30,6 +30,7 @@ typedef struct Entry
 typedef struct Reader
 {
 	RsContext *ctx;
+	const RsAlgorithm *const *table;
 	RsModel *model;
 	RsJson json;
 	const uint8_t *data; /* what follows the header */
@@ -129,7 +130,7 @@ read_header(Reader *r)
 	if (!rs_json_take(&r->json, '{') || !rs_json_string(&r->json, name, sizeof(name)) ||
 		strcmp(name, "__metadata__") != 0 || !rs_json_take(&r->json, ':'))
 		return rs_invalid_bytes(r->ctx, "It does not begin as a safetensors file with metadata.");
-	if (rs_model_read_metadata(r->ctx, &r->json, r->model) != RS_OK)
+	if (rs_model_read_metadata(r->ctx, r->table, &r->json, r->model) != RS_OK)
 		return r->ctx->status;
 	first = false;
 	while (rs_json_more(&r->json, '}', &first))
@@ -270,7 +271,7 @@ check_floats(RsContext *ctx, const RsTensor *tensor)
 {
 	const float *value = tensor->data;
 	uint64_t n = tensor->shape[0] * tensor->shape[1];
-	bool popularity = strcmp(tensor->name, RS_POPULARITY_NAME) == 0;
+	bool popularity = strcmp(tensor->name, RS_POPULARITY) == 0;
 
 	for (uint64_t begin = 0; begin < n; begin += POLL_EVERY)
 	{
@@ -322,47 +323,6 @@ read_tensors(Reader *r)
 }
 
 static RsStatus
-check_popularity(Reader *r)
-{
-	const RsTensor *popularity = rs_model_tensor(r->model, RS_POPULARITY_NAME);
-
-	if (popularity == NULL || popularity->dtype != RS_F32 || popularity->dims != 1 ||
-		popularity->shape[0] != r->model->ids.n)
-		return rs_invalid_bytes(r->ctx, "Tensor \"%s\" is missing or of the wrong shape.",
-								RS_POPULARITY_NAME);
-	return RS_OK;
-}
-
-/* Refuse a tensor that the algorithm's check does not miss: it is not its own.
- * The check of what is there comes first in it, so this costs little. */
-static RsStatus
-check_unknown(Reader *r)
-{
-	RsContext *ctx = r->ctx;
-	RsModel *model = r->model;
-	RsContext before = *ctx;
-
-	for (int i = 0; i < model->n_tensors; i++)
-	{
-		RsTensor tensor = model->tensors[i];
-		RsStatus status;
-
-		if (strcmp(tensor.name, RS_POPULARITY_NAME) == 0)
-			continue;
-		model->tensors[i].name = "";
-		status = model->algorithm->check(ctx, model);
-		model->tensors[i] = tensor;
-		if (status == RS_OK)
-			return rs_invalid_bytes(ctx, "Tensor \"%s\" is unknown.", tensor.name);
-	}
-	ctx->status = before.status;
-	memcpy(ctx->message, before.message, sizeof(before.message));
-	memcpy(ctx->detail, before.detail, sizeof(before.detail));
-	memcpy(ctx->hint, before.hint, sizeof(before.hint));
-	return RS_OK;
-}
-
-static RsStatus
 read_all(Reader *r, const uint8_t *bytes, uint64_t length)
 {
 	uint64_t header;
@@ -377,13 +337,14 @@ read_all(Reader *r, const uint8_t *bytes, uint64_t length)
 	r->data = bytes + 8 + header;
 	r->data_length = length - 8 - header;
 	if (read_header(r) != RS_OK || check_cover(r) != RS_OK || read_ids(r) != RS_OK ||
-		read_tensors(r) != RS_OK || check_popularity(r) != RS_OK || check_unknown(r) != RS_OK)
+		read_tensors(r) != RS_OK)
 		return r->ctx->status;
-	return r->model->algorithm->check(r->ctx, r->model);
+	return rs_model_check(r->ctx, r->model);
 }
 
 RsStatus
-rs_model_read(RsContext *ctx, const void *bytes, uint64_t length, RsModel *model)
+rs_model_read(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, uint64_t length,
+			  RsModel *model)
 {
 	Reader r;
 	RsStatus status;
@@ -393,6 +354,7 @@ rs_model_read(RsContext *ctx, const void *bytes, uint64_t length, RsModel *model
 		return rs_fail(ctx, RS_ERR_PARAM, "model bytes are not aligned to 8 bytes");
 	memset(&r, 0, sizeof(r));
 	r.ctx = ctx;
+	r.table = table;
 	r.model = model;
 	status = read_all(&r, bytes, length);
 	if (status != RS_OK)

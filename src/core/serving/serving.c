@@ -26,35 +26,16 @@ struct RsServing
 	size_t bytes;
 };
 
-/* Factors as the model has them, or made from its tensors. */
-static RsStatus
-find_factors(RsContext *ctx, RsServing *serving)
-{
-	const RsModel *model = &serving->model;
-	const RsTensor *factors = rs_model_tensor(model, "item_factors");
-
-	if (model->algorithm->factors != NULL)
-	{
-		serving->own_factors = model->algorithm->factors(ctx, model, &serving->query_n);
-		serving->factors = serving->own_factors;
-		serving->bytes += (size_t) model->ids.n * serving->query_n * sizeof(float);
-		return serving->factors != NULL ? RS_OK : ctx->status;
-	}
-	if (factors == NULL || factors->dtype != RS_F32 || factors->dims != 2 ||
-		factors->shape[0] != serving->model.ids.n || factors->shape[1] == 0 ||
-		factors->shape[1] > UINT32_MAX)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no item_factors of the right shape");
-	serving->factors = factors->data;
-	serving->query_n = (uint32_t) factors->shape[1];
-	return RS_OK;
-}
-
 /* What the algorithm's kind needs; its check has proven the rest. */
 static RsStatus
 prepare_factors(RsContext *ctx, RsServing *serving)
 {
-	if (find_factors(ctx, serving) != RS_OK)
+	serving->factors =
+		rs_item_factors(ctx, &serving->model, &serving->query_n, &serving->own_factors);
+	if (serving->factors == NULL)
 		return ctx->status;
+	if (serving->own_factors != NULL)
+		serving->bytes += (size_t) serving->model.ids.n * serving->query_n * sizeof(float);
 	serving->index =
 		rs_factor_index_create(ctx, serving->factors, serving->model.ids.n, serving->query_n);
 	if (serving->index == NULL)
@@ -72,7 +53,7 @@ prepare(RsContext *ctx, RsServing *serving)
 	if (serving->model.algorithm->kind == RS_QUERY_FACTORS &&
 		prepare_factors(ctx, serving) != RS_OK)
 		return ctx->status;
-	serving->popularity = rs_model_tensor(&serving->model, "item_popularity")->data;
+	serving->popularity = rs_model_tensor(&serving->model, RS_POPULARITY)->data;
 	serving->popular = rs_alloc(ctx, (size_t) n * sizeof(uint32_t));
 	serving->query = rs_alloc(ctx, (size_t) serving->query_n * sizeof(float));
 	if (serving->popular == NULL || serving->query == NULL)
@@ -83,13 +64,13 @@ prepare(RsContext *ctx, RsServing *serving)
 }
 
 RsServing *
-rs_serving_open(RsContext *ctx, const void *bytes, uint64_t length)
+rs_serving_open(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, uint64_t length)
 {
 	RsServing *serving = rs_calloc(ctx, 1, sizeof(RsServing));
 
 	if (serving == NULL)
 		return NULL;
-	if (rs_model_read(ctx, bytes, length, &serving->model) != RS_OK ||
+	if (rs_model_read(ctx, table, bytes, length, &serving->model) != RS_OK ||
 		prepare(ctx, serving) != RS_OK)
 	{
 		rs_serving_close(ctx, serving);
@@ -127,12 +108,19 @@ rs_serving_bytes(const RsServing *serving)
 static RsStatus
 make_query(RsContext *ctx, RsServing *serving, const RsHistory *history)
 {
-	for (uint32_t i = 0; i < history->n; i++)
-		if (history->item[i] >= serving->model.ids.n)
-			return rs_fail(ctx, RS_ERR_PARAM, "item number %u is not in the model",
-						   history->item[i]);
+	if (rs_check_history(ctx, &serving->model, history) != RS_OK)
+		return ctx->status;
 	memset(serving->query, 0, (size_t) serving->query_n * sizeof(float));
 	return serving->model.algorithm->query(ctx, &serving->model, history, serving->query);
+}
+
+/* Are the scores the same for everybody? */
+static bool
+impersonal(const RsServing *serving)
+{
+	const RsModel *model = &serving->model;
+
+	return rs_algorithm_flags(model->algorithm, &model->options, false) & RS_IMPERSONAL;
 }
 
 static bool
@@ -148,15 +136,14 @@ RsStatus
 rs_serving_recommend(RsContext *ctx, RsServing *serving, const RsHistory *history,
 					 const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
-	bool skip_zero = serving->model.algorithm != &rs_popularity;
-
 	*n_hits = 0;
 	if (history->n == 0 && history->features == NULL)
 		return RS_OK;
 	if (make_query(ctx, serving, history) != RS_OK)
 		return ctx->status;
 	if (serving->index == NULL)
-		*n_hits = rs_topk_scores(serving->query, serving->query_n, mask, skip_zero, k, hits);
+		*n_hits =
+			rs_topk_scores(serving->query, serving->query_n, mask, !impersonal(serving), k, hits);
 	else if (!all_zero(serving->query, serving->query_n))
 		*n_hits = rs_topk_factors(serving->index, serving->query, mask, k, hits);
 	return RS_OK;
@@ -202,7 +189,7 @@ rs_serving_similar(RsContext *ctx, RsServing *serving, uint32_t item, const RsMa
 		return rs_fail(ctx, RS_ERR_PARAM, "item number %u is not in the model", item);
 	if (serving->index != NULL)
 		return similar_factors(ctx, serving, item, mask, k, hits, n_hits);
-	if (serving->model.algorithm == &rs_popularity) /* it knows no likeness */
+	if (impersonal(serving)) /* it knows no likeness */
 		return RS_OK;
 	if (make_query(ctx, serving, &history) != RS_OK)
 		return ctx->status;

@@ -10,9 +10,10 @@
 
 typedef struct RsServing RsServing;
 
-/* Read, validate and index model bytes, which must stay (8-aligned).  NULL on
- * failure, with ctx->status set. */
-extern RsServing *rs_serving_open(RsContext *ctx, const void *bytes, uint64_t length);
+/* Read, validate and index model bytes, which must stay (8-aligned), of an
+ * algorithm of table.  NULL on failure, with ctx->status set. */
+extern RsServing *rs_serving_open(RsContext *ctx, const RsAlgorithm *const *table,
+								  const void *bytes, uint64_t length);
 extern void rs_serving_close(RsContext *ctx, RsServing *serving);
 extern const RsModel *rs_serving_model(const RsServing *serving);
 

@@ -20,7 +20,7 @@ PG_FUNCTION_INFO_V1(recsys_algorithm_options);
 const RsAlgorithm *
 rspg_algorithm(const char *name)
 {
-	const RsAlgorithm *algorithm = rs_algorithm_find(name);
+	const RsAlgorithm *algorithm = rs_algorithm_find(rs_algorithms(), name);
 	const RsAlgorithm *const *row;
 	StringInfoData names;
 

@@ -9,7 +9,7 @@
 
 #include "utils/jsonb.h"
 
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 
 /* Algorithm by name, or an error that lists them. */
 extern const RsAlgorithm *rspg_algorithm(const char *name);

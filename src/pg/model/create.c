@@ -54,7 +54,8 @@ static void check_required(FunctionCallInfo fcinfo);
 static void check_name(FunctionCallInfo fcinfo);
 static void check_source(Relation source);
 static Oid check_column(Relation source, const char *column, const char *argument);
-static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm);
+static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
+						  const RsOptions *options);
 static void check_event_weights(FunctionCallInfo fcinfo);
 static void check_half_life(FunctionCallInfo fcinfo);
 static bool finds_user(Oid index_oid, AttrNumber column);
@@ -81,7 +82,7 @@ recsys_create_model(PG_FUNCTION_ARGS)
 						NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
 	source = relation_open(PG_GETARG_OID(ARG_SOURCE), AccessShareLock);
 	check_source(source);
-	check_columns(fcinfo, source, algorithm);
+	check_columns(fcinfo, source, algorithm, &options);
 	check_event_weights(fcinfo);
 	check_half_life(fcinfo);
 	insert_row(fcinfo);
@@ -182,7 +183,8 @@ is_time(Oid type)
 }
 
 static void
-check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm)
+check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
+			  const RsOptions *options)
 {
 	Oid type;
 
@@ -212,7 +214,7 @@ check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algor
 							format_type_be(type)),
 					 errhint("Use a view that turns it into one, for example by to_timestamp().")));
 	}
-	else if (algorithm->ordered)
+	else if (rs_algorithm_flags(algorithm, options, false) & RS_SEQUENCES)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("algorithm \"%s\" needs time_column", algorithm->name),
 						errdetail("It learns from the order of events.")));

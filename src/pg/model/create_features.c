@@ -26,7 +26,7 @@ rspg_check_features(const RsAlgorithm *algorithm, const RsOptions *options, Json
 		check_input(algorithm, options);
 		return;
 	}
-	if (!algorithm->features)
+	if (!(rs_algorithm_flags(algorithm, options, false) & RS_FEATURES))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("algorithm \"%s\" does not use features", algorithm->name),
 						errhint("Leave features out.")));
@@ -44,13 +44,10 @@ rspg_check_features(const RsAlgorithm *algorithm, const RsOptions *options, Json
 static void
 check_input(const RsAlgorithm *algorithm, const RsOptions *options)
 {
-	int i;
+	unsigned flags = rs_algorithm_flags(algorithm, options, false);
 
-	if (!algorithm->features)
+	if ((flags & RS_HISTORY) || !(flags & RS_FEATURES))
 		return;
-	for (i = 0; options->table[i].name != NULL; i++)
-		if (strcmp(options->table[i].name, "history") == 0 && options->value[i] > 0)
-			return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("algorithm \"%s\" needs features or a history", algorithm->name),
 					errhint("Give users and features, or an option such as {\"history\": 64}.")));

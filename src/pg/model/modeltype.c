@@ -13,7 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "core/serving/serving.h"
+#include "core/algorithms/algorithms.h"
 #include "pg/base/guc.h"
 #include "pg/base/rspg.h"
 
@@ -56,8 +56,8 @@ rspg_model_validate(struct varlena *value)
 	RsContext ctx = rspg_context(CurrentMemoryContext);
 	RsModel model;
 
-	rspg_check(&ctx,
-			   rs_model_read(&ctx, RSPG_MODEL_BYTES(value), RSPG_MODEL_LENGTH(value), &model));
+	rspg_check(&ctx, rs_model_read(&ctx, rs_algorithms(), RSPG_MODEL_BYTES(value),
+								   RSPG_MODEL_LENGTH(value), &model));
 	rspg_check_text_ids(&model.ids);
 	rs_model_free(&ctx, &model);
 }

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "core/algorithms/algorithms.h"
 #include "pg/base/guc.h"
 #include "pg/model/chunks.h"
 #include "pg/model/modeltype.h"
@@ -111,7 +112,7 @@ create_stored(MemoryContext parent, const char *name)
 static void
 open_serving(RspgStored *stored, const void *bytes, uint64 length)
 {
-	stored->serving = rs_serving_open(&stored->ctx, bytes, length);
+	stored->serving = rs_serving_open(&stored->ctx, rs_algorithms(), bytes, length);
 	if (stored->serving == NULL)
 		return;
 	rspg_check_text_ids(&rs_serving_model(stored->serving)->ids);

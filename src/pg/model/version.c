@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "core/model/algorithm.h"
+#include "core/algorithms/algorithms.h"
 #include "pg/base/idmap.h"
 #include "pg/base/rspg.h"
 #include "pg/base/spi.h"
@@ -256,8 +256,8 @@ recsys_save_model(PG_FUNCTION_ARGS)
 	RsModel model;
 	int32 version;
 
-	rspg_check(&ctx,
-			   rs_model_read(&ctx, RSPG_MODEL_BYTES(value), RSPG_MODEL_LENGTH(value), &model));
+	rspg_check(&ctx, rs_model_read(&ctx, rs_algorithms(), RSPG_MODEL_BYTES(value),
+								   RSPG_MODEL_LENGTH(value), &model));
 	create_saved(name, &model);
 	row = rspg_registry_find_latest(name);
 	rspg_require_owner(row);

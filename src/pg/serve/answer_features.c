@@ -12,7 +12,7 @@ static void check_uses_features(const RspgAnswer *answer);
 static void
 check_uses_features(const RspgAnswer *answer)
 {
-	if (!answer->model->algorithm->features)
+	if (answer->model->algorithm->n_features == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("algorithm \"%s\" does not use features", answer->model->algorithm->name),
@@ -61,11 +61,11 @@ rspg_answer_user_object(RspgAnswer *answer, Jsonb *object)
 	check_uses_features(answer);
 	encoder = begin_encoding(answer);
 	if (encoder == NULL)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the model has no encoder"),
-			 errdetail("It was trained on vectors of %u features.", rs_mlp_features(answer->model)),
-			 errhint("Pass features as real[], for example from recsys.encode().")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the model has no encoder"),
+				 errdetail("It was trained on vectors of %u features.",
+						   answer->model->algorithm->n_features(answer->model)),
+				 errhint("Pass features as real[], for example from recsys.encode().")));
 	if (!rspg_encoder_encode_jsonb(encoder, object, answer->features))
 		forget_features(answer);
 }

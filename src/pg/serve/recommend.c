@@ -49,6 +49,7 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	HeapTupleHeader user_row = NULL;
 	RspgRegistryRow *row;
 	RspgAnswer answer;
+	bool ordered;
 	RspgConverter to_caller;
 	uint64 i;
 
@@ -58,10 +59,11 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	rspg_source_check(row);
 	/* ids of a wrong type are refused before the history is read; reading may run
 	 * policies that recommend in their turn, hence the second opening below */
-	(void) rspg_answer_begin(rspg_store_open(row), id_type);
+	answer = rspg_answer_begin(rspg_store_open(row), id_type);
+	ordered = (rs_algorithm_flags(answer.model->algorithm, &answer.model->options, false) &
+			   RS_SEQUENCES) != 0;
 	if (!PG_ARGISNULL(0))
-		history = rspg_history_read(row, rspg_algorithm(row->algorithm)->ordered,
-									PG_GETARG_DATUM(0), id_type);
+		history = rspg_history_read(row, ordered, PG_GETARG_DATUM(0), id_type);
 	if (!PG_ARGISNULL(0) && row->features != NULL)
 		user_row = rspg_user_row_read(row, PG_GETARG_DATUM(0), id_type);
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);

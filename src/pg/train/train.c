@@ -44,7 +44,7 @@ recsys_train(PG_FUNCTION_ARGS)
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	RspgRegistryRow *row = rspg_registry_find_latest(name);
 	const RsAlgorithm *algorithm = rspg_algorithm(row->algorithm);
-	bool ordered = algorithm->ordered || (algorithm->may_order && row->time_column != NULL);
+	bool ordered;
 	RspgSourceQuery query;
 	RspgTrainer *trainer;
 	RspgTrainStats stats;
@@ -55,6 +55,8 @@ recsys_train(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("recsys.train()");
 	rspg_require_owner(row);
 	rspg_options_from_jsonb(algorithm, row->options, &options);
+	ordered =
+		(rs_algorithm_flags(algorithm, &options, row->time_column != NULL) & RS_SEQUENCES) != 0;
 	query = rspg_source_training_query(row, ordered);
 	trainer = rspg_trainer_create(CurrentMemoryContext, algorithm, &options, query.user_type,
 								  query.item_type, ordered, row->name);

@@ -82,16 +82,13 @@ recsys_train_transfn(PG_FUNCTION_ARGS)
  * Rows of features have no user, so there is nothing else that one did.
  */
 static void
-refuse_history(const RsOptions *options)
+refuse_history(const RsAlgorithm *algorithm, const RsOptions *options)
 {
-	int i;
-
-	for (i = 0; options->table[i].name != NULL; i++)
-		if (strcmp(options->table[i].name, "history") == 0 && options->value[i] > 0)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("option \"history\" needs events of known users"),
-							errhint("Register the model with recsys.create_model() over a table of "
-									"events.")));
+	if (rs_algorithm_flags(algorithm, options, false) & RS_HISTORY)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("option \"history\" needs events of known users"),
+						errhint("Register the model with recsys.create_model() over a table of "
+								"events.")));
 }
 
 /* Where the arguments stand. */
@@ -100,9 +97,9 @@ find_places(TrainState *state, const RsAlgorithm *algorithm, int nargs)
 {
 	int next = 3;
 
-	state->features = algorithm->features;
-	state->time_arg = algorithm->ordered ? next++ : -1;
-	state->weight_arg = !algorithm->features && nargs > next ? next++ : -1;
+	state->features = (algorithm->flags & RS_FEATURES) != 0;
+	state->time_arg = !state->features && (algorithm->flags & RS_SEQUENCES) ? next++ : -1;
+	state->weight_arg = !state->features && nargs > next ? next++ : -1;
 	state->options_arg = nargs > next ? next : -1;
 	state->absent.value = Float8GetDatum(1.0);
 }
@@ -121,11 +118,11 @@ start(FunctionCallInfo fcinfo, MemoryContext aggcontext)
 		state->options = PG_GETARG_JSONB_P_COPY(state->options_arg);
 	rspg_options_from_jsonb(algorithm, state->options, &options);
 	if (state->features)
-		refuse_history(&options);
+		refuse_history(algorithm, &options);
 	state->literal_user = user_type == UNKNOWNOID;
 	state->trainer = rspg_trainer_create(
 		aggcontext, algorithm, &options, state->literal_user ? TEXTOID : user_type,
-		get_fn_expr_argtype(fcinfo->flinfo, 2), algorithm->ordered, "");
+		get_fn_expr_argtype(fcinfo->flinfo, 2), state->time_arg >= 0, "");
 	MemoryContextSwitchTo(old);
 	return state;
 }

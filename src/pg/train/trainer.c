@@ -268,8 +268,10 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	if (user_rank == NULL)
 		rspg_check(ctx, ctx->status);
 	trainer->events = NULL; /* freed by the build, whatever happens */
-	rspg_check(ctx,
-			   rs_problem_build(ctx, events, user_rank, n_users, item_rank, n_items, &problem));
+	rspg_check(ctx, rs_problem_build(
+						ctx, events,
+						rs_algorithm_flags(trainer->algorithm, &trainer->options, trainer->ordered),
+						user_rank, n_users, item_rank, n_items, &problem));
 	feature_row = rspg_trainer_features_give(&trainer->features, user_rank, &problem);
 	rs_free(ctx, user_rank);
 	rs_free(ctx, item_rank);

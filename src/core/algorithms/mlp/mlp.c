@@ -15,14 +15,13 @@
  * it.  Items of a weight that is not positive are left out of it.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "core/algorithms/algorithms.h"
 #include "core/algorithms/mlp/mlp_fit.h"
 #include "core/base/cells.h"
 #include "core/encoding/encoder.h"
 #include "core/math/vec.h"
-#include "core/model/algorithm.h"
 
 #define MAX_FEATURES 65536
 
@@ -107,10 +106,18 @@ read_options(const RsOptions *values, RsMlpShape *shape, RsMlpLearning *learning
 					  .seed = (uint64_t) value[OPTION_SEED]};
 }
 
+/* Events in order where they have a time; a history only with an embedding. */
+static unsigned
+flags_with(const RsOptions *values, bool timed)
+{
+	return (timed ? RS_SEQUENCES : RS_CELLS) | RS_FEATURES |
+		   (values->value[OPTION_HISTORY] > 0 ? RS_HISTORY : 0);
+}
+
 static RsStatus
 train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
-	const RsTensor *popularity = rs_model_tensor(model, "item_popularity");
+	const RsTensor *popularity = rs_model_tensor(model, RS_POPULARITY);
 	RsMlpShape shape;
 	RsMlpLearning learning;
 	RsMlpRun run;
@@ -152,30 +159,14 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 /* --- answering --- */
 
-/* Is the tensor of this shape?  columns 0: of one dimension. */
-static bool
-has_shape(const RsTensor *tensor, uint64_t rows, uint64_t columns)
-{
-	return tensor != NULL && tensor->dtype == RS_F32 && tensor->dims == (columns > 0 ? 2 : 1) &&
-		   tensor->shape[0] == rows && (columns == 0 || tensor->shape[1] == columns);
-}
-
 /* Weights and biases of layer l of a model; the output layer is the last. */
 static void
 layer_tensors(const RsModel *model, int l, const RsTensor **weight, const RsTensor **bias)
 {
-	char name[32];
+	int hidden = (int) model->options.value[OPTION_HIDDEN];
 
-	if (l == (int) model->options.value[OPTION_HIDDEN])
-	{
-		*weight = rs_model_tensor(model, "output.weight");
-		*bias = rs_model_tensor(model, "output.bias");
-		return;
-	}
-	snprintf(name, sizeof(name), "layers.%d.weight", l);
-	*weight = rs_model_tensor(model, name);
-	snprintf(name, sizeof(name), "layers.%d.bias", l);
-	*bias = rs_model_tensor(model, name);
+	*weight = rs_model_tensor(model, rs_mlp_weight_name(l, hidden));
+	*bias = rs_model_tensor(model, rs_mlp_bias_name(l, hidden));
 }
 
 /* Floats of the input of the first layer. */
@@ -186,11 +177,11 @@ input_width(const RsModel *model)
 	const RsTensor *bias;
 
 	layer_tensors(model, 0, &weight, &bias);
-	return weight != NULL && weight->dims == 2 ? weight->shape[1] : 0;
+	return weight->shape[1];
 }
 
-uint32_t
-rs_mlp_features(const RsModel *model)
+static uint32_t
+n_features(const RsModel *model)
 {
 	return (uint32_t) (input_width(model) - (uint64_t) model->options.value[OPTION_HISTORY]);
 }
@@ -202,48 +193,47 @@ check_encoder(RsContext *ctx, const RsModel *model, const RsTensor *tensor)
 	RsEncoder *encoder;
 	uint32_t width;
 
-	if (tensor->dtype != RS_U8 || tensor->dims != 1)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no encoder of the right shape");
 	if (rs_encoder_read(ctx, tensor->data, (size_t) tensor->shape[0], &encoder) != RS_OK)
 		return ctx->status;
 	width = rs_encoder_width(encoder);
 	rs_encoder_free(ctx, encoder);
-	if (width != rs_mlp_features(model))
-		return rs_fail(ctx, RS_ERR_BYTES, "model takes %u features, its encoder makes %u",
-					   rs_mlp_features(model), width);
+	if (width != n_features(model))
+		return rs_invalid_bytes(ctx, "It takes %u features, its encoder makes %u.",
+								n_features(model), width);
 	return RS_OK;
+}
+
+static int
+tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
+{
+	int hidden = (int) model->options.value[OPTION_HIDDEN];
+	uint64_t history = (uint64_t) model->options.value[OPTION_HISTORY];
+	uint64_t in = RS_ANY; /* features and history */
+	int n = 0;
+
+	for (int l = 0; l <= hidden; l++)
+	{
+		uint64_t out = l < hidden ? (uint64_t) model->options.list[l] : model->ids.n;
+
+		specs[n++] = (RsTensorSpec){rs_mlp_weight_name(l, hidden), RS_F32, 2, {out, in}, false};
+		specs[n++] = (RsTensorSpec){rs_mlp_bias_name(l, hidden), RS_F32, 1, {out}, false};
+		in = out;
+	}
+	if (history > 0)
+		specs[n++] = (RsTensorSpec){"history.weight", RS_F32, 2, {model->ids.n, history}, false};
+	specs[n++] = (RsTensorSpec){"encoder", RS_U8, 1, {RS_ANY}, true};
+	return n;
 }
 
 static RsStatus
 check(RsContext *ctx, const RsModel *model)
 {
-	const double *option = model->options.value;
-	int hidden = (int) option[OPTION_HIDDEN];
-	uint64_t history = (uint64_t) option[OPTION_HISTORY];
+	uint64_t history = (uint64_t) model->options.value[OPTION_HISTORY];
 	uint64_t in = input_width(model);
 	const RsTensor *encoder = rs_model_tensor(model, "encoder");
-	int known = rs_model_tensor(model, "item_popularity") != NULL;
 
 	if (in == 0 || in < history || in - history > MAX_FEATURES)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has a first layer of the wrong width");
-	for (int l = 0; l <= hidden; l++)
-	{
-		uint64_t out = l < hidden ? (uint64_t) model->options.list[l] : model->ids.n;
-		const RsTensor *weight;
-		const RsTensor *bias;
-
-		layer_tensors(model, l, &weight, &bias);
-		if (!has_shape(weight, out, in) || !has_shape(bias, out, 0))
-			return rs_fail(ctx, RS_ERR_BYTES, "model has no layer %d of the right shape", l);
-		in = out;
-		known += 2;
-	}
-	if (history > 0 && !has_shape(rs_model_tensor(model, "history.weight"), model->ids.n, history))
-		return rs_fail(ctx, RS_ERR_BYTES, "model has no history.weight of the right shape");
-	known += history > 0;
-	known += encoder != NULL;
-	if (known != model->n_tensors)
-		return rs_fail(ctx, RS_ERR_BYTES, "model has a tensor that is unknown");
+		return rs_invalid_bytes(ctx, "The first layer has a wrong width.");
 	return encoder != NULL ? check_encoder(ctx, model, encoder) : RS_OK;
 }
 
@@ -322,7 +312,7 @@ static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
 	int hidden = (int) model->options.value[OPTION_HIDDEN];
-	uint32_t features = rs_mlp_features(model);
+	uint32_t features = n_features(model);
 	size_t widest = input_width(model);
 	float *x;
 	RsStatus status = RS_OK;
@@ -363,13 +353,14 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 
 const RsAlgorithm rs_mlp = {
 	.name = "mlp",
-	.ordered = false,
-	.may_order = true,
-	.features = true,
+	.flags = RS_CELLS | RS_SEQUENCES | RS_HISTORY | RS_FEATURES,
 	.kind = RS_QUERY_FACTORS,
 	.options = options,
+	.flags_with = flags_with,
 	.train = train,
+	.tensors = tensors,
 	.check = check,
+	.n_features = n_features,
 	.factors = factors,
 	.query = query,
 };

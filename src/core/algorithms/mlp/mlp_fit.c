@@ -324,16 +324,16 @@ RsStatus
 rs_mlp_fit(RsContext *ctx, const RsProblem *problem, const RsMlpRun *run, RsMlpNet *net,
 		   RsMlpStep *step, RsModel *model)
 {
-	bool timed = problem->seq_start != NULL;
+	const RsRows *rows = rs_problem_histories(problem);
 	Fit fit = {.problem = problem,
 			   .run = run,
 			   .net = net,
 			   .step = step,
 			   .model = model,
-			   .timed = timed,
-			   .start = timed ? problem->seq_start : problem->user_start,
-			   .item = timed ? problem->seq_item : problem->user_item,
-			   .weight = timed ? problem->seq_weight : problem->user_weight};
+			   .timed = rows == &problem->sequences,
+			   .start = rows->start,
+			   .item = rows->index,
+			   .weight = rows->weight};
 	RsStatus status = prepare(ctx, &fit);
 
 	if (status == RS_OK)

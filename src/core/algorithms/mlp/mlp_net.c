@@ -18,6 +18,18 @@ static const char *const bias_names[] = {"layers.0.bias", "layers.1.bias", "laye
 										 "layers.3.bias", "layers.4.bias", "layers.5.bias",
 										 "layers.6.bias", "layers.7.bias"};
 
+const char *
+rs_mlp_weight_name(int l, int hidden)
+{
+	return l == hidden ? "output.weight" : weight_names[l];
+}
+
+const char *
+rs_mlp_bias_name(int l, int hidden)
+{
+	return l == hidden ? "output.bias" : bias_names[l];
+}
+
 static RsStatus
 create_layer(RsContext *ctx, RsMlpLayer *layer, uint32_t in, uint32_t out, bool panels)
 {
@@ -172,13 +184,13 @@ rs_mlp_net_export(RsContext *ctx, RsMlpNet *net, RsModel *model)
 	for (int l = 0; l < net->layers && status == RS_OK; l++)
 	{
 		RsMlpLayer *layer = &net->layer[l];
-		bool output = l == net->layers - 1;
+		int hidden = net->layers - 1;
 
-		status = export_rows(ctx, model, output ? "output.weight" : weight_names[l], &layer->weight,
-							 layer->out, layer->in, layer->in_p);
+		status = export_rows(ctx, model, rs_mlp_weight_name(l, hidden), &layer->weight, layer->out,
+							 layer->in, layer->in_p);
 		if (status == RS_OK)
-			status = rs_model_add(ctx, model, output ? "output.bias" : bias_names[l], RS_F32, 1,
-								  layer->out, 1, layer->bias, true);
+			status = rs_model_add(ctx, model, rs_mlp_bias_name(l, hidden), RS_F32, 1, layer->out, 1,
+								  layer->bias, true);
 		if (status == RS_OK)
 			layer->bias = NULL;
 	}
