@@ -346,6 +346,17 @@ ok( wait_until(20, sub {
 	}), 'too few worker slots: the status says so');
 as_shop($node, q{SELECT recsys.drop_stream('short')});
 is(settled_rows($node, 'SELECT count(*) FROM shop.again', 10), 10, 'starts when one is free');
+
+# fewer workers than there are streams: one runs, and the log names the other
+$node->append_conf('postgresql.conf', "max_worker_processes = 20\nrecsys.max_workers = 1\n");
+$node->restart;
+ok( wait_until(20, sub { server_log($node) =~ /no room for worker 0 of recsys stream "(events|again)"/ }),
+	'too few recsys.max_workers: the log says so');
+ok( wait_until(20, sub {
+		sql($node, q{SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM recsys.stream_status}) eq 'not running running';
+	}), '... and one runs');
+$node->append_conf('postgresql.conf', "recsys.max_workers = 64\n");
+$node->restart;
 send_events(10);
 all_once('few slots');
 

@@ -112,6 +112,12 @@ rspg_job_launch(void)
 	return launch;
 }
 
+int *
+rspg_job_memo(void)
+{
+	return &slot->memo;
+}
+
 bool
 rspg_job_stop_asked(void)
 {

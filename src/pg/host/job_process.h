@@ -23,6 +23,9 @@ extern RspgJob rspg_job_begin(void);
 /* Which slot it is, and which launch of it. */
 extern RspgLaunch rspg_job_launch(void);
 
+/* What it leaves to those that come after it, in shared memory. */
+extern int *rspg_job_memo(void);
+
 /* Is it to end: asked to, or taken for dead? */
 extern bool rspg_job_stop_asked(void);
 

@@ -55,7 +55,6 @@ typedef struct RspgJob
 	int worker;
 	Oid owner; /* whom the worker connects as */
 	char name[NAMEDATALEN];
-	uint64 number; /* never used twice: tells what is remembered of another job */
 } RspgJob;
 
 /* A process that the postmaster was asked for. */
@@ -86,6 +85,8 @@ typedef struct RspgSlot
 	bool reread;
 	bool stop;
 
+	int memo; /* from a worker to those that come after it; at first 0 */
+
 	/* what the worker says of itself */
 	Latch *latch;
 	TimestampTz alive_at;
@@ -111,7 +112,7 @@ typedef struct RspgHost
 	bool scan_all; /* a wake that found no room among databases */
 	int n_slots;
 	int n_databases;
-	uint64 numbers; /* of launches and jobs */
+	uint64 launches;
 	RspgSlot *slots;
 	RspgDatabase *databases;
 } RspgHost;

@@ -21,7 +21,6 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -40,8 +39,7 @@ extern PGDLLEXPORT void recsys_launcher_main(Datum argument);
 static void start(void);
 static void at_exit(int code, Datum argument);
 static void list_databases(void);
-static bool is_allowed(Form_pg_database row);
-static bool database_allowed(Oid database);
+static List *allowed_databases(Oid only);
 static void feed_scans(void);
 static long tend_databases(TimestampTz now);
 static bool launch_scout(RspgDatabase *entry);
@@ -124,69 +122,55 @@ at_exit(int code, Datum argument)
 }
 
 /*
- * Note every database that may have jobs: to be scanned.
+ * The databases that may have jobs, or only this one if it is one of them; in
+ * TopMemoryContext.
  */
-static void
-list_databases(void)
+static List *
+allowed_databases(Oid only)
 {
+	List *result = NIL;
 	Relation relation;
 	SysScanDesc scan;
 	HeapTuple tuple;
 
-	rspg_host->scan_all = false;
-	list_free(to_scan);
-	to_scan = NIL;
 	StartTransactionCommand();
 	relation = table_open(DatabaseRelationId, AccessShareLock);
+	/* by no index: without a database, the cache of relations may not have it */
 	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_database row = (Form_pg_database) GETSTRUCT(tuple);
 		MemoryContext old;
 
-		if (!is_allowed(row))
-		{
-			want_nothing(row->oid);
+		if ((OidIsValid(only) && row->oid != only) || !row->datallowconn || row->datistemplate ||
+			!rspg_jobs_database_allowed(NameStr(row->datname)))
 			continue;
-		}
 		old = MemoryContextSwitchTo(TopMemoryContext);
-		to_scan = lappend_oid(to_scan, row->oid);
+		result = lappend_oid(result, row->oid);
 		MemoryContextSwitchTo(old);
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
-}
-
-static bool
-is_allowed(Form_pg_database row)
-{
-	return row->datallowconn && !row->datistemplate &&
-		   rspg_jobs_database_allowed(NameStr(row->datname));
-}
-
-static bool
-database_allowed(Oid database)
-{
-	Relation relation;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple tuple;
-	bool result = false;
-
-	StartTransactionCommand();
-	relation = table_open(DatabaseRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_database_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(database));
-	/* by no index: without a database, the cache of relations may not have it */
-	scan = systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		result = is_allowed((Form_pg_database) GETSTRUCT(tuple));
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	CommitTransactionCommand();
 	return result;
+}
+
+/*
+ * Every database that may have jobs is to be scanned; in others nothing runs.
+ */
+static void
+list_databases(void)
+{
+	rspg_host->scan_all = false;
+	list_free(to_scan);
+	to_scan = allowed_databases(InvalidOid);
+	for (int i = 0; i < rspg_host->n_slots; i++)
+	{
+		Oid database = rspg_host->slots[i].job.database;
+
+		if (OidIsValid(database) && !list_member_oid(to_scan, database))
+			want_nothing(database);
+	}
 }
 
 /*
@@ -276,8 +260,10 @@ static bool
 launch_scout(RspgDatabase *entry)
 {
 	int number = entry - rspg_host->databases;
-	bool allowed = database_allowed(entry->database);
+	List *found = allowed_databases(entry->database);
+	bool allowed = found != NIL;
 
+	list_free(found);
 	if (!allowed)
 		want_nothing(entry->database);
 	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);

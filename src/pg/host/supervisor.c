@@ -35,7 +35,7 @@ rspg_launch(RspgProcess *process, int slot, BackgroundWorkerHandle **handle, con
 	RspgLaunch launch;
 
 	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
-	process->launch = ++rspg_host->numbers;
+	process->launch = ++rspg_host->launches;
 	process->launched_at = GetCurrentTimestamp();
 	process->pid = 0;
 	launch.slot = slot;

@@ -21,13 +21,6 @@
 /* rows per second fade over these seconds */
 #define RATE_SECONDS 10.0
 
-/* Of a slot's job, while it has that number */
-typedef struct Memo
-{
-	uint64 job;
-	int batch_rows;
-} Memo;
-
 int rspg_stream_kind = -1;
 
 /*
@@ -43,14 +36,12 @@ static const char *const owner_problems[] = {
 	[RSPG_OWNER_NO_LOGIN] = "the stream's owner may not log in: its worker connects as the owner",
 };
 
-static Memo *memos; /* by slot */
 static RspgShownPartition *partitions;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static void request_shmem(void);
 static void startup_shmem(void);
-static Size memos_size(void);
 static Size shared_size(void);
 static void want(Relation table, HeapTuple row);
 static int workers_option(Jsonb *options);
@@ -75,15 +66,9 @@ rspg_stream_jobs_init(void)
 }
 
 static Size
-memos_size(void)
-{
-	return MAXALIGN(mul_size(recsys_max_workers, sizeof(Memo)));
-}
-
-static Size
 shared_size(void)
 {
-	return add_size(memos_size(), mul_size(max_partitions, sizeof(RspgShownPartition)));
+	return mul_size(max_partitions, sizeof(RspgShownPartition));
 }
 
 static void
@@ -98,16 +83,13 @@ static void
 startup_shmem(void)
 {
 	bool found;
-	char *memory;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	memory = ShmemInitStruct("recsys streams", shared_size(), &found);
+	partitions = ShmemInitStruct("recsys streams", shared_size(), &found);
 	if (!found)
-		memset(memory, 0, shared_size());
-	memos = (Memo *) memory;
-	partitions = (RspgShownPartition *) (memory + memos_size());
+		memset(partitions, 0, shared_size());
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -148,17 +130,6 @@ rspg_shown_rate(const RspgShownPartition *shown)
 	double seconds = (double) (GetCurrentTimestamp() - shown->rate_at) / USECS_PER_SEC;
 
 	return shown->rows_per_second * exp(-Max(seconds, 0.0) / RATE_SECONDS);
-}
-
-int *
-rspg_stream_batch_rows(RspgLaunch launch, const RspgJob *job)
-{
-	Memo *memo = &memos[launch.slot];
-
-	if (memo->job != job->number)
-		memo->batch_rows = 0;
-	memo->job = job->number;
-	return &memo->batch_rows;
 }
 
 /*

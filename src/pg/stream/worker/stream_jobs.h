@@ -37,8 +37,4 @@ extern bool rspg_shown_is_free(const RspgShownPartition *shown);
 extern void rspg_shown_add(RspgShownPartition *shown, int64 rows);
 extern double rspg_shown_rate(const RspgShownPartition *shown);
 
-/* Of a worker: rows of a batch that are not too slow, 0 = as many as the stream
- * allows; in shared memory, so that it outlives the worker. */
-extern int *rspg_stream_batch_rows(RspgLaunch launch, const RspgJob *job);
-
 #endif

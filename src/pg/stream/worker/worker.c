@@ -8,10 +8,8 @@
  * become without its doing ends it; the launcher starts another one, which reads
  * them afresh: there is no second way to get into a state.
  */
+#include "pg/stream/worker/worker_batch.h"
 #include "pg/stream/worker/worker_partitions.h"
-#include "pg/stream/worker/worker_read.h"
-#include "pg/stream/worker/worker_session.h"
-#include "pg/stream/worker/worker_write.h"
 
 #include <unistd.h>
 
@@ -48,8 +46,7 @@ recsys_stream_main(Datum argument)
 	/* registered first, so it comes last */
 	on_proc_exit(last_exit, 0);
 	w->job = rspg_job_begin();
-	w->launch = rspg_job_launch();
-	w->batch_rows = rspg_stream_batch_rows(w->launch, &w->job);
+	w->batch_rows = rspg_job_memo();
 	w->stream_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);
 	w->writer_context =

@@ -450,7 +450,7 @@ claim_shown(void)
 	{
 		if (!rspg_shown_is_free(shown))
 			continue;
-		shown->reader = w->launch;
+		shown->reader = rspg_job_launch();
 		shown->partition = w->partitions[claimed].number;
 		shown->end_offset = -1;
 		shown->rows_per_second = 0;

@@ -3,9 +3,9 @@
  *		What the files of a stream's worker share: the stream, where each of its
  *		partitions is, and the batch at hand; and the worker as a session.
  *
- * worker.c, the process and its loop, calls the others: worker_read.c hears the
- * broker, worker_partitions.c decides where partitions are read from,
- * worker_write.c writes.  All of them stand on worker_session.c.
+ * worker.c, the process and its loop, calls the others: worker_batch.c hears the
+ * broker and writes, worker_partitions.c decides where partitions are read from.
+ * All of them stand on worker_session.c.
  */
 #ifndef RSPG_WORKER_SESSION_H
 #define RSPG_WORKER_SESSION_H
@@ -39,8 +39,9 @@ typedef struct RspgPartition
 typedef struct RspgWorker
 {
 	RspgJob job;
-	RspgLaunch launch;
-	int *batch_rows; /* in shared memory: see rspg_stream_batch_rows() */
+	/* in shared memory, for those that come after: rows of a batch that are not too
+	 * slow; 0 = as many as the stream allows */
+	int *batch_rows;
 
 	MemoryContext stream_context;
 	RspgStream *stream; /* read once: when the row's generation changes, the worker ends */
