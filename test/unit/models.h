@@ -83,6 +83,8 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 	RsServing *serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
 	uint32_t items[3] = {0, 0, 0};
 	float weights[3] = {1, 2, 0.5f};
+	float contribution[3];
+	float scores[MODEL_ITEMS];
 	RsHistory history = {.n = 3, .item = items, .weight = weights};
 	uint64_t exclude[1] = {5};
 	RsHit hits[16];
@@ -105,6 +107,10 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 		status = rs_serving_similar(ctx, serving, items[i], NULL, 16, hits, &n_hits);
 	if (status == RS_OK)
 		status = rs_serving_popular(ctx, serving, NULL, 16, hits, &n_hits);
+	if (status == RS_OK && n <= MODEL_ITEMS)
+		status = rs_score_all(ctx, rs_serving_model(serving), &history, scores);
+	if (status == RS_OK && rs_serving_model(serving)->algorithm->explain != NULL)
+		status = rs_explain(ctx, rs_serving_model(serving), &history, n - 1, contribution);
 	rs_serving_close(ctx, serving);
 	return status;
 }

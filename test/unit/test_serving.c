@@ -155,6 +155,126 @@ TEST(scores)
 	}
 }
 
+/* EASE with the strongest weights alone. */
+static char *
+sparse_ease_bytes(size_t *length)
+{
+	static Case c;
+	RsContext ctx = rs_context_malloc();
+	RsOptions options;
+	RsModel model;
+	char *bytes;
+
+	rs_options_default(&options, rs_ease.options);
+	set_option(&options, "dense_items", 0);
+	set_option(&options, "neighbors", 4);
+	case_random(&c, 20, MODEL_ITEMS, 90, false, false, 7);
+	CHECK(case_train(&ctx, &c, 0, &rs_ease, &options, &model) == RS_OK);
+	bytes = write_model(&model, length);
+	rs_model_free(&ctx, &model);
+	return bytes;
+}
+
+/* A random history with items that stand several times, and weights of both signs. */
+static RsHistory
+random_history(uint64_t *seed, uint32_t n_items, uint32_t *item, float *weight)
+{
+	RsHistory history = {.n = (uint32_t) (unit_random(seed) % 40), .item = item, .weight = weight};
+
+	for (uint32_t i = 0; i < history.n; i++)
+	{
+		item[i] = (uint32_t) (unit_random(seed) % (1 + unit_random(seed) % n_items));
+		weight[i] = (float) (unit_random(seed) % 7) - 2;
+	}
+	return history;
+}
+
+/* What the entries of a history add to every item's score is the score. */
+static void
+check_explained(RsContext *ctx, const RsModel *model, const RsHistory *history, const float *score)
+{
+	float contribution[40];
+
+	for (uint32_t item = 0; item < model->ids.n; item++)
+	{
+		double sum = 0, size = 1e-6;
+
+		CHECK(rs_explain(ctx, model, history, item, contribution) == RS_OK);
+		for (uint32_t i = 0; i < history->n; i++)
+		{
+			sum += contribution[i];
+			size += fabs(contribution[i]);
+		}
+		CHECK_NEAR(sum, model->algorithm == &rs_popularity ? 0 : score[item], 1e-4 * size);
+	}
+	CHECK(rs_explain(ctx, model, history, model->ids.n, contribution) == RS_ERR_PARAM);
+}
+
+/* All scores are what serving recommends by, bit for bit. */
+static void
+check_scores(RsContext *ctx, RsServing *serving, const RsHistory *history, const float *score)
+{
+	const RsModel *model = rs_serving_model(serving);
+	RsHit hits[MODEL_ITEMS];
+	bool found[MODEL_ITEMS] = {false};
+	bool any = false;
+	uint32_t n;
+
+	CHECK(rs_serving_recommend(ctx, serving, history, NULL, MODEL_ITEMS, hits, &n) == RS_OK);
+	for (uint32_t i = 0; i < n; i++)
+	{
+		found[hits[i].item] = true;
+		CHECK(hits[i].score == score[hits[i].item]);
+	}
+	for (int i = 0; i < MODEL_ITEMS; i++)
+		any = any || score[i] != 0;
+	for (int i = 0; i < MODEL_ITEMS; i++)
+		CHECK(found[i] || score[i] == 0 || history->n == 0);
+	CHECK(n == MODEL_ITEMS || model->algorithm->kind == RS_QUERY_SCORES || !any);
+}
+
+TEST(all_scores)
+{
+	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+		for (int dense = 0; dense < 2; dense++)
+		{
+			UnitHeap heap;
+			RsContext *ctx = unit_heap(&heap, 0, 0);
+			const RsAlgorithm *algorithm = rs_algorithms()[a];
+			size_t length;
+			char *bytes;
+			RsServing *serving;
+			uint64_t seed = 11;
+
+			if (dense == 1 && algorithm != &rs_ease)
+				continue;
+			bytes = dense == 0 ? model_bytes(algorithm, RS_ID_TEXT, &length)
+							   : sparse_ease_bytes(&length);
+			serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+			for (int round = 0; round < 60; round++)
+			{
+				const RsModel *model = rs_serving_model(serving);
+				float score[MODEL_ITEMS], weight[40];
+				uint32_t item[40];
+				RsHistory history = random_history(&seed, MODEL_ITEMS, item, weight);
+
+				CHECK(rs_score_all(ctx, model, &history, score) == RS_OK);
+				check_scores(ctx, serving, &history, score);
+				if (algorithm != &rs_mlp)
+					check_explained(ctx, model, &history, score);
+				else
+					CHECK(rs_explain(ctx, model, &history, 0, weight) == RS_ERR_PARAM);
+				history.item = &(uint32_t){MODEL_ITEMS};
+				history.n = 1;
+				CHECK(rs_score_all(ctx, model, &history, score) == RS_ERR_PARAM);
+				CHECK(rs_explain(ctx, model, &history, 0, weight) == RS_ERR_PARAM);
+			}
+			rs_serving_close(ctx, serving);
+			CHECK(heap.live == 0);
+			free(bytes);
+		}
+}
+
 /* Each allocation fails once, in every call. */
 TEST(out_of_memory)
 {
@@ -177,4 +297,4 @@ TEST(out_of_memory)
 	}
 }
 
-UNIT_MAIN(popular_items, factors, scores, out_of_memory)
+UNIT_MAIN(popular_items, factors, scores, all_scores, out_of_memory)

@@ -248,56 +248,124 @@ tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 	return 2;
 }
 
-/* Solve the row of a user with these cells: a[k,k] is scratch, x the answer. */
-static bool
-fold_in(const RsAlsSettings *settings, const RsModel *model, const RsCells *cells, float *a,
-		float *x)
+/* The system of a user's row, A x = b (alsrows.c). */
+typedef struct Row
 {
-	size_t k = settings->factors;
-	const float *rows = rs_model_tensor(model, "item_factors")->data;
-	const float *gram = rs_model_tensor(model, "gram")->data;
-	size_t n = cells->n;
-	float penalty = (float) rs_als_penalty(settings, n, model->ids.n);
-	float alpha = (float) settings->alpha;
+	RsAlsSettings settings;
+	RsCells cells; /* of the history */
+	float *a;      /* [factors][factors] */
+} Row;
 
-	memset(x, 0, k * sizeof(float));
+static RsStatus
+create_row(RsContext *ctx, const RsModel *model, const RsHistory *history, Row *row)
+{
+	size_t k;
+
+	read_settings(&model->options, &row->settings);
+	k = row->settings.factors;
+	if (rs_cells_create(ctx, history->item, history->weight, history->n, &row->cells) != RS_OK)
+		return ctx->status;
+	row->a = rs_alloc(ctx, k * k * sizeof(float));
+	if (row->a == NULL)
+		rs_cells_free(ctx, &row->cells);
+	return row->a != NULL ? RS_OK : ctx->status;
+}
+
+static void
+free_row(RsContext *ctx, Row *row)
+{
+	rs_cells_free(ctx, &row->cells);
+	rs_free(ctx, row->a);
+}
+
+/* Solve for the b that x holds; uses the row up.  A matrix that cannot be solved
+ * (strangers' bytes) says nothing of the user: 0. */
+static void
+solve_row(const RsModel *model, Row *row, float *x)
+{
+	RsCells *cells = &row->cells;
+	size_t k = row->settings.factors;
+	const float *factors = rs_model_tensor(model, "item_factors")->data;
+	const float *gram = rs_model_tensor(model, "gram")->data;
+	float penalty = (float) rs_als_penalty(&row->settings, cells->n, model->ids.n);
+
 	for (size_t i = 0; i < k * k; i++)
-		a[i] = (float) settings->unobserved * gram[i];
-	for (size_t j = 0; j < n; j++)
-	{
-		if (cells->weight[j] > 0.0f)
-			rs_axpy(alpha * cells->weight[j], rows + cells->item[j] * k, x, k);
-		cells->weight[j] = alpha * fabsf(cells->weight[j]);
-	}
-	rs_add_outer(rows, cells->item, cells->weight, n, k, a);
+		row->a[i] = (float) row->settings.unobserved * gram[i];
+	for (size_t j = 0; j < cells->n; j++)
+		cells->weight[j] = (float) row->settings.alpha * fabsf(cells->weight[j]);
+	rs_add_outer(factors, cells->item, cells->weight, cells->n, k, row->a);
 	for (size_t i = 0; i < k; i++)
-		a[i * k + i] += penalty;
-	return rs_solve_spd_upper(a, x, k) && isfinite(rs_dot(x, x, k));
+		row->a[i * k + i] += penalty;
+	if (!rs_solve_spd_upper(row->a, x, k) || !isfinite(rs_dot(x, x, k)))
+		memset(x, 0, k * sizeof(float));
 }
 
 static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
-	RsAlsSettings settings;
-	RsCells cells;
-	float *a;
+	const float *factors = rs_model_tensor(model, "item_factors")->data;
+	Row row;
 
-	read_settings(&model->options, &settings);
 	if (history->n == 0)
 		return RS_OK;
-	if (rs_cells_create(ctx, history->item, history->weight, history->n, &cells) != RS_OK)
+	if (create_row(ctx, model, history, &row) != RS_OK)
 		return ctx->status;
-	a = rs_alloc(ctx, (size_t) settings.factors * settings.factors * sizeof(float));
-	if (a == NULL)
+	for (size_t j = 0; j < row.cells.n; j++)
+		if (row.cells.weight[j] > 0)
+			rs_axpy((float) row.settings.alpha * row.cells.weight[j],
+					factors + row.cells.item[j] * (size_t) row.settings.factors, out,
+					row.settings.factors);
+	if (row.cells.n > 0)
+		solve_row(model, &row, out);
+	free_row(ctx, &row);
+	return RS_OK;
+}
+
+/* Is the sum of an item's weights above 0? */
+static bool
+wanted(const RsCells *cells, uint32_t item)
+{
+	uint32_t low = 0;
+	uint32_t high = cells->n;
+
+	while (low < high)
 	{
-		rs_cells_free(ctx, &cells);
+		uint32_t middle = low + (high - low) / 2;
+
+		if (cells->item[middle] < item)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < cells->n && cells->item[low] == item && cells->weight[low] > 0;
+}
+
+/* The score of item i is y_i·A⁻¹b, so with z = A⁻¹y_i an entry of item j adds
+ * α w y_j·z (Hu, Koren, Volinsky, section 5). */
+static RsStatus
+explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		float *contribution)
+{
+	const float *factors = rs_model_tensor(model, "item_factors")->data;
+	size_t k = (size_t) model->options.value[OPTION_FACTORS];
+	float *z = rs_alloc(ctx, k * sizeof(float));
+	Row row;
+
+	if (z == NULL || create_row(ctx, model, history, &row) != RS_OK)
+	{
+		rs_free(ctx, z);
 		return ctx->status;
 	}
-	/* a matrix that cannot be solved (strangers' bytes) says nothing of the user */
-	if (cells.n > 0 && !fold_in(&settings, model, &cells, a, out))
-		memset(out, 0, settings.factors * sizeof(float));
-	rs_cells_free(ctx, &cells);
-	rs_free(ctx, a);
+	for (uint32_t i = 0; i < history->n; i++)
+		contribution[i] = wanted(&row.cells, history->item[i])
+							  ? (float) row.settings.alpha * history->weight[i]
+							  : 0;
+	memcpy(z, factors + item * k, k * sizeof(float));
+	solve_row(model, &row, z);
+	for (uint32_t i = 0; i < history->n; i++)
+		contribution[i] *= rs_dot(factors + history->item[i] * k, z, k);
+	free_row(ctx, &row);
+	rs_free(ctx, z);
 	return RS_OK;
 }
 
@@ -309,4 +377,5 @@ const RsAlgorithm rs_als = {
 	.train = train,
 	.tensors = tensors,
 	.query = query,
+	.explain = explain,
 };
