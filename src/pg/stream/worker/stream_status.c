@@ -1,6 +1,6 @@
 /*
  * stream_status.c
- *		recsys.stream_state_rows(): what workers of streams say of themselves.
+ *		Behind recsys.stream_status: what workers of streams say of themselves.
  */
 #include "postgres.h"
 
