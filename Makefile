@@ -45,7 +45,7 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
-	bench bench-quality bench-features bench-stream bench-writer torture demo-features dist help
+	bench compare bench-quality bench-features bench-stream bench-writer torture demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -112,6 +112,11 @@ format:
 bench:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/bench.sh
+
+## compare: this tree beside another checkout, figures in turn (OTHER=DIR, ROUNDS)
+compare:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/compare.sh $(OTHER)
 
 ## bench-quality: ranking quality on published splits (DATASETS=folder of the data sets)
 bench-quality:
