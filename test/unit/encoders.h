@@ -7,7 +7,8 @@
 
 #include "unit.h"
 
-#include "core/encoding/encoder.h"
+#include "core/encoding/encoder_bytes.h"
+#include "core/encoding/encoder_fit.h"
 
 typedef struct Text
 {

@@ -4,7 +4,7 @@
  */
 #include "encoders.h"
 
-#include "core/encoding/encoder_state.h"
+#include "core/encoding/vocabulary.h"
 
 /* Labels there and back, every prefix, and what is no array of distinct texts. */
 TEST(labels)

@@ -6,6 +6,8 @@
  */
 #include "core/base/json_read.h"
 
+#include "core/base/text.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,15 +117,9 @@ rs_json_string(RsJson *json, char *buffer, size_t size)
 	return true;
 }
 
-bool
-rs_json_text(RsJson *json, char *buffer, size_t size, size_t *length)
-{
-	*length = 0;
-	return read_string(json, buffer, size, 0xff, length);
-}
-
-size_t
-rs_json_text_bound(RsJson *json)
+/* How many bytes the string that comes next takes at most. */
+static size_t
+text_bound(RsJson *json)
 {
 	const char *c;
 
@@ -133,6 +129,38 @@ rs_json_text_bound(RsJson *json)
 		if (*c == '\\' && c + 1 < json->end)
 			c++;
 	return (size_t) (c - json->at);
+}
+
+char *
+rs_json_copy_text(RsContext *ctx, RsJson *json, uint32_t *length)
+{
+	size_t bound = text_bound(json);
+	size_t used;
+	char *copy;
+
+	if (bound > UINT32_MAX || (copy = rs_alloc(ctx, bound + 1)) == NULL)
+	{
+		json->failed = true;
+		return NULL;
+	}
+	if (!read_string(json, copy, bound, 0xff, &used))
+	{
+		rs_free(ctx, copy);
+		return NULL;
+	}
+	copy[used] = '\0';
+	*length = (uint32_t) used;
+	return copy;
+}
+
+int
+rs_json_word(RsJson *json, const char *const *words)
+{
+	char word[32];
+
+	if (!rs_json_string(json, word, sizeof(word)))
+		return -1;
+	return rs_find_word(words, word);
 }
 
 bool
@@ -204,6 +232,59 @@ rs_json_number(RsJson *json, double *value)
 	copy[length] = '\0';
 	*value = strtod(copy, NULL);
 	return isfinite(*value) ? true : fail(json);
+}
+
+bool
+rs_json_bound(RsJson *json, double *value)
+{
+	static const char *const words[] = {"-infinity", "infinity", NULL};
+	int word;
+
+	if (rs_json_peek(json) != '"')
+		return rs_json_number(json, value);
+	word = rs_json_word(json, words);
+	*value = word == 0 ? -INFINITY : INFINITY;
+	if (word < 0)
+		json->failed = true;
+	return word >= 0;
+}
+
+double *
+rs_json_bounds(RsContext *ctx, RsJson *json, uint32_t *n)
+{
+	uint32_t room = 0;
+	double *values = NULL;
+	bool first = true;
+
+	*n = 0;
+	rs_json_take(json, '[');
+	while (rs_json_more(json, ']', &first))
+	{
+		if (*n == room)
+		{
+			double *larger = rs_alloc(ctx, (room * 2 + 8) * sizeof(double));
+
+			if (larger != NULL && room > 0)
+				memcpy(larger, values, room * sizeof(double));
+			rs_free(ctx, values);
+			values = larger;
+			if (values == NULL)
+			{
+				json->failed = true;
+				return NULL;
+			}
+			room = room * 2 + 8;
+		}
+		if (!rs_json_bound(json, &values[*n]))
+			break;
+		(*n)++;
+	}
+	if (json->failed)
+	{
+		rs_free(ctx, values);
+		return NULL;
+	}
+	return values;
 }
 
 bool

@@ -14,11 +14,7 @@
 #ifndef RS_ENCODER_H
 #define RS_ENCODER_H
 
-#include "core/base/text.h"
-
-#define RS_MAX_ENCODER_COLUMNS 1600
-#define RS_MAX_ENCODER_WIDTH 1000000
-#define RS_ENCODER_VERSION 1
+#include "core/encoding/columns.h"
 
 typedef enum RsValueKind
 {
@@ -38,8 +34,6 @@ typedef struct RsValue
 	uint32_t n;
 } RsValue;
 
-typedef struct RsEncoder RsEncoder;
-
 /* What a column takes: a number, a text (or a list where `lists`). */
 typedef struct RsEncoderColumn
 {
@@ -51,14 +45,9 @@ typedef struct RsEncoderColumn
 	uint32_t width;
 } RsEncoderColumn;
 
-/* --- encoding (encoder.c) --- */
-
 extern uint32_t rs_encoder_width(const RsEncoder *encoder);
 extern uint32_t rs_encoder_columns(const RsEncoder *encoder);
 extern RsEncoderColumn rs_encoder_column(const RsEncoder *encoder, uint32_t i);
-
-/* Number of the column of that name, or -1. */
-extern int rs_encoder_find(const RsEncoder *encoder, const char *name, size_t length);
 
 /*
  * Encode one value a column, in the encoder's order, into out[width], which
@@ -80,35 +69,5 @@ typedef struct RsEncoderPosition
 
 extern void rs_encoder_position(const RsEncoder *encoder, uint32_t position,
 								RsEncoderPosition *out);
-extern void rs_encoder_free(RsContext *ctx, RsEncoder *encoder);
-
-/* --- bytes (encoder_bytes.c) --- */
-
-/* Read and validate bytes from anyone; nothing points into them afterwards.
- * RS_ERR_BYTES or RS_ERR_VERSION. */
-extern RsStatus rs_encoder_read(RsContext *ctx, const char *bytes, size_t length,
-								RsEncoder **encoder);
-
-/* Hand the canonical bytes to sink in pieces. */
-extern RsStatus rs_encoder_write(RsContext *ctx, const RsEncoder *encoder, RsSink sink,
-								 void *opaque);
-
-/* --- fitting (encoder_fit.c) --- */
-
-typedef struct RsEncoderFit RsEncoderFit;
-
-/* From a spec as JSON text; see docs/reference.md for its keys. */
-extern RsStatus rs_encoder_fit_create(RsContext *ctx, const char *spec, size_t length,
-									  RsEncoderFit **fit);
-
-/* The encoder to be: its columns are known, its widths are not. */
-extern const RsEncoder *rs_encoder_fit_target(const RsEncoderFit *fit);
-
-/* One value a column, copied as needed. */
-extern RsStatus rs_encoder_fit_add(RsContext *ctx, RsEncoderFit *fit, const RsValue *values);
-
-/* The encoder belongs to the caller; fit is of no further use but to free. */
-extern RsStatus rs_encoder_fit_finish(RsContext *ctx, RsEncoderFit *fit, RsEncoder **encoder);
-extern void rs_encoder_fit_free(RsContext *ctx, RsEncoderFit *fit);
 
 #endif

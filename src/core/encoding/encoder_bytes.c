@@ -1,6 +1,6 @@
 /*
  * encoder_bytes.c
- *		Reading an encoder's bytes: one JSON object, in one canonical form.
+ *		An encoder as bytes: one JSON object, in one canonical form.
  *
  *	{"recsys_encoder": 1, "rows": 6040, "columns": [
  *	 {"column": "age", "impute": 31.5, "scale": "standard", "center": 30.6, "divisor": 12.9,
@@ -12,12 +12,16 @@
  * may come from anyone: each key at most once and no other, every number in its
  * range, categories distinct, and steps that go together.
  */
-#include "core/encoding/encoder_state.h"
+#include "core/encoding/encoder_bytes.h"
 
-#include <math.h>
+#include "core/base/json_read.h"
+#include "core/base/json_write.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define ENCODER_VERSION 1
 
 enum
 {
@@ -41,68 +45,7 @@ static const char *const keys[] = {"column",    "impute", "log",        "scale",
 								   "divisor",   "splits", "encode",     "unseen", "drop_last",
 								   "separator", "size",   "categories", "counts", NULL};
 
-int
-rs_json_word(RsJson *json, const char *const *words)
-{
-	char word[32];
-
-	if (!rs_json_string(json, word, sizeof(word)))
-		return -1;
-	return rs_find_word(words, word);
-}
-
-bool
-rs_json_bound(RsJson *json, double *value)
-{
-	static const char *const words[] = {"-infinity", "infinity", NULL};
-	int word;
-
-	if (rs_json_peek(json) != '"')
-		return rs_json_number(json, value);
-	word = rs_json_word(json, words);
-	*value = word == 0 ? -INFINITY : INFINITY;
-	if (word < 0)
-		json->failed = true;
-	return word >= 0;
-}
-
-double *
-rs_json_bounds(RsContext *ctx, RsJson *json, uint32_t *n)
-{
-	uint32_t room = 0;
-	double *values = NULL;
-	bool first = true;
-
-	*n = 0;
-	rs_json_take(json, '[');
-	while (rs_json_more(json, ']', &first))
-	{
-		if (*n == room)
-		{
-			double *larger = rs_alloc(ctx, (room * 2 + 8) * sizeof(double));
-
-			if (larger != NULL && room > 0)
-				memcpy(larger, values, room * sizeof(double));
-			rs_free(ctx, values);
-			values = larger;
-			if (values == NULL)
-			{
-				json->failed = true;
-				return NULL;
-			}
-			room = room * 2 + 8;
-		}
-		if (!rs_json_bound(json, &values[*n]))
-			break;
-		(*n)++;
-	}
-	if (json->failed)
-	{
-		rs_free(ctx, values);
-		return NULL;
-	}
-	return values;
-}
+/* --- reading --- */
 
 static RsStatus __attribute__((format(printf, 2, 3)))
 invalid(RsContext *ctx, const char *format, ...)
@@ -197,7 +140,7 @@ read_value(RsContext *ctx, RsJson *json, int key, RsColumn *c, bool *imputed_tex
 			c->size = (uint32_t) size;
 			return true;
 		case KEY_CATEGORIES:
-			return rs_json_categories(ctx, json, &c->vocabulary);
+			return rs_vocabulary_take(ctx, json, &c->vocabulary);
 		default:
 			return read_counts(json, &c->vocabulary);
 	}
@@ -276,11 +219,11 @@ read_encoder(RsContext *ctx, RsJson *json, RsEncoder *encoder)
 	if (!rs_json_take(json, '{') || !take_key(json, "recsys_encoder") ||
 		!rs_json_uint(json, &version) || version == 0)
 		return invalid(ctx, "It does not begin as an encoder does: {\"recsys_encoder\": version.");
-	if (version > RS_ENCODER_VERSION)
+	if (version > ENCODER_VERSION)
 	{
 		rs_fail(ctx, RS_ERR_VERSION, "encoder is of a later version");
 		rs_detail(ctx, "The encoder has version %llu, this library reads up to %d.",
-				  (unsigned long long) version, RS_ENCODER_VERSION);
+				  (unsigned long long) version, ENCODER_VERSION);
 		rs_hint(ctx, "Update the extension recsys, or fit the encoder again.");
 		return RS_ERR_VERSION;
 	}
@@ -319,4 +262,97 @@ rs_encoder_read(RsContext *ctx, const char *bytes, size_t length, RsEncoder **en
 	else
 		rs_encoder_free(ctx, e);
 	return status;
+}
+
+/* --- writing --- */
+
+static void
+put_number_key(RsJsonOut *out, const char *key, double number)
+{
+	rs_json_put(out, key);
+	rs_json_put_number(out, number);
+}
+
+static void
+put_uint_key(RsJsonOut *out, const char *key, uint64_t number)
+{
+	rs_json_put(out, key);
+	rs_json_put_uint(out, number);
+}
+
+static void
+put_word_key(RsJsonOut *out, const char *key, const char *word)
+{
+	rs_json_put(out, key);
+	rs_json_put_word(out, word);
+}
+
+static void
+put_vocabulary(RsJsonOut *out, const RsVocabulary *v)
+{
+	rs_json_put(out, ", \"categories\": ");
+	rs_vocabulary_put(out, v);
+	rs_json_put(out, ", \"counts\": [");
+	for (uint32_t i = 0; i < v->n; i++)
+		put_uint_key(out, i > 0 ? ", " : "", v->count[i]);
+	rs_json_put(out, "]");
+}
+
+static void
+put_column(RsJsonOut *out, const RsColumn *c)
+{
+	rs_json_put(out, "{\"column\": ");
+	rs_json_put_text(out, c->name, c->name_length);
+	if (c->imputed && c->number)
+		put_number_key(out, ", \"impute\": ", c->impute_number);
+	else if (c->imputed)
+	{
+		rs_json_put(out, ", \"impute\": ");
+		rs_json_put_text(out, c->impute_text.data, c->impute_text.length);
+	}
+	if (c->log)
+		rs_json_put(out, ", \"log\": true");
+	if (c->scale != RS_SCALE_NONE)
+	{
+		put_word_key(out, ", \"scale\": ", rs_scale_words[c->scale]);
+		put_number_key(out, ", \"center\": ", c->center);
+		put_number_key(out, ", \"divisor\": ", c->divisor);
+	}
+	for (uint32_t i = 0; i < c->n_splits; i++)
+		put_number_key(out, i == 0 ? ", \"splits\": [" : ", ", c->splits[i]);
+	if (c->n_splits > 0)
+		rs_json_put(out, "]");
+	if (c->encode != RS_ENCODE_NONE)
+		put_word_key(out, ", \"encode\": ", rs_encode_words[c->encode]);
+	put_word_key(out, ", \"unseen\": ", rs_unseen_words[c->unseen]);
+	if (c->drop_last)
+		rs_json_put(out, ", \"drop_last\": true");
+	if (c->separator.data != NULL)
+	{
+		rs_json_put(out, ", \"separator\": ");
+		rs_json_put_text(out, c->separator.data, c->separator.length);
+	}
+	if (c->size > 0)
+		put_uint_key(out, ", \"size\": ", c->size);
+	if (!c->number && c->encode != RS_ENCODE_HASH)
+		put_vocabulary(out, &c->vocabulary);
+	rs_json_put(out, "}");
+}
+
+RsStatus
+rs_encoder_write(RsContext *ctx, const RsEncoder *encoder, RsSink sink, void *opaque)
+{
+	RsJsonOut out;
+
+	rs_json_out(&out, ctx, sink, opaque);
+	put_uint_key(&out, "{\"recsys_encoder\": ", ENCODER_VERSION);
+	put_uint_key(&out, ", \"rows\": ", encoder->rows);
+	rs_json_put(&out, ", \"columns\": [");
+	for (uint32_t i = 0; i < encoder->n; i++)
+	{
+		rs_json_put(&out, i > 0 ? ", " : "");
+		put_column(&out, &encoder->columns[i]);
+	}
+	rs_json_put(&out, "]}");
+	return rs_json_flush(&out);
 }

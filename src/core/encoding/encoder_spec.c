@@ -7,9 +7,10 @@
  *
  * Columns keep the order in which they stand.
  */
-#include "core/encoding/encoder_fit.h"
+#include "core/encoding/encoder_spec.h"
 
-#include <math.h>
+#include "core/base/json_read.h"
+
 #include <string.h>
 
 enum
@@ -67,8 +68,9 @@ typedef struct SpecReader
 {
 	RsContext *ctx;
 	RsJson json;
-	RsEncoderFit *fit;
-	uint32_t room; /* of fit->columns */
+	RsEncoder *encoder;
+	RsColumnSpec *specs;
+	uint32_t room; /* of specs */
 	uint32_t seen; /* keys of the column, a bit each */
 	bool text_value;
 } SpecReader;
@@ -119,7 +121,7 @@ read_word(RsJson *json, const char *const *words, int *word)
 
 /* A key whose value is one of some words. */
 static bool
-read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
+read_choice(RsJson *json, int key, RsColumn *c, RsColumnSpec *s)
 {
 	int word = 0;
 	bool ok;
@@ -128,7 +130,7 @@ read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
 	{
 		case KEY_IMPUTE:
 			ok = read_word(json, impute_words, &word);
-			f->impute = (RsImpute) word;
+			s->impute = (RsImpute) word;
 			return ok;
 		case KEY_SCALE:
 			ok = read_word(json, rs_scale_words, &word);
@@ -136,7 +138,7 @@ read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
 			return ok;
 		case KEY_DEVIATION:
 			ok = read_word(json, deviation_words, &word);
-			f->population = word == 1;
+			s->population = word == 1;
 			return ok;
 		case KEY_ENCODE:
 			ok = read_word(json, rs_encode_words, &word);
@@ -144,7 +146,7 @@ read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
 			return ok;
 		case KEY_ORDER:
 			ok = read_word(json, order_words, &word);
-			f->alphabetical = word == 1;
+			s->alphabetical = word == 1;
 			return ok;
 		default:
 			ok = read_word(json, rs_unseen_words, &word);
@@ -155,7 +157,7 @@ read_choice(RsJson *json, int key, RsColumn *c, RsColumnFit *f)
 
 /* The value of one key; false if it is none of its kind. */
 static bool
-read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
+read_step(SpecReader *r, int key, RsColumn *c, RsColumnSpec *s)
 {
 	RsJson *json = &r->json;
 	uint64_t number = 0;
@@ -176,12 +178,12 @@ read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
 		case KEY_LOG:
 			return rs_json_bool(json, &c->log);
 		case KEY_INTERPOLATE:
-			return rs_json_bool(json, &f->interpolate);
+			return rs_json_bool(json, &s->interpolate);
 		case KEY_BUCKETIZE:
 			if (rs_json_peek(json) != '[')
 			{
 				ok = read_uint(json, 2, MAX_BUCKETS, &number);
-				f->buckets = (uint32_t) number;
+				s->buckets = (uint32_t) number;
 				return ok;
 			}
 			c->splits = rs_json_bounds(r->ctx, json, &c->n_splits);
@@ -196,22 +198,22 @@ read_step(SpecReader *r, int key, RsColumn *c, RsColumnFit *f)
 			c->separator.data = rs_json_copy_text(r->ctx, json, &c->separator.length);
 			return c->separator.data != NULL && c->separator.length > 0;
 		case KEY_MIN_FREQUENCY:
-			return read_uint(json, 1, INT64_MAX, &f->min_frequency);
+			return read_uint(json, 1, INT64_MAX, &s->min_frequency);
 		case KEY_CENTER:
 			ok = rs_json_bool(json, &flag);
-			f->uncentered = !flag;
+			s->uncentered = !flag;
 			return ok;
 		default:
-			return read_choice(json, key, c, f);
+			return read_choice(json, key, c, s);
 	}
 }
 
 /* What a column's keys mean together. */
 static RsStatus
-settle_column(SpecReader *r, RsColumn *c, RsColumnFit *f)
+settle_column(SpecReader *r, RsColumn *c, RsColumnSpec *s)
 {
 	uint32_t seen = r->seen;
-	bool buckets = f->buckets > 0 || c->n_splits > 0;
+	bool buckets = s->buckets > 0 || c->n_splits > 0;
 	const char *fault = NULL;
 
 	if (buckets && c->encode == RS_ENCODE_NONE)
@@ -219,23 +221,23 @@ settle_column(SpecReader *r, RsColumn *c, RsColumnFit *f)
 	if (c->encode == RS_ENCODE_HASH && (seen & 1u << KEY_UNSEEN) == 0)
 		c->unseen = RS_UNSEEN_IGNORE; /* nothing is unseen but null, which Spark ignores too */
 	c->number = c->encode == RS_ENCODE_NONE || buckets;
-	c->imputed = f->impute != RS_IMPUTE_NONE;
+	c->imputed = s->impute != RS_IMPUTE_NONE;
 	if (buckets && (c->encode == RS_ENCODE_MULTI_HOT || c->encode == RS_ENCODE_HASH))
 		fault = "buckets are encoded by index or one_hot";
 	else if (buckets && c->scale != RS_SCALE_NONE)
 		fault = "scale and bucketize exclude each other";
-	else if ((f->impute == RS_IMPUTE_CONSTANT) != ((seen & 1u << KEY_VALUE) != 0))
+	else if ((s->impute == RS_IMPUTE_CONSTANT) != ((seen & 1u << KEY_VALUE) != 0))
 		fault = "impute \"constant\" and value belong together";
-	else if (f->impute == RS_IMPUTE_CONSTANT && r->text_value == c->number)
+	else if (s->impute == RS_IMPUTE_CONSTANT && r->text_value == c->number)
 		fault = c->number ? "value must be a number" : "value must be a string";
-	else if ((f->impute == RS_IMPUTE_MEAN || f->impute == RS_IMPUTE_MEDIAN) && !c->number)
+	else if ((s->impute == RS_IMPUTE_MEAN || s->impute == RS_IMPUTE_MEDIAN) && !c->number)
 		fault = "impute by mean and median are for numbers, not for categories";
 	else if ((seen & 1u << KEY_DEVIATION) != 0 && c->scale != RS_SCALE_STANDARD)
 		fault = "deviation is for scale \"standard\"";
 	else if ((seen & 1u << KEY_CENTER) != 0 && c->scale != RS_SCALE_STANDARD &&
 			 c->scale != RS_SCALE_ROBUST)
 		fault = "center is for scale \"standard\" and \"robust\"";
-	else if (f->interpolate && f->impute != RS_IMPUTE_MEDIAN && f->buckets == 0 &&
+	else if (s->interpolate && s->impute != RS_IMPUTE_MEDIAN && s->buckets == 0 &&
 			 c->scale != RS_SCALE_ROBUST)
 		fault = "interpolate is for a median, scale \"robust\" and bucketize by quantiles";
 	else if ((seen & (1u << KEY_MIN_FREQUENCY | 1u << KEY_ORDER)) != 0 &&
@@ -247,7 +249,7 @@ settle_column(SpecReader *r, RsColumn *c, RsColumnFit *f)
 }
 
 static RsStatus
-read_steps(SpecReader *r, RsColumn *column, RsColumnFit *fit, bool named)
+read_steps(SpecReader *r, RsColumn *column, RsColumnSpec *spec, bool named)
 {
 	bool first = true;
 
@@ -263,7 +265,7 @@ read_steps(SpecReader *r, RsColumn *column, RsColumnFit *fit, bool named)
 		if ((r->seen & 1u << key) != 0)
 			return bad_column(r, column, "a step is there twice");
 		r->seen |= 1u << key;
-		if (!read_step(r, key, column, fit))
+		if (!read_step(r, key, column, spec))
 		{
 			if (r->ctx->status == RS_ERR_NOMEM || r->ctx->status == RS_ERR_LIMIT)
 				return r->ctx->status;
@@ -277,74 +279,85 @@ read_steps(SpecReader *r, RsColumn *column, RsColumnFit *fit, bool named)
 		return not_a_spec(r);
 	if (r->json.failed)
 		return bad_column(r, column, "its steps must be a JSON object");
-	return settle_column(r, column, fit);
+	return settle_column(r, column, spec);
 }
 
-/* A column with room for what fitting keeps of it, or NULL. */
+/* A column and what is to be fitted for it, or NULL. */
 static RsColumn *
-push(SpecReader *r, RsColumnFit **fit)
+push(SpecReader *r, RsColumnSpec **spec)
 {
-	RsEncoder *encoder = r->fit->encoder;
+	RsEncoder *encoder = r->encoder;
 	RsColumn *column;
 
 	if (encoder->n == r->room)
 	{
 		uint32_t room = r->room > 0 ? r->room * 2 : 8;
-		RsColumnFit *columns = rs_calloc(r->ctx, room, sizeof(RsColumnFit));
+		RsColumnSpec *specs = rs_calloc(r->ctx, room, sizeof(RsColumnSpec));
 
-		if (columns == NULL)
+		if (specs == NULL)
 			return NULL;
 		if (encoder->n > 0)
-			memcpy(columns, r->fit->columns, encoder->n * sizeof(RsColumnFit));
-		rs_free(r->ctx, r->fit->columns);
-		r->fit->columns = columns;
+			memcpy(specs, r->specs, encoder->n * sizeof(RsColumnSpec));
+		rs_free(r->ctx, r->specs);
+		r->specs = specs;
 		r->room = room;
 	}
 	column = rs_encoder_push(r->ctx, encoder);
-	*fit = &r->fit->columns[encoder->n - (column != NULL ? 1 : 0)];
+	*spec = &r->specs[encoder->n - (column != NULL ? 1 : 0)];
 	return column;
 }
 
-RsStatus
-rs_encoder_spec(RsContext *ctx, const char *spec, size_t length, RsEncoderFit *fit)
+static RsStatus
+read_spec(SpecReader *r)
 {
-	SpecReader r = {.ctx = ctx, .json = {spec, spec + length, false}, .fit = fit};
-	bool named = rs_json_peek(&r.json) == '{';
+	bool named = rs_json_peek(&r->json) == '{';
 	char close = named ? '}' : ']';
 	bool first = true;
 
-	ctx->status = RS_OK;
-	if (!rs_json_take(&r.json, named ? '{' : '['))
-		return not_a_spec(&r);
-	while (rs_json_more(&r.json, close, &first))
+	if (!rs_json_take(&r->json, named ? '{' : '['))
+		return not_a_spec(r);
+	while (rs_json_more(&r->json, close, &first))
 	{
-		RsColumnFit *column_fit;
+		RsColumnSpec *spec;
 		RsColumn *column;
 
-		if (fit->encoder->n == RS_MAX_ENCODER_COLUMNS)
-			return rs_fail(ctx, RS_ERR_PARAM, "spec has more than %d columns",
+		if (r->encoder->n == RS_MAX_ENCODER_COLUMNS)
+			return rs_fail(r->ctx, RS_ERR_PARAM, "spec has more than %d columns",
 						   RS_MAX_ENCODER_COLUMNS);
-		if ((column = push(&r, &column_fit)) == NULL)
-			return ctx->status;
-		r.seen = 0;
-		r.text_value = false;
+		if ((column = push(r, &spec)) == NULL)
+			return r->ctx->status;
+		r->seen = 0;
+		r->text_value = false;
 		if (named)
 		{
-			column->name = rs_json_copy_text(ctx, &r.json, &column->name_length);
+			column->name = rs_json_copy_text(r->ctx, &r->json, &column->name_length);
 			if (column->name == NULL)
-				return ctx->status != RS_OK ? ctx->status : not_a_spec(&r);
-			rs_json_take(&r.json, ':');
+				return r->ctx->status != RS_OK ? r->ctx->status : not_a_spec(r);
+			rs_json_take(&r->json, ':');
 		}
-		if (read_steps(&r, column, column_fit, named) != RS_OK)
-			return ctx->status;
+		if (read_steps(r, column, spec, named) != RS_OK)
+			return r->ctx->status;
 		if (column->name_length == 0)
-			return rs_fail(ctx, RS_ERR_PARAM, "spec has a column without a name");
-		if (rs_encoder_name_taken(fit->encoder, fit->encoder->n - 1))
-			return bad_column(&r, column, "it is there twice");
+			return rs_fail(r->ctx, RS_ERR_PARAM, "spec has a column without a name");
+		if (rs_encoder_name_taken(r->encoder, r->encoder->n - 1))
+			return bad_column(r, column, "it is there twice");
 	}
-	if (!rs_json_done(&r.json))
-		return not_a_spec(&r);
-	if (fit->encoder->n == 0)
-		return rs_fail(ctx, RS_ERR_PARAM, "spec has no column");
+	if (!rs_json_done(&r->json))
+		return not_a_spec(r);
+	if (r->encoder->n == 0)
+		return rs_fail(r->ctx, RS_ERR_PARAM, "spec has no column");
 	return RS_OK;
+}
+
+RsStatus
+rs_encoder_spec(RsContext *ctx, const char *spec, size_t length, RsEncoder *encoder,
+				RsColumnSpec **specs)
+{
+	SpecReader r = {.ctx = ctx, .json = {spec, spec + length, false}, .encoder = encoder};
+	RsStatus status;
+
+	ctx->status = RS_OK;
+	status = read_spec(&r);
+	*specs = r.specs;
+	return status;
 }

@@ -5,9 +5,9 @@
  */
 #include "core/encoding/vocabulary.h"
 
-#include <string.h>
-
 #include "core/base/sort.h"
+
+#include <string.h>
 
 #define FIRST_ROOM 16
 #define FIRST_TEXT 256
@@ -244,4 +244,71 @@ rs_vocabulary_sort(RsContext *ctx, RsVocabulary *v, bool alphabetical, uint64_t 
 	rs_vocabulary_free(ctx, v);
 	*v = sorted;
 	return RS_OK;
+}
+
+/* --- as JSON --- */
+
+bool
+rs_vocabulary_take(RsContext *ctx, RsJson *json, RsVocabulary *v)
+{
+	bool first = true;
+
+	rs_json_take(json, '[');
+	while (rs_json_more(json, ']', &first))
+	{
+		RsText text;
+		uint32_t n = v->n;
+		uint32_t code = 0;
+		RsStatus status;
+
+		text.data = rs_json_copy_text(ctx, json, &text.length);
+		if (text.data == NULL)
+			return false;
+		status = rs_vocabulary_add(ctx, v, text, 0, &code);
+		rs_free(ctx, (void *) text.data);
+		if (status != RS_OK || code != n)
+			return false;
+	}
+	return !json->failed;
+}
+
+void
+rs_vocabulary_put(RsJsonOut *out, const RsVocabulary *v)
+{
+	rs_json_put(out, "[");
+	for (uint32_t i = 0; i < v->n; i++)
+	{
+		RsText text = rs_vocabulary_text(v, i);
+
+		rs_json_put(out, i > 0 ? ", " : "");
+		rs_json_put_text(out, text.data, text.length);
+	}
+	rs_json_put(out, "]");
+}
+
+RsStatus
+rs_vocabulary_read(RsContext *ctx, const char *bytes, size_t length, RsVocabulary *v)
+{
+	RsJson json = {bytes, bytes + length, false};
+
+	ctx->status = RS_OK;
+	if (rs_vocabulary_take(ctx, &json, v) && rs_json_done(&json))
+		return RS_OK;
+	if (ctx->status == RS_OK)
+	{
+		rs_fail(ctx, RS_ERR_BYTES, "invalid string indexer model");
+		rs_detail(ctx, "It is a JSON array of distinct strings.");
+	}
+	rs_vocabulary_free(ctx, v);
+	return ctx->status;
+}
+
+RsStatus
+rs_vocabulary_write(RsContext *ctx, const RsVocabulary *v, RsSink sink, void *opaque)
+{
+	RsJsonOut out;
+
+	rs_json_out(&out, ctx, sink, opaque);
+	rs_vocabulary_put(&out, v);
+	return rs_json_flush(&out);
 }

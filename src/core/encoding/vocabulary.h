@@ -8,6 +8,8 @@
 #ifndef RS_VOCABULARY_H
 #define RS_VOCABULARY_H
 
+#include "core/base/json_read.h"
+#include "core/base/json_write.h"
 #include "core/base/text.h"
 
 #define RS_MAX_CATEGORIES 0x40000000u
@@ -53,8 +55,12 @@ rs_vocabulary_text(const RsVocabulary *v, uint32_t code)
 extern RsStatus rs_vocabulary_sort(RsContext *ctx, RsVocabulary *v, bool alphabetical,
 								   uint64_t min_count);
 
-/* As bytes, a JSON array of texts (vocabulary_bytes.c): the counts are not in
- * it.  v is empty before reading, and after a failure.  RS_ERR_BYTES. */
+/* ["M", "F"] into an empty vocabulary; false also where one is there twice. */
+extern bool rs_vocabulary_take(RsContext *ctx, RsJson *json, RsVocabulary *v);
+extern void rs_vocabulary_put(RsJsonOut *out, const RsVocabulary *v);
+
+/* The same as bytes, the value of a string indexer: the counts are not in it.  v
+ * is empty before reading, and after a failure.  RS_ERR_BYTES. */
 extern RsStatus rs_vocabulary_read(RsContext *ctx, const char *bytes, size_t length,
 								   RsVocabulary *v);
 extern RsStatus rs_vocabulary_write(RsContext *ctx, const RsVocabulary *v, RsSink sink,

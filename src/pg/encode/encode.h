@@ -10,7 +10,8 @@
 #include "access/htup.h"
 #include "utils/jsonb.h"
 
-#include "core/encoding/encoder.h"
+#include "core/encoding/encoder_bytes.h"
+#include "core/encoding/encoder_fit.h"
 #include "core/encoding/vocabulary.h"
 
 /* What a row type's attributes are to an encoder; kept between rows. */

@@ -11,7 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#include "core/encoding/encoder.h"
+#include "core/encoding/columns.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/encode/vector.h"
 

@@ -9,7 +9,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-#include "core/encoding/encoder.h"
+#include "core/encoding/encoder_fit.h"
 #include "pg/base/seam.h"
 
 static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);

@@ -21,6 +21,7 @@
 #include "core/algorithms/mlp/mlp_fit.h"
 #include "core/base/cells.h"
 #include "core/encoding/encoder.h"
+#include "core/encoding/encoder_bytes.h"
 #include "core/math/vec.h"
 
 #define MAX_FEATURES 65536

@@ -1,14 +1,14 @@
 /*
- * encoder_state.h
- *		What the files of the encoder share: its columns with their steps.
+ * columns.h
+ *		What an encoder is: columns, each with its steps and what was fitted for them.
  */
-#ifndef RS_ENCODER_STATE_H
-#define RS_ENCODER_STATE_H
+#ifndef RS_COLUMNS_H
+#define RS_COLUMNS_H
 
-#include "core/encoding/encoder.h"
-#include "core/base/json_read.h"
-#include "core/base/json_write.h"
 #include "core/encoding/vocabulary.h"
+
+#define RS_MAX_ENCODER_COLUMNS 1600
+#define RS_MAX_ENCODER_WIDTH 1000000
 
 typedef enum RsScale
 {
@@ -65,14 +65,14 @@ typedef struct RsColumn
 	uint32_t width;
 } RsColumn;
 
-struct RsEncoder
+typedef struct RsEncoder
 {
 	uint64_t rows; /* fitted on */
 	uint32_t n;
 	uint32_t room;
 	uint32_t width;
 	RsColumn *columns;
-};
+} RsEncoder;
 
 extern RsStatus rs_encoder_create(RsContext *ctx, RsEncoder **encoder);
 
@@ -91,24 +91,12 @@ extern bool rs_encoder_name_taken(const RsEncoder *encoder, uint32_t i);
 /* Set n, first and width of every column from its steps; RS_ERR_LIMIT. */
 extern RsStatus rs_encoder_layout(RsContext *ctx, RsEncoder *encoder);
 
+/* Number of the column of that name, or -1. */
+extern int rs_encoder_find(const RsEncoder *encoder, const char *name, size_t length);
+
+extern void rs_encoder_free(RsContext *ctx, RsEncoder *encoder);
+
 /* ln(1 + x), or NaN where x <= -1. */
 extern double rs_log1p(double x);
-
-/* --- reading JSON (encoder_bytes.c, vocabulary_bytes.c); what fails sets json->failed or, out of
- * memory, ctx->status --- */
-extern char *rs_json_copy_text(RsContext *ctx, RsJson *json, uint32_t *length);
-
-/* A number, or "infinity" or "-infinity". */
-extern bool rs_json_bound(RsJson *json, double *value);
-
-/* Index of the string that comes next in words, or -1. */
-extern int rs_json_word(RsJson *json, const char *const *words);
-
-/* ["M", "F"] into an empty vocabulary; false also where one is there twice. */
-extern bool rs_json_categories(RsContext *ctx, RsJson *json, RsVocabulary *v);
-extern void rs_json_put_categories(RsJsonOut *out, const RsVocabulary *v);
-
-/* [number, ...]; NULL on failure. */
-extern double *rs_json_bounds(RsContext *ctx, RsJson *json, uint32_t *n);
 
 #endif

@@ -1,12 +1,15 @@
 /*
- * encoder_state.c
- *		Making, laying out and reading off encoders; small helpers for texts.
+ * columns.c
+ *		An encoder's columns: made, checked, laid out, freed.
  */
-#include "core/encoding/encoder_state.h"
+#include "core/encoding/columns.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+
+const char *const rs_scale_words[] = {"none", "standard", "min_max", "max_abs", "robust", NULL};
+const char *const rs_encode_words[] = {"none", "index", "one_hot", "multi_hot", "hash", NULL};
+const char *const rs_unseen_words[] = {"error", "keep", "ignore", "skip", NULL};
 
 RsStatus
 rs_encoder_create(RsContext *ctx, RsEncoder **encoder)
@@ -62,6 +65,16 @@ rs_column_fault(const RsColumn *c)
 	if (c->vocabulary.n > 0 && !categories)
 		return "categories are for index, one_hot and multi_hot";
 	return NULL;
+}
+
+int
+rs_encoder_find(const RsEncoder *encoder, const char *name, size_t length)
+{
+	for (uint32_t i = 0; i < encoder->n; i++)
+		if (encoder->columns[i].name_length == length &&
+			memcmp(encoder->columns[i].name, name, length) == 0)
+			return (int) i;
+	return -1;
 }
 
 bool
@@ -145,57 +158,6 @@ rs_encoder_layout(RsContext *ctx, RsEncoder *encoder)
 	}
 	encoder->width = (uint32_t) position;
 	return RS_OK;
-}
-
-/* What one bucket is. */
-static void
-bucket_meaning(const RsColumn *column, uint32_t i, RsEncoderPosition *out)
-{
-	if (i >= column->n)
-		snprintf(out->meaning, sizeof(out->meaning), "unseen");
-	else
-		snprintf(out->meaning, sizeof(out->meaning), "[%.9g, %.9g%s", column->splits[i],
-				 column->splits[i + 1], i + 2 == column->n_splits ? "]" : ")");
-}
-
-void
-rs_encoder_position(const RsEncoder *encoder, uint32_t position, RsEncoderPosition *out)
-{
-	uint32_t c = 0;
-	const RsColumn *column;
-	uint32_t i;
-
-	/* columns of width 0 are passed over */
-	while (position >= encoder->columns[c].first + encoder->columns[c].width)
-		c++;
-	column = &encoder->columns[c];
-	i = position - column->first;
-	memset(out, 0, sizeof(*out));
-	out->column = column->name;
-	out->step = column->encode != RS_ENCODE_NONE ? rs_encode_words[column->encode]
-				: column->n_splits > 0           ? "bucketize"
-				: column->scale != RS_SCALE_NONE ? rs_scale_words[column->scale]
-				: column->log                    ? "log"
-												 : "value";
-	if (column->encode == RS_ENCODE_HASH)
-		snprintf(out->meaning, sizeof(out->meaning), "bin %u of %u", i, column->size);
-	else if (column->encode == RS_ENCODE_INDEX)
-		snprintf(out->meaning, sizeof(out->meaning), "0 to %u",
-				 column->n + (column->unseen == RS_UNSEEN_KEEP ? 1 : 0) - 1);
-	else if (column->n_splits > 0)
-		bucket_meaning(column, i, out);
-	else if (column->encode != RS_ENCODE_NONE)
-	{
-		if (i < column->n)
-			out->category = rs_vocabulary_text(&column->vocabulary, i);
-		else
-			snprintf(out->meaning, sizeof(out->meaning), "unseen");
-	}
-	else if (column->scale != RS_SCALE_NONE)
-		snprintf(out->meaning, sizeof(out->meaning), "(%s - %.9g) / %.9g",
-				 column->log ? "ln(1 + x)" : "x", column->center, column->divisor);
-	else
-		snprintf(out->meaning, sizeof(out->meaning), "%s", column->log ? "ln(1 + x)" : "x");
 }
 
 double
