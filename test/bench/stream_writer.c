@@ -6,6 +6,7 @@
  * CALL bench_write(stream, batch): all of table payloads (n, payload); a notice
  * gives the seconds.  recsys.so must be loaded before, for its symbols.
  */
+#include "pg/stream/write/dead_letters.h"
 #include "pg/stream/write/writer.h"
 
 #include <sys/resource.h>
@@ -85,12 +86,13 @@ bench_write(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < n; i += batch)
 	{
-		RspgBatchResult result;
+		RspgBatch *done;
 
 		PushActiveSnapshot(GetTransactionSnapshot());
-		rspg_writer_write(writer, messages + i, Min(batch, n - i), &result);
+		done = rspg_writer_write(writer, messages + i, Min(batch, n - i));
+		rspg_dead_letters_write(done);
 		PopActiveSnapshot();
-		rows += result.rows;
+		rows += done->rows;
 		SPI_commit();
 	}
 	INSTR_TIME_SET_CURRENT(end);

@@ -18,6 +18,9 @@ typedef struct RspgStatement
 	SPIPlanPtr plan;
 } RspgStatement;
 
+/* A plan of a statement, kept for the session; errors quote it. */
+extern SPIPlanPtr rspg_prepare(const char *sql, int nargs, Oid *argtypes);
+
 /* Run it in an open SPI connection; read_only uses the active snapshot. */
 extern int rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only);
 

@@ -6,22 +6,23 @@
  * superuser, would run the owner's triggers and functions with rights that the
  * owner lacks.
  */
-#include "pg/stream/write/batch.h"
+#include "pg/stream/definition/stream.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "common/base64.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "pg/base/spi.h"
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/dead_letters.h"
+#include "pg/stream/write/message_headers.h"
+#include "pg/stream/write/message_time.h"
+#include "pg/stream/write/writer.h"
 
 #define FETCH 100 /* rows at once */
 
@@ -42,64 +43,6 @@ typedef struct Counts
 } Counts;
 
 PG_FUNCTION_INFO_V1(recsys_retry_dead_letters);
-
-/* Headers as rspg_headers_json() wrote them; NULL and others are none. */
-static const char *
-header_bytes(JsonbValue *value, size_t *length)
-{
-	JsonbValue *base64;
-	char *bytes;
-	int n;
-
-	*length = 0;
-	if (value->type == jbvString)
-	{
-		*length = value->val.string.len;
-		return pnstrdup(value->val.string.val, value->val.string.len);
-	}
-	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
-		return NULL;
-	base64 = getKeyJsonValueFromContainer(value->val.binary.data, "base64", 6, NULL);
-	if (base64 == NULL || base64->type != jbvString)
-		return NULL;
-	bytes = palloc(pg_b64_dec_len(base64->val.string.len) + 1);
-	n = pg_b64_decode(base64->val.string.val, base64->val.string.len, (void *) bytes,
-					  pg_b64_dec_len(base64->val.string.len));
-	if (n < 0)
-		return NULL;
-	bytes[n] = '\0';
-	*length = n;
-	return bytes;
-}
-
-static void
-read_headers(Jsonb *json, RskMessage *message)
-{
-	int n = JB_ROOT_IS_ARRAY(json) ? JB_ROOT_COUNT(json) : 0;
-	RskHeader *headers = palloc(Max(n, 1) * sizeof(RskHeader));
-	int i;
-
-	message->headers = headers;
-	message->n_headers = 0;
-	for (i = 0; i < n; i++)
-	{
-		JsonbValue *pair = getIthJsonbValueFromContainer(&json->root, i);
-		RskHeader *header = &headers[message->n_headers];
-		JsonbValue *name;
-		JsonbValue *value;
-		size_t length;
-
-		if (pair->type != jbvBinary || !JsonContainerIsArray(pair->val.binary.data) ||
-			JsonContainerSize(pair->val.binary.data) != 2)
-			continue;
-		name = getIthJsonbValueFromContainer(pair->val.binary.data, 0);
-		value = getIthJsonbValueFromContainer(pair->val.binary.data, 1);
-		header->name = header_bytes(name, &length);
-		header->value = header_bytes(value, &header->length);
-		if (header->name != NULL)
-			message->n_headers++;
-	}
-}
 
 /* A column as bytes that stay, or NULL. */
 static const void *
@@ -134,7 +77,7 @@ read_letter(HeapTuple tuple, TupleDesc desc, Letters *letters)
 	message->payload = column_bytes(tuple, desc, 6, &message->payload_length);
 	value = SPI_getbinval(tuple, desc, 7, &null);
 	if (!null)
-		read_headers(DatumGetJsonbPCopy(value), message);
+		rspg_headers_read(DatumGetJsonbPCopy(value), message);
 	letters->bytes += message->key_length + message->payload_length;
 }
 
@@ -172,20 +115,15 @@ fetch_letters(Portal portal, const RspgStreamOptions *options, Letters *letters)
 
 /* Those that were written go, the others stay with what was wrong this time. */
 static void
-settle(const Letters *letters, RspgBatch *batch)
+settle(const Letters *letters, const RspgBatch *batch)
 {
-	static RspgStatement forget = {
-		"DELETE FROM recsys.dead_letter WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
-		1,
-		{INT8ARRAYOID},
-		NULL};
 	static RspgStatement keep = {
 		"UPDATE recsys.dead_letter SET retries = retries OPERATOR(pg_catalog.+) 1, sqlstate = $2, "
 		"error = $3 WHERE id OPERATOR(pg_catalog.=) $1",
 		3,
 		{INT8OID, TEXTOID, TEXTOID},
 		NULL};
-	Datum *done = palloc(Max(letters->n, 1) * sizeof(Datum));
+	int64 *done = palloc(letters->n * sizeof(int64));
 	Datum values[3];
 	ListCell *cell;
 	int n = 0;
@@ -202,12 +140,8 @@ settle(const Letters *letters, RspgBatch *batch)
 	}
 	for (i = 0; i < letters->n; i++)
 		if (batch->states[i] != RSPG_MESSAGE_REJECTED)
-			done[n++] = Int64GetDatum(letters->ids[i]);
-	if (n == 0)
-		return;
-	values[0] = PointerGetDatum(
-		construct_array(done, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	(void) rspg_execute(&forget, values, NULL, false);
+			done[n++] = letters->ids[i];
+	rspg_dead_letters_delete(done, n);
 }
 
 /* The letters that the arguments 1 … 7 choose, in the order of their offsets. */
@@ -293,14 +227,13 @@ retry(FunctionCallInfo fcinfo)
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
 	while (fetch_letters(portal, &stream->options, &letters) > 0)
 	{
-		RspgBatchResult result;
-		RspgBatch *batch = rspg_batch_write(writer, letters.messages, letters.n, &result);
+		RspgBatch *batch = rspg_writer_write(writer, letters.messages, letters.n);
 		MemoryContext old = MemoryContextSwitchTo(letters.context);
 
 		settle(&letters, batch);
 		MemoryContextSwitchTo(old);
 		counts.retried += letters.n;
-		counts.rejected += result.rejected;
+		counts.rejected += list_length(batch->rejects);
 	}
 	SPI_cursor_close(portal);
 	rspg_writer_free(writer);

@@ -47,7 +47,7 @@ enum
 
 static void check_right(void);
 static void check_name(const char *name);
-static void check_target(Oid target, Oid owner);
+static void warn_if_unlogged(Oid target);
 static Datum settled_options(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
 static void warn_unless_followed(void);
@@ -96,7 +96,6 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	check_right();
 	name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
 	check_name(name);
-	check_target(PG_GETARG_OID(ARG_TARGET), GetUserId());
 	for (i = 0; i < ARG_COUNT; i++)
 		values[i] = PG_GETARG_DATUM(i);
 	values[ARG_BROKERS] = CStringGetTextDatum(
@@ -117,6 +116,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
+	warn_if_unlogged(PG_GETARG_OID(ARG_TARGET));
 	warn_unless_followed();
 	PG_RETURN_VOID();
 }
@@ -165,9 +165,9 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	if (nulls[ARG_TOPIC] == ' ' &&
 		strcmp(row.topic, text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC))) != 0)
 		forget_topic(&row, name);
-	if (nulls[ARG_TARGET] == ' ')
-		check_target(PG_GETARG_OID(ARG_TARGET), row.owner);
 	rspg_stream_validate(name);
+	if (nulls[ARG_TARGET] == ' ')
+		warn_if_unlogged(PG_GETARG_OID(ARG_TARGET));
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
@@ -229,69 +229,14 @@ check_name(const char *name)
 						errdetail("It has %zu.", length)));
 }
 
-/*
- * Where a stream can write exactly once: into what a transaction of the worker's
- * rolls back.
- */
+/* The writer checks the target, with the owner's rights; this is no error. */
 static void
-check_kind(Relation target)
+warn_if_unlogged(Oid target)
 {
-	const char *name = RelationGetRelationName(target);
-
-	switch (target->rd_rel->relkind)
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_VIEW:
-			break;
-		case RELKIND_FOREIGN_TABLE:
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("foreign table \"%s\" cannot be the target of a stream", name),
-							errdetail("Its server may keep rows of a transaction that failed."),
-							errhint("Write into a table; a trigger or a job can pass rows on.")));
-			break;
-		default:
-			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-							errmsg("\"%s\" is not a table or view", name)));
-	}
-	if (IsCatalogRelation(target))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("system catalog \"%s\" cannot be the target of a stream", name)));
-	/* not an attack, which would have other ways, but a mistake: messages would make streams */
-	if (getExtensionOfObject(RelationRelationId, RelationGetRelid(target)) ==
-		get_extension_oid("recsys", false))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("\"%s\" of recsys itself cannot be the target of a stream", name)));
-	if (target->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("temporary table \"%s\" cannot be the target of a stream", name),
-						errdetail("Only the session that created it can write into it.")));
-	if ((relation_is_updatable(RelationGetRelid(target), NIL, true, NULL) & (1 << CMD_INSERT)) == 0)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("cannot insert into view \"%s\"", name),
-						errhint("Give it an INSTEAD OF INSERT trigger, or write into a table.")));
-	if (target->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+	if (get_rel_persistence(target) == RELPERSISTENCE_UNLOGGED)
 		ereport(WARNING,
-				(errmsg("target \"%s\" is an unlogged table", name),
+				(errmsg("target \"%s\" is an unlogged table", get_rel_name(target)),
 				 errdetail("A crash empties it; the stream goes on behind what was lost.")));
-}
-
-static void
-check_target(Oid target, Oid owner)
-{
-	Relation relation = try_relation_open(target, AccessShareLock);
-	AclResult result;
-
-	if (relation == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("target with OID %u does not exist", target)));
-	check_kind(relation);
-	result = pg_class_aclcheck(target, owner, ACL_INSERT);
-	if (result != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(target, owner, ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
-		aclcheck_error(result, get_relkind_objtype(relation->rd_rel->relkind),
-					   RelationGetRelationName(relation));
-	relation_close(relation, NoLock);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "pg/stream/worker/worker_batch.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
@@ -17,7 +18,8 @@
 
 #include "pg/base/spi.h"
 #include "pg/stream/worker/worker_partitions.h"
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/dead_letters.h"
+#include "pg/stream/write/message_time.h"
 
 #define EVENTS 32
 /* ends alone are written at most this often, lest an idle stream write */
@@ -25,16 +27,18 @@
 /* the same line of librdkafka's log is written at most this often */
 #define SAME_LOG_MS (10 * 60 * 1000)
 #define SYSLOG_WARNING 4
+/* of the error of the last message, where too many were rejected */
+#define SHOWN_ERROR_BYTES 255
 
 static bool take_messages(RskMessage *messages, int n);
 static bool take_message(const RskMessage *message, bool *recreated);
 static void take_event(const RskEvent *event);
 static void take_error(const RskEvent *event);
 static void take_log(const RskEvent *event);
-static void move_offsets(const RspgBatchResult *result);
+static void move_offsets(const RspgBatch *batch);
 static void move_offset(RspgPartition *partition, int64 rows, int64 rejected);
-static int64 count_rejected(const RspgPartition *partition);
-static void batch_done(const RspgBatchResult *result);
+static int64 *count_rejects(const RspgBatch *batch);
+static void batch_done(const RspgBatch *batch);
 
 bool
 rspg_worker_poll(void)
@@ -197,7 +201,7 @@ void
 rspg_worker_write(void)
 {
 	RspgWorker *w = &rspg_worker;
-	RspgBatchResult result = {0};
+	RspgBatch *batch = NULL;
 	static char activity[64]; /* an error report quotes it after our frame is gone */
 	MemoryContext old;
 
@@ -210,12 +214,13 @@ rspg_worker_write(void)
 	{
 		if (w->writer == NULL)
 			w->writer = rspg_writer_create(w->writer_context, w->stream);
-		rspg_writer_write(w->writer, w->messages, w->n_messages, &result);
+		batch = rspg_writer_write(w->writer, w->messages, w->n_messages);
+		rspg_dead_letters_write(batch);
 	}
-	move_offsets(&result);
+	move_offsets(batch);
 	MemoryContextSwitchTo(old);
 	rspg_worker_commit();
-	batch_done(&result);
+	batch_done(batch);
 	MemoryContextReset(w->batch_context);
 }
 
@@ -225,10 +230,11 @@ rspg_worker_write(void)
  * of the batch, so that the sum is right.
  */
 static void
-move_offsets(const RspgBatchResult *result)
+move_offsets(const RspgBatch *batch)
 {
 	RspgWorker *w = &rspg_worker;
-	int64 rest = result->rows;
+	int64 *rejected = count_rejects(batch);
+	int64 rest = batch != NULL ? batch->rows : 0;
 	int last = 0;
 
 	for (int i = 0; i < w->n_partitions; i++)
@@ -237,18 +243,15 @@ move_offsets(const RspgBatchResult *result)
 	for (int i = 0; i < w->n_partitions; i++)
 	{
 		RspgPartition *partition = &w->partitions[i];
-		int64 rejected = 0;
 		int64 rows;
 
 		if (partition->reached == partition->next)
 			continue;
-		if (result->rejected > 0 && partition->messages > 0)
-			rejected = count_rejected(partition);
-		rows = i == last ? rest : Min(partition->messages - rejected, rest);
+		rows = i == last ? rest : Min(partition->messages - rejected[i], rest);
 		if (partition->messages == 0)
 			rows = 0;
 		rest -= rows;
-		move_offset(partition, rows, rejected);
+		move_offset(partition, rows, rejected[i]);
 		if (partition->shown != NULL && rows > 0)
 		{
 			LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
@@ -258,23 +261,24 @@ move_offsets(const RspgBatchResult *result)
 	}
 }
 
-static int64
-count_rejected(const RspgPartition *partition)
+/*
+ * How many messages of each of our partitions were rejected.
+ */
+static int64 *
+count_rejects(const RspgBatch *batch)
 {
-	static RspgStatement statement = {
-		"SELECT pg_catalog.count(*) FROM recsys.dead_letter "
-		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
-		"AND message_offset OPERATOR(pg_catalog.>=) $3 "
-		"AND message_offset OPERATOR(pg_catalog.<) $4",
-		4,
-		{INT8OID, INT4OID, INT8OID, INT8OID},
-		NULL};
-	Datum values[4] = {Int64GetDatum(rspg_worker.stream->id), Int32GetDatum(partition->number),
-					   Int64GetDatum(partition->next), Int64GetDatum(partition->reached)};
-	bool null;
+	RspgWorker *w = &rspg_worker;
+	int64 *rejected = palloc0((w->n_partitions + 1) * sizeof(int64));
+	ListCell *cell;
 
-	(void) rspg_execute(&statement, values, NULL, false);
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	foreach (cell, batch != NULL ? batch->rejects : NIL)
+	{
+		const RspgReject *reject = lfirst(cell);
+		int32 partition = batch->messages[reject->message].partition;
+
+		rejected[rspg_worker_partition(partition) - w->partitions]++;
+	}
+	return rejected;
 }
 
 static void
@@ -319,15 +323,26 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 	proc_exit(1);
 }
 
+static _Noreturn void
+stop_for_rejects(const RspgReject *last)
+{
+	rspg_worker_stop(ERRCODE_DATA_EXCEPTION,
+					 "%lld messages in a row were rejected; the last one: %.*s (%s)",
+					 (long long) rspg_worker.rejected_in_row,
+					 pg_mbcliplen(last->error, strlen(last->error), SHOWN_ERROR_BYTES), last->error,
+					 unpack_sql_state(last->sqlstate));
+}
+
 /*
  * It is committed: forget the messages.
  */
 static void
-batch_done(const RspgBatchResult *result)
+batch_done(const RspgBatch *batch)
 {
 	RspgWorker *w = &rspg_worker;
 	const RspgStreamOptions *options = &w->stream->options;
 	int n = w->n_messages;
+	int at_end;
 
 	rsk_messages_free(w->messages, n);
 	w->n_messages = 0;
@@ -347,12 +362,9 @@ batch_done(const RspgBatchResult *result)
 		w->capacity = Min(n + n / 4 + 1, options->batch_rows);
 		*w->batch_rows = w->capacity;
 	}
-	if (result->rejected_at_end >= n)
-		w->rejected_in_row += n;
-	else
-		w->rejected_in_row = result->rejected_at_end;
+	at_end = rspg_batch_rejected_at_end(batch);
+	w->rejected_in_row = at_end == n ? w->rejected_in_row + n : at_end;
 	if (options->max_rejects > 0 && w->rejected_in_row >= options->max_rejects)
-		rspg_worker_stop(ERRCODE_DATA_EXCEPTION,
-						 "%lld messages in a row were rejected; the last one: %s (%s)",
-						 (long long) w->rejected_in_row, result->error, result->sqlstate);
+		stop_for_rejects(rspg_batch_last_reject(batch));
+	rspg_writer_clear(w->writer);
 }

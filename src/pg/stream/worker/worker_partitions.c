@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 
 #include "pg/base/spi.h"
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/message_time.h"
 
 #define ASK_MS 5000      /* between questions about the topic */
 #define ASK_RETRY_MS 500 /* when there was no answer to use */

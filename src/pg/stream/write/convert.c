@@ -6,20 +6,19 @@
  * stands, arrays take a JSON array, everything else goes through its type's
  * input function as text, so that numbers keep their digits.
  */
-#include "pg/stream/write/mapping.h"
+#include "pg/stream/write/convert.h"
 
 #include "catalog/pg_type.h"
-#include "common/base64.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/json.h"
-#include "utils/timestamp.h"
+#include "utils/lsyscache.h"
 
 #include "kafka/decode_csv.h"
 #include "kafka/utf8.h"
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/message_headers.h"
+#include "pg/stream/write/message_time.h"
 
 static RspgCell convert_field(RspgColumn *column, const RskValue *value,
 							  const RspgStreamOptions *options, Datum *result);
@@ -61,6 +60,31 @@ convert_integer(RspgColumn *column, int64 number, Datum *result)
 	return convert_text(column, text, result);
 }
 
+/* As the column's type, with its precision and its domain's checks. */
+static Datum
+time_datum(RspgColumn *column, TimestampTz time)
+{
+	Datum value = TimestampTzGetDatum(time);
+
+	if (column->base == DATEOID)
+		value = DirectFunctionCall1(timestamp_date, value); /* the date in UTC */
+	else if (column->type == TIMESTAMPTZOID)
+		value = DirectFunctionCall2(timestamptz_scale, value, Int32GetDatum(column->typmod));
+	else if (column->type == TIMESTAMPOID)
+		value = DirectFunctionCall2(timestamp_scale, value, Int32GetDatum(column->typmod));
+	if (column->domain)
+	{
+		int32 typmod = column->typmod;
+
+		/* the precision is that of the type below */
+		(void) getBaseTypeAndTypmod(column->type, &typmod);
+		if (column->base != DATEOID)
+			value = DirectFunctionCall2(timestamptz_scale, value, Int32GetDatum(typmod));
+		domain_check(value, false, column->type, &column->domain_cache, column->input.fn_mcxt);
+	}
+	return value;
+}
+
 static RspgCell
 convert_timestamp(RspgColumn *column, int64 milliseconds, Datum *result)
 {
@@ -68,7 +92,7 @@ convert_timestamp(RspgColumn *column, int64 milliseconds, Datum *result)
 		return convert_null(column); /* the broker has none */
 	if (column->base != TIMESTAMPTZOID && column->base != TIMESTAMPOID && column->base != DATEOID)
 		return convert_integer(column, milliseconds, result);
-	*result = rspg_time_datum(column, rspg_time_of_ms(milliseconds));
+	*result = time_datum(column, rspg_time_of_ms(milliseconds));
 	return RSPG_CELL_VALUE;
 }
 
@@ -83,8 +107,8 @@ convert_header(RspgColumn *column, const RskHeader *headers, int n, Datum *resul
 	return RSPG_CELL_ABSENT;
 }
 
-RspgCell
-rspg_convert_default(RspgColumn *column, const RspgStreamOptions *options, Datum *result)
+static RspgCell
+convert_default(RspgColumn *column, const RspgStreamOptions *options, Datum *result)
 {
 	RspgStreamOptions json = *options;
 
@@ -109,7 +133,7 @@ rspg_convert_defaults(RspgMapping *mapping, const RspgStreamOptions *options)
 	for (i = 0; i < mapping->n_columns; i++)
 	{
 		context.arg = &mapping->columns[i];
-		(void) rspg_convert_default(&mapping->columns[i], options, &value);
+		(void) convert_default(&mapping->columns[i], options, &value);
 	}
 	error_context_stack = context.previous;
 }
@@ -151,7 +175,7 @@ rspg_convert(RspgColumn *column, const RskMessage *message, const RskValue *valu
 	if (cell != RSPG_CELL_ABSENT)
 		return cell;
 	if (column->fallback.kind != RSK_ABSENT)
-		return rspg_convert_default(column, options, result);
+		return convert_default(column, options, result);
 	if (column->required)
 		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
 						column->path != NULL
@@ -231,7 +255,7 @@ convert_field(RspgColumn *column, const RskValue *value, const RspgStreamOptions
 			rspg_time_check_iso(text);
 			return convert_text(column, text, result);
 		}
-		*result = rspg_time_datum(column, rspg_time_of_epoch(column->format, text));
+		*result = time_datum(column, rspg_time_of_epoch(column->format, text));
 		return RSPG_CELL_VALUE;
 	}
 	return convert_text(column, value_text(column, value, options), result);
@@ -351,52 +375,4 @@ convert_bytes(RspgColumn *column, const void *bytes, size_t length, Datum *resul
 	if (GetDatabaseEncoding() != PG_UTF8)
 		text = pg_any_to_server(text, length, PG_UTF8);
 	return convert_text(column, text, result);
-}
-
-/* Bytes as a JSON string where they are text, else {"base64": "…"}. */
-static void
-append_json_bytes(StringInfo out, const char *bytes, size_t length)
-{
-	size_t bad;
-	char *text;
-	int room;
-	int n;
-	bool text_here = rsk_utf8_valid(bytes, length, &bad);
-
-	if (text_here && GetDatabaseEncoding() != PG_UTF8)
-		for (bad = 0; bad < length && text_here; bad++)
-			text_here = (bytes[bad] & 0x80) == 0; /* may have no place in the encoding */
-	if (text_here)
-	{
-		escape_json(out, pnstrdup(bytes, length));
-		return;
-	}
-	room = pg_b64_enc_len(length);
-	text = palloc(room + 1);
-	n = pg_b64_encode((const void *) bytes, length, text, room); /* uint8 since 18 */
-	text[n] = '\0';
-	appendStringInfo(out, "{\"base64\": \"%s\"}", text);
-}
-
-char *
-rspg_headers_json(const RskHeader *headers, int n)
-{
-	StringInfoData out;
-	int i;
-
-	initStringInfo(&out);
-	appendStringInfoChar(&out, '[');
-	for (i = 0; i < n; i++)
-	{
-		appendStringInfoString(&out, i > 0 ? ", [" : "[");
-		append_json_bytes(&out, headers[i].name, strlen(headers[i].name));
-		appendStringInfoString(&out, ", ");
-		if (headers[i].value == NULL)
-			appendStringInfoString(&out, "null");
-		else
-			append_json_bytes(&out, headers[i].value, headers[i].length);
-		appendStringInfoChar(&out, ']');
-	}
-	appendStringInfoChar(&out, ']');
-	return out.data;
 }

@@ -1,8 +1,8 @@
 /*
  * dead_letters.c
- *		Messages that could not be written, byte for byte, into recsys.dead_letter.
+ *		Messages that could not be written, byte for byte, in recsys.dead_letter.
  */
-#include "pg/stream/write/batch.h"
+#include "pg/stream/write/dead_letters.h"
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
@@ -10,7 +10,8 @@
 #include "utils/memutils.h"
 
 #include "pg/base/spi.h"
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/message_headers.h"
+#include "pg/stream/write/message_time.h"
 
 #define N_ARGS 9
 
@@ -35,25 +36,6 @@ static RspgStatement find_statement = {
 	4,
 	{INT8OID, INT4OID, INT8OID, INT8OID},
 	NULL};
-static RspgStatement delete_statement = {
-	"DELETE FROM recsys.dead_letter WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
-	1,
-	{INT8ARRAYOID},
-	NULL};
-
-RskHeader *
-rspg_message_headers(const RskMessage *message, int *n)
-{
-	RskHeader *headers = NULL;
-
-	*n = rsk_message_headers(message, NULL, 0);
-	if (*n > 0)
-	{
-		headers = palloc(*n * sizeof(RskHeader));
-		*n = rsk_message_headers(message, headers, *n);
-	}
-	return headers;
-}
 
 static Datum
 bytes_datum(const void *bytes, size_t length, char *null)
@@ -90,6 +72,26 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 	(void) rspg_execute(&insert_statement, values, nulls, false);
 }
 
+void
+rspg_dead_letters_delete(const int64 *ids, int n)
+{
+	static RspgStatement statement = {
+		"DELETE FROM recsys.dead_letter WHERE id OPERATOR(pg_catalog.=) ANY ($1)",
+		1,
+		{INT8ARRAYOID},
+		NULL};
+	Datum *values = palloc(Max(n, 1) * sizeof(Datum));
+	Datum array;
+
+	if (n == 0)
+		return;
+	for (int i = 0; i < n; i++)
+		values[i] = Int64GetDatum(ids[i]);
+	array = PointerGetDatum(
+		construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	(void) rspg_execute(&statement, &array, NULL, false);
+}
+
 /* --- what was read again and is no dead letter any more --- */
 
 /* First and last offset of a partition in the batch; messages are in order. */
@@ -111,11 +113,10 @@ delete_found(const RspgBatch *batch, int first)
 {
 	SPITupleTable *found = SPI_tuptable;
 	uint64 n = SPI_processed;
-	Datum *ids = palloc(n * sizeof(Datum));
+	int64 *ids = palloc(n * sizeof(int64));
 	int n_ids = 0;
 	int at = first;
 	bool isnull;
-	Datum value;
 
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -127,13 +128,9 @@ delete_found(const RspgBatch *batch, int first)
 			at++;
 		if (at < batch->n && batch->messages[at].offset == offset &&
 			batch->states[at] != RSPG_MESSAGE_REJECTED)
-			ids[n_ids++] = SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull);
+			ids[n_ids++] = DatumGetInt64(SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull));
 	}
-	if (n_ids == 0)
-		return;
-	value =
-		PointerGetDatum(construct_array(ids, n_ids, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	(void) rspg_execute(&delete_statement, &value, NULL, false);
+	rspg_dead_letters_delete(ids, n_ids);
 }
 
 /*
@@ -153,7 +150,7 @@ forget_written(const RspgBatch *batch)
 		if (bms_is_member(partition, done))
 			continue;
 		done = bms_add_member(done, partition);
-		values[0] = Int64GetDatum(batch->writer->stream->id);
+		values[0] = Int64GetDatum(batch->stream->id);
 		values[1] = Int32GetDatum(partition);
 		offsets_of(batch, i, &values[2], &values[3]);
 		(void) rspg_execute(&find_statement, values, NULL, false);
@@ -164,7 +161,7 @@ forget_written(const RspgBatch *batch)
 }
 
 void
-rspg_dead_letters_write(RspgBatch *batch)
+rspg_dead_letters_write(const RspgBatch *batch)
 {
 	MemoryContext context;
 	MemoryContext old;
@@ -180,7 +177,7 @@ rspg_dead_letters_write(RspgBatch *batch)
 	{
 		RspgReject *reject = lfirst(cell);
 
-		insert_one(batch->writer->stream->id, &batch->messages[reject->message], reject);
+		insert_one(batch->stream->id, &batch->messages[reject->message], reject);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);

@@ -18,6 +18,9 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
+#include "pg/base/spi.h"
+#include "pg/stream/write/insert_order.h"
+
 /* An INSERT for rows that lack these columns */
 typedef struct Statement
 {
@@ -29,14 +32,6 @@ static void check_key(const RspgInsert *insert, List *key, Relation target);
 static char *statement_text(RspgInsert *insert, const bool *absent);
 static Statement *find_statement(RspgInsert *insert, const bool *absent);
 static Datum default_value(RspgRows *rows, int i, bool *isnull);
-
-/* Its statements name the target; another table may take the name. */
-char *
-rspg_insert_target(Relation target)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(target)),
-									  RelationGetRelationName(target));
-}
 
 RspgInsert *
 rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *attnums,
@@ -53,7 +48,7 @@ rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *
 	insert->domains = palloc0(n * sizeof(Oid));
 	insert->is_key = palloc0(n * sizeof(bool));
 	insert->desc = CreateTemplateTupleDesc(n + 1);
-	insert->target = rspg_insert_target(target);
+	insert->target = rspg_target_name(target);
 	for (i = 0; i < n; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, attnums[i] - 1);
@@ -75,11 +70,28 @@ rspg_insert_create(Relation target, const RspgStream *stream, const AttrNumber *
 	TupleDescInitEntry(insert->desc, n + 1, "n", INT8OID, -1, 0);
 	check_key(insert, stream->options.upsert_key, target);
 	insert->n_order = rspg_insert_order(target, attnums, n, insert->order);
-	insert->relation.md.name = "batch";
-	insert->relation.md.tupdesc = insert->desc;
-	insert->relation.md.enrtype = ENR_NAMED_TUPLESTORE;
-	insert->relation.md.enrtuples = stream->options.batch_rows;
+	rspg_relation_init(&insert->relation, "batch", insert->desc, stream->options.batch_rows);
 	return insert;
+}
+
+void
+rspg_relation_init(EphemeralNamedRelation relation, const char *name, TupleDesc desc, double rows)
+{
+	relation->md.name = pstrdup(name);
+	relation->md.tupdesc = desc;
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = rows;
+}
+
+void
+rspg_relation_explain(EphemeralNamedRelation relation, const char *sql)
+{
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
+
+	relation->reldata = store;
+	SPI_execute(psprintf("EXPLAIN %s", sql), false, 0);
+	relation->reldata = NULL;
+	tuplestore_end(store);
 }
 
 /* Is every column of the key written? */
@@ -121,13 +133,6 @@ rspg_insert_free(RspgInsert *insert)
 	}
 	list_free(insert->statements);
 	insert->statements = NIL;
-}
-
-void
-rspg_insert_no_key(const RspgInsert *insert, int i)
-{
-	ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-					errmsg("no value for column %s of the key to upsert by", insert->names[i])));
 }
 
 /* "a, b, c" of the columns that are there, with a pattern for each. */
@@ -220,14 +225,10 @@ rspg_insert_check(RspgInsert *insert)
 {
 	ErrorContextCallback context = {error_context_stack, hint_of_key, insert};
 	bool *absent = palloc0(insert->n_columns * sizeof(bool));
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 
-	insert->relation.reldata = store;
 	error_context_stack = &context;
-	SPI_execute(psprintf("EXPLAIN %s", statement_text(insert, absent)), false, 0);
+	rspg_relation_explain(&insert->relation, statement_text(insert, absent));
 	error_context_stack = context.previous;
-	insert->relation.reldata = NULL;
-	tuplestore_end(store);
 }
 
 /* The plan for rows that lack these columns; SPI is connected and knows "batch". */
@@ -236,9 +237,7 @@ find_statement(RspgInsert *insert, const bool *absent)
 {
 	MemoryContext old;
 	Statement *statement;
-	SPIPlanPtr plan;
 	ListCell *cell;
-	char *sql;
 
 	foreach (cell, insert->statements)
 	{
@@ -248,18 +247,15 @@ find_statement(RspgInsert *insert, const bool *absent)
 	}
 	if (list_length(insert->statements) >= 64)
 		rspg_insert_free(insert); /* few streams have so many kinds of messages */
-	sql = statement_text(insert, absent);
-	plan = SPI_prepare(sql, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(insert));
 	statement = palloc(sizeof(Statement));
 	statement->absent = palloc(insert->n_columns * sizeof(bool));
 	memcpy(statement->absent, absent, insert->n_columns * sizeof(bool));
-	statement->plan = plan;
+	MemoryContextSwitchTo(old);
+	statement->plan = rspg_prepare(statement_text(insert, absent), 0, NULL);
+	MemoryContextSwitchTo(GetMemoryChunkContext(insert));
 	insert->statements = lappend(insert->statements, statement);
 	MemoryContextSwitchTo(old);
-	SPI_keepplan(plan);
 	return statement;
 }
 
@@ -269,9 +265,6 @@ rspg_rows_begin(RspgRows *rows, RspgInsert *insert)
 	memset(rows, 0, sizeof(*rows));
 	rows->insert = insert;
 	rows->absent = palloc0(insert->n_columns * sizeof(bool));
-	/* more memory than work_mem: a batch is bounded by its own options */
-	rows->store = tuplestore_begin_heap(false, false,
-										Max(work_mem, 4 * (insert->options->batch_bytes / 1024)));
 }
 
 /* Default of column i; NULL where it has none, if its domain lets it. */
@@ -332,12 +325,15 @@ rspg_rows_add(RspgRows *rows, const Datum *values, const char *cells)
 		row[i] = values[i];
 		nulls[i] = cells[i] != RSPG_CELL_VALUE;
 		if (insert->is_key[i] && nulls[i])
-			rspg_insert_no_key(insert, i);
+			rspg_target_no_key(insert->names[i]);
 		if (cells[i] == RSPG_CELL_ABSENT && !upsert)
 			row[i] = default_value(rows, i, &nulls[i]);
 	}
 	row[n] = Int64GetDatum(rows->n++);
 	nulls[n] = false;
+	if (rows->store == NULL) /* more than work_mem: a batch is bounded by its own options */
+		rows->store = tuplestore_begin_heap(
+			false, false, Max(work_mem, 4 * (insert->options->batch_bytes / 1024)));
 	tuplestore_putvalues(rows->store, insert->desc, row, nulls);
 	if (rows->estate != NULL)
 		ResetPerTupleExprContext(rows->estate);
@@ -349,10 +345,10 @@ rspg_rows_flush(RspgRows *rows)
 {
 	RspgInsert *insert = rows->insert;
 	Statement *statement;
-	int64 written = 0;
+	int64 written;
 	int result;
 
-	if (tuplestore_tuple_count(rows->store) == 0)
+	if (rows->store == NULL)
 		return 0;
 	insert->relation.reldata = rows->store;
 	statement = find_statement(insert, rows->absent);
@@ -362,7 +358,6 @@ rspg_rows_flush(RspgRows *rows)
 	written = SPI_processed;
 	insert->relation.reldata = NULL;
 	tuplestore_end(rows->store);
-	rows->store = tuplestore_begin_heap(false, false,
-										Max(work_mem, 4 * (insert->options->batch_bytes / 1024)));
+	rows->store = NULL;
 	return written;
 }

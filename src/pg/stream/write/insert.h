@@ -5,13 +5,13 @@
 #ifndef RSPG_INSERT_H
 #define RSPG_INSERT_H
 
-#include "pg/stream/write/mapping.h"
+#include "pg/stream/definition/stream.h"
 
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "utils/queryenvironment.h"
-#include "utils/rel.h"
 #include "utils/tuplestore.h"
+
+#include "pg/stream/write/target.h"
 
 /*
  * The columns written, as a relation in memory: c1, c2, … of the columns' types,
@@ -38,31 +38,25 @@ typedef struct RspgInsert
 extern RspgInsert *rspg_insert_create(Relation target, const RspgStream *stream,
 									  const AttrNumber *attnums, const Oid *types, int n);
 
-/* The target's name, qualified and quoted. */
-extern char *rspg_insert_target(Relation target);
-
-/* Raise: a message has no value for column i of upsert_key. */
-extern _Noreturn void rspg_insert_no_key(const RspgInsert *insert, int i);
-
-/* --- insert_order.c --- */
-
-/* Numbers of the columns to insert in the order of; returns how many, or 0. */
-extern int rspg_insert_order(Relation target, const AttrNumber *attnums, int n, int *columns);
-
-/* --- insert.c --- */
-
 /* Plans of INSERTs are kept until then. */
 extern void rspg_insert_free(RspgInsert *insert);
 
-/* What EXPLAIN says of the whole INSERT: an error for a missing privilege, or a
- * key that no unique index has.  SPI is connected and knows "batch". */
+/* Plan the whole INSERT: an error for a missing privilege, or a key that no unique
+ * index has.  SPI is connected and knows "batch". */
 extern void rspg_insert_check(RspgInsert *insert);
+
+/* A relation in memory of that name and columns, to be registered with SPI. */
+extern void rspg_relation_init(EphemeralNamedRelation relation, const char *name, TupleDesc desc,
+							   double rows);
+
+/* What EXPLAIN says of a statement that reads it: an error for a missing right. */
+extern void rspg_relation_explain(EphemeralNamedRelation relation, const char *sql);
 
 /* Rows of the batch relation, gathered. */
 typedef struct RspgRows
 {
 	RspgInsert *insert;
-	Tuplestorestate *store;
+	Tuplestorestate *store; /* NULL = none yet */
 	int64 n;
 	EState *estate; /* for defaults */
 	ExprState **defaults;

@@ -7,7 +7,7 @@
  * make bench-writer shows what that is worth.  Where someone could tell the
  * order (a trigger, a sequence), rows stay in the order of their messages.
  */
-#include "pg/stream/write/insert.h"
+#include "pg/stream/write/insert_order.h"
 
 #include "access/genam.h"
 #include "access/nbtree.h"

@@ -20,8 +20,6 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
-#include "pg/stream/write/mapping.h"
-
 static void result_columns(RspgTransform *transform, Relation target, TupleDesc result, bool whole);
 
 static Oid
@@ -63,6 +61,12 @@ rspg_transform_create(Relation target, const RspgStream *stream)
 	StringInfoData sql;
 	int i;
 
+	if (stream->mapping != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a stream has a mapping or a transform, not both")));
+	if (stream->options.format != RSPG_FORMAT_JSON)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a transform takes JSON"),
+						errhint("Leave out option \"format\", or option \"transform\".")));
 	transform->function = find_function(stream->options.transform);
 	class = get_func_result_type(transform->function, &type, &result);
 	if ((class != TYPEFUNC_COMPOSITE && class != TYPEFUNC_COMPOSITE_DOMAIN) || result == NULL)
@@ -76,28 +80,22 @@ rspg_transform_create(Relation target, const RspgStream *stream)
 						 RelationGetRelationName(target))));
 	result_columns(transform, target, result, type == target->rd_rel->reltype);
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
+	transform->result = CreateTemplateTupleDesc(transform->n_columns);
 	for (i = 0; i < transform->n_columns; i++)
 	{
 		Form_pg_attribute attribute =
 			TupleDescAttr(RelationGetDescr(target), transform->attnums[i] - 1);
 
-		appendStringInfo(&sql, "r.%s, ", quote_identifier(NameStr(attribute->attname)));
+		appendStringInfo(&sql, "%s r.%s", i == 0 ? "SELECT" : ",",
+						 quote_identifier(NameStr(attribute->attname)));
+		TupleDescInitEntry(transform->result, i + 1, NULL, transform->types[i], -1, 0);
 	}
-	appendStringInfo(&sql, "e.n FROM events e, LATERAL %s(e.event) r WHERE NOT (r IS NULL)",
+	appendStringInfo(&sql, " FROM events e, LATERAL %s(e.event) r WHERE NOT (r IS NULL)",
 					 rspg_transform_name(stream->options.transform));
 	transform->sql = sql.data;
-	transform->desc = CreateTemplateTupleDesc(2);
+	transform->desc = CreateTemplateTupleDesc(1);
 	TupleDescInitEntry(transform->desc, 1, "event", JSONBOID, -1, 0);
-	TupleDescInitEntry(transform->desc, 2, "n", INT8OID, -1, 0);
-	transform->result = CreateTemplateTupleDesc(transform->n_columns + 1);
-	for (i = 0; i < transform->n_columns; i++)
-		TupleDescInitEntry(transform->result, i + 1, NULL, transform->types[i], -1, 0);
-	TupleDescInitEntry(transform->result, i + 1, "n", INT8OID, -1, 0);
-	transform->events.md.name = "events";
-	transform->events.md.tupdesc = transform->desc;
-	transform->events.md.enrtype = ENR_NAMED_TUPLESTORE;
-	transform->events.md.enrtuples = stream->options.batch_rows;
+	rspg_relation_init(&transform->events, "events", transform->desc, stream->options.batch_rows);
 	return transform;
 }
 
@@ -145,31 +143,21 @@ result_columns(RspgTransform *transform, Relation target, TupleDesc result, bool
 							   format_procedure(transform->function))));
 }
 
-/* Run the function over all events; its rows, each with its event's number. */
+/* Run the function over all events; its rows. */
 static Tuplestorestate *
-run(RspgTransform *transform, const Datum *events, int n, int room)
+run(RspgTransform *transform, Datum *events, int n, int room)
 {
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, room);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, room);
 	SPIExecuteOptions options = {.dest = CreateDestReceiver(DestTuplestore)};
-	int64 i;
+	bool null = false;
+	int i;
 
 	for (i = 0; i < n; i++)
-	{
-		Datum row[2] = {events[i], Int64GetDatum(i)};
-		bool nulls[2] = {false, false};
-
-		tuplestore_putvalues(store, transform->desc, row, nulls);
-	}
+		tuplestore_putvalues(store, transform->desc, &events[i], &null);
 	transform->events.reldata = store;
 	if (transform->plan == NULL)
-	{
-		transform->plan = SPI_prepare(transform->sql, 0, NULL);
-		if (transform->plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", transform->sql,
-				 SPI_result_code_string(SPI_result));
-		SPI_keepplan(transform->plan);
-	}
+		transform->plan = rspg_prepare(transform->sql, 0, NULL);
 	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false, NULL, NULL);
 	if (SPI_execute_plan_extended(transform->plan, &options) < 0)
 		elog(ERROR, "could not run the transform: %s", SPI_result_code_string(SPI_result));
@@ -181,31 +169,22 @@ run(RspgTransform *transform, const Datum *events, int n, int room)
 void
 rspg_transform_check(RspgTransform *transform)
 {
-	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
-
-	transform->events.reldata = store;
-	SPI_execute(psprintf("EXPLAIN %s", transform->sql), false, 0);
-	transform->events.reldata = NULL;
-	tuplestore_end(store);
+	rspg_relation_explain(&transform->events, transform->sql);
 }
 
 int64
-rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *events, int n,
-					 int64 *skipped)
+rspg_transform_write(RspgTransform *transform, RspgInsert *insert, Datum *events, int n)
 {
 	Tuplestorestate *store =
 		run(transform, events, n, Max(work_mem, 4 * (insert->options->batch_bytes / 1024)));
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(transform->result, &TTSOpsMinimalTuple);
 	RspgRows rows;
 	int64 written = 0;
-	int64 last = -1;
 
-	*skipped += n;
 	rspg_rows_begin(&rows, insert);
 	while (tuplestore_gettupleslot(store, true, false, slot))
 	{
 		char cells[MaxTupleAttributeNumber];
-		int64 event;
 		int i;
 
 		slot_getallattrs(slot);
@@ -213,10 +192,6 @@ rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *
 			cells[i] = !slot->tts_isnull[i]          ? RSPG_CELL_VALUE
 					   : transform->takes_default[i] ? RSPG_CELL_ABSENT
 													 : RSPG_CELL_NULL;
-		event = DatumGetInt64(slot->tts_values[transform->n_columns]);
-		if (event != last)
-			(*skipped)--;
-		last = event;
 		written += rspg_rows_add(&rows, slot->tts_values, cells);
 	}
 	ExecDropSingleTupleTableSlot(slot);

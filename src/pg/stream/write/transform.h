@@ -5,6 +5,7 @@
 #ifndef RSPG_TRANSFORM_H
 #define RSPG_TRANSFORM_H
 
+#include "pg/base/spi.h"
 #include "pg/stream/write/insert.h"
 
 typedef struct RspgTransform
@@ -15,8 +16,8 @@ typedef struct RspgTransform
 	Oid *types;                        /* of the result's columns */
 	char *sql;                         /* events to rows */
 	bool *takes_default;               /* where NULL cannot be meant: NOT NULL with a default */
-	TupleDesc desc;                    /* of events: event jsonb, n bigint */
-	TupleDesc result;                  /* of rows: the columns, n */
+	TupleDesc desc;                    /* of events: event jsonb */
+	TupleDesc result;                  /* of rows: the columns */
 	EphemeralNamedRelationData events; /* to be registered with SPI */
 	SPIPlanPtr plan;
 } RspgTransform;
@@ -30,10 +31,10 @@ extern RspgTransform *rspg_transform_create(Relation target, const RspgStream *s
 /* What EXPLAIN says of it: an error for a missing right.  SPI knows "events". */
 extern void rspg_transform_check(RspgTransform *transform);
 
-/* Run it over events[n] at once and write its rows; *skipped: events without one.
- * SPI knows "batch" and "events".  Returns the rows written. */
-extern int64 rspg_transform_write(RspgTransform *transform, RspgInsert *insert, const Datum *events,
-								  int n, int64 *skipped);
+/* Run it over events[n] at once and write its rows.  SPI knows "batch" and
+ * "events".  Returns the rows written. */
+extern int64 rspg_transform_write(RspgTransform *transform, RspgInsert *insert, Datum *events,
+								  int n);
 
 extern void rspg_transform_free(RspgTransform *transform);
 

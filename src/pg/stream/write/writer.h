@@ -1,26 +1,13 @@
 /*
  * writer.h
- *		Messages into the target table: the half of a batch that a transaction
- *		holds beside the offsets.
+ *		Messages into the target table: what a transaction writes beside offsets.
  */
 #ifndef RSPG_WRITER_H
 #define RSPG_WRITER_H
 
-#include "pg/stream/definition/stream.h"
-
-#include "kafka/message.h"
+#include "pg/stream/write/batch.h"
 
 typedef struct RspgWriter RspgWriter;
-
-typedef struct RspgBatchResult
-{
-	int64 rows;            /* written to the target */
-	int64 rejected;        /* written to dead_letter */
-	int64 skipped;         /* tombstones and messages that a transform made no row of */
-	int64 rejected_at_end; /* rejected in a row up to the last message */
-	char sqlstate[6];      /* of the last one rejected, or empty */
-	char error[256];
-} RspgBatchResult;
 
 /* Checks target, mapping and transform; errors say what is wrong with them.
  * Lives in a child of parent; in an open transaction. */
@@ -28,11 +15,12 @@ extern RspgWriter *rspg_writer_create(MemoryContext parent, const RspgStream *st
 
 /*
  * In an open transaction with an active snapshot and SPI connected, as the
- * stream's owner: insert rows, write dead letters.  An error that is not a
- * message's fault is raised.  Touches no offsets.
+ * stream's owner: write what can be written.  Rejects are left to the caller, and
+ * so are offsets.  An error that is not a message's fault is raised.  The batch
+ * lives until the next one, or rspg_writer_clear().
  */
-extern void rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n,
-							  RspgBatchResult *result);
+extern RspgBatch *rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n);
+extern void rspg_writer_clear(RspgWriter *writer);
 
 /* Raise if a default of the mapping is no value of its column.  To a worker it is
  * the fault of the message that needs it. */

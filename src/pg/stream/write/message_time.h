@@ -1,11 +1,22 @@
 /*
- * times.h
+ * message_time.h
  *		Times of messages: counts since 1970, ISO 8601.
  */
-#ifndef RSPG_TIMES_H
-#define RSPG_TIMES_H
+#ifndef RSPG_MESSAGE_TIME_H
+#define RSPG_MESSAGE_TIME_H
 
-#include "pg/stream/write/mapping.h"
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+/* How a field of a message tells a time */
+typedef enum RspgTimeFormat
+{
+	RSPG_TIME_ANY, /* what the type's input function takes */
+	RSPG_TIME_EPOCH_MS,
+	RSPG_TIME_EPOCH_S,
+	RSPG_TIME_ISO
+} RspgTimeFormat;
 
 /* An error for a time that PostgreSQL cannot tell; a message may have any. */
 extern TimestampTz rspg_time_of_ms(int64 milliseconds);
@@ -24,8 +35,5 @@ extern void rspg_time_check_iso(const char *text);
  * input function; false for any other, also where it would be an error.
  */
 extern bool rspg_time_parse_iso(const char *text, size_t length, TimestampTz *time);
-
-/* As the column's type, with its precision and its domain's checks. */
-extern Datum rspg_time_datum(RspgColumn *column, TimestampTz time);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * fault.c
- *		Whose fault an error is, and the subtransaction that finds out.
+ * attempt.c
+ *		A subtransaction in which a message may fail, and whose fault an error is.
  */
-#include "pg/stream/write/batch.h"
+#include "pg/stream/write/attempt.h"
 
 #include "access/xact.h"
 #include "utils/memutils.h"
@@ -30,8 +30,8 @@ is_own_class(const char *class)
 	return false;
 }
 
-bool
-rspg_message_fault(const ErrorData *error, bool converting)
+static bool
+is_message_fault(const ErrorData *error, bool converting)
 {
 	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
 	int i;
@@ -78,7 +78,7 @@ rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (!rspg_message_fault(error, converting))
+		if (!is_message_fault(error, converting))
 			ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -1,37 +1,44 @@
 /*
- * decoding.c
- *		Messages of a batch to datums, or to rejects.
+ * message_rows.c
+ *		Messages of a batch to rows of datums, or to rejects.
  *
  * What the decoder refuses costs nothing more.  What an input function refuses
  * raises an error: the subtransaction is rolled back and the next one goes on
  * behind that message; datums made before it stay.
  */
-#include "pg/stream/write/batch.h"
+#include "pg/stream/write/message_rows.h"
 
 #include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "kafka/decode_csv.h"
+#include "pg/stream/write/attempt.h"
+#include "pg/stream/write/convert.h"
+#include "pg/stream/write/message_headers.h"
 
 typedef struct Conversion
 {
 	RspgBatch *batch;
-	int next; /* message to convert */
-	RspgColumn *column;
-	RskValue *values; /* of the message */
+	const RspgMapping *mapping;
+	int next;                 /* message to convert */
+	const RspgColumn *column; /* at hand */
+	RskValue *values;         /* of the message */
 } Conversion;
 
 static void convert_messages(void *opaque);
-static void convert_message(Conversion *conversion, int i);
 static bool decode(Conversion *conversion, int i);
+static void convert_message(Conversion *conversion, int i);
 
 void
-rspg_batch_convert(RspgBatch *batch)
+rspg_message_rows(RspgBatch *batch, const RspgMapping *mapping)
 {
-	RspgMapping *mapping = batch->writer->mapping;
-	Conversion conversion = {batch, 0, NULL, NULL};
+	Conversion conversion = {batch, mapping, 0, NULL, NULL};
+	Size cells = (Size) Max(batch->n, 1) * mapping->n_columns;
 
-	if (mapping != NULL)
-		conversion.values = palloc(Max(mapping->n_fields, 1) * sizeof(RskValue));
+	batch->n_columns = mapping->n_columns;
+	batch->values = MemoryContextAllocHuge(CurrentMemoryContext, cells * sizeof(Datum));
+	batch->cells = MemoryContextAllocHuge(CurrentMemoryContext, cells);
+	conversion.values = palloc(Max(mapping->n_fields, 1) * sizeof(RskValue));
 	while (conversion.next < batch->n)
 	{
 		ErrorData *error = rspg_attempt(convert_messages, &conversion, true);
@@ -87,8 +94,8 @@ static bool
 decode(Conversion *conversion, int i)
 {
 	RspgBatch *batch = conversion->batch;
-	RspgWriter *writer = batch->writer;
-	const RspgStreamOptions *options = &writer->stream->options;
+	const RspgMapping *mapping = conversion->mapping;
+	const RspgStreamOptions *options = &batch->stream->options;
 	const RskMessage *message = &batch->messages[i];
 	bool csv = options->format == RSPG_FORMAT_CSV;
 	RskDecodeFailure failure;
@@ -110,22 +117,19 @@ decode(Conversion *conversion, int i)
 						  options->max_message_bytes);
 		return false;
 	}
-	if (writer->mapping != NULL && writer->mapping->n_fields == 0)
+	if (mapping->n_fields == 0 && !mapping->any_json)
 		return true; /* whatever the payload is */
 	if (csv)
-		status =
-			rsk_decode_csv(message->payload, message->payload_length, options->delimiter,
-						   options->quote, conversion->values, writer->mapping->n_fields, &failure);
+		status = rsk_decode_csv(message->payload, message->payload_length, options->delimiter,
+								options->quote, conversion->values, mapping->n_fields, &failure);
 	else
-		status = rsk_decode_json(
-			writer->mapping != NULL ? &writer->mapping->paths : &writer->no_paths, message->payload,
-			message->payload_length, conversion->values, &failure);
-	if (status == RSK_DECODE_NOT_OBJECT && writer->transform != NULL)
+		status = rsk_decode_json(&mapping->paths, message->payload, message->payload_length,
+								 conversion->values, &failure);
+	if (status == RSK_DECODE_OK || (status == RSK_DECODE_NOT_OBJECT && mapping->any_json))
 		return true;
-	if (status != RSK_DECODE_OK)
-		rspg_batch_reject(batch, i, decode_sqlstate(status), "invalid %s: %s at byte %zu",
-						  csv ? "CSV" : "JSON", failure.message, failure.at + 1);
-	return status == RSK_DECODE_OK;
+	rspg_batch_reject(batch, i, decode_sqlstate(status), "invalid %s: %s at byte %zu",
+					  csv ? "CSV" : "JSON", failure.message, failure.at + 1);
+	return false;
 }
 
 /* Values to the datums of the message's row. */
@@ -133,7 +137,7 @@ static void
 convert_message(Conversion *conversion, int i)
 {
 	RspgBatch *batch = conversion->batch;
-	RspgWriter *writer = batch->writer;
+	const RspgMapping *mapping = conversion->mapping;
 	const RskMessage *message = &batch->messages[i];
 	Datum *values = batch->values + (Size) i * batch->n_columns;
 	char *cells = batch->cells + (Size) i * batch->n_columns;
@@ -141,20 +145,19 @@ convert_message(Conversion *conversion, int i)
 	int n_headers = 0;
 	int c;
 
-	if (writer->headers_wanted)
+	if (mapping->headers_wanted)
 		headers = rspg_message_headers(message, &n_headers);
 	for (c = 0; c < batch->n_columns; c++)
 	{
-		RspgColumn *column =
-			writer->mapping != NULL ? &writer->mapping->columns[c] : &writer->event;
+		RspgColumn *column = &mapping->columns[c];
 
 		conversion->column = column;
 		cells[c] = rspg_convert(column, message, conversion->values, headers, n_headers,
-								&writer->stream->options, &values[c]);
-		if (writer->mapping != NULL && writer->insert->is_key[c] && cells[c] != RSPG_CELL_VALUE)
+								&batch->stream->options, &values[c]);
+		if (column->is_key && cells[c] != RSPG_CELL_VALUE)
 		{
 			conversion->column = NULL;
-			rspg_insert_no_key(writer->insert, c);
+			rspg_target_no_key(quote_identifier(column->name));
 		}
 	}
 }

@@ -1,19 +1,17 @@
 /*
- * times.c
+ * message_time.c
  *		Times of messages: counts since 1970, ISO 8601.
  */
-#include "pg/stream/write/times.h"
+#include "pg/stream/write/message_time.h"
 
 #include <ctype.h>
 #include <math.h>
 
-#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "common/jsonapi.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/lsyscache.h"
 
 #define EPOCH_OFFSET (((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -175,28 +173,4 @@ rspg_time_check_iso(const char *text)
 	if (shape[i] != '\0' || (text[i] != '\0' && text[i] != 'T' && text[i] != 't' && text[i] != ' '))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_DATETIME_FORMAT),
 						errmsg("expected a time in ISO 8601, found \"%s\"", text)));
-}
-
-Datum
-rspg_time_datum(RspgColumn *column, TimestampTz time)
-{
-	Datum value = TimestampTzGetDatum(time);
-
-	if (column->base == DATEOID)
-		value = DirectFunctionCall1(timestamp_date, value); /* the date in UTC */
-	else if (column->type == TIMESTAMPTZOID)
-		value = DirectFunctionCall2(timestamptz_scale, value, Int32GetDatum(column->typmod));
-	else if (column->type == TIMESTAMPOID)
-		value = DirectFunctionCall2(timestamp_scale, value, Int32GetDatum(column->typmod));
-	if (column->domain)
-	{
-		int32 typmod = column->typmod;
-
-		/* the precision is that of the type below */
-		(void) getBaseTypeAndTypmod(column->type, &typmod);
-		if (column->base != DATEOID)
-			value = DirectFunctionCall2(timestamptz_scale, value, Int32GetDatum(typmod));
-		domain_check(value, false, column->type, &column->domain_cache, column->input.fn_mcxt);
-	}
-	return value;
 }
