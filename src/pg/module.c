@@ -10,7 +10,8 @@
 #include "pg/base/guc.h"
 #include "pg/base/progress.h"
 #include "pg/host/launcher.h"
-#include "pg/stream/definition/stream.h"
+#include "pg/stream/definition/brokers.h"
+#include "pg/stream/definition/secrets.h"
 #include "pg/stream/worker/stream_jobs.h"
 
 PG_MODULE_MAGIC;

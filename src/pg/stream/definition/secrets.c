@@ -9,7 +9,7 @@
  * to its brokers: a role cannot have it sent to a broker of its own.  The file is
  * read when a consumer is opened, and not kept.  Errors quote nothing of it.
  */
-#include "pg/stream/definition/stream.h"
+#include "pg/stream/definition/secrets.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,8 +20,11 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+
+#include "pg/stream/definition/brokers.h"
 
 #define MAX_FILE_BYTES (1024 * 1024)
 #define MAX_SETTING_NAME 64

@@ -5,7 +5,7 @@
  * Sessions check before they store options, and workers check again: rows of
  * recsys.stream may have been written by hand.
  */
-#include "pg/stream/definition/stream.h"
+#include "pg/stream/definition/stream_options.h"
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

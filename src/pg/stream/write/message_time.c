@@ -13,14 +13,14 @@
 #include "utils/date.h"
 #include "utils/datetime.h"
 
-#define EPOCH_OFFSET (((int64) POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#include "pg/stream/definition/stream_options.h"
 
 static TimestampTz
 from_unix(int64 microseconds)
 {
 	TimestampTz time;
 
-	if (pg_sub_s64_overflow(microseconds, EPOCH_OFFSET, &time) || !IS_VALID_TIMESTAMP(time))
+	if (pg_add_s64_overflow(microseconds, RSPG_UNIX_EPOCH, &time) || !IS_VALID_TIMESTAMP(time))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	return time;
@@ -41,7 +41,7 @@ rspg_time_to_ms(TimestampTz time)
 {
 	if (TIMESTAMP_NOT_FINITE(time))
 		return -1;
-	return time / 1000 + EPOCH_OFFSET / 1000;
+	return time / 1000 - RSPG_UNIX_EPOCH / 1000;
 }
 
 bool

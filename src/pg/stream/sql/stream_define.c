@@ -1,37 +1,33 @@
 /*
- * stream_sql.c
+ * stream_define.c
  *		create_stream() and alter_stream(): check all that can be checked without
  *		the broker, then write the row.
  *
  * All of it is plain SQL as the caller on recsys.stream: grants on it and its
  * row-level security decide who may do what.
  */
-#include "pg/stream/definition/stream.h"
+#include "postgres.h"
 
-#include "access/genam.h"
-#include "access/relation.h"
-#include "access/table.h"
 #include "access/xlog.h"
-#include "catalog/catalog.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
-#include "commands/extension.h"
+#include "fmgr.h"
 #include "miscadmin.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
-#include "pg/stream/sql/stream_sql.h"
+#include "pg/stream/definition/brokers.h"
+#include "pg/stream/definition/stream_options.h"
+#include "pg/stream/sql/stream_check.h"
+#include "pg/stream/sql/stream_lock.h"
 #include "pg/stream/write/transform.h"
-#include "pg/stream/write/writer.h"
 
 /* arguments of create_stream and alter_stream, in order */
 enum
@@ -237,40 +233,6 @@ warn_if_unlogged(Oid target)
 		ereport(WARNING,
 				(errmsg("target \"%s\" is an unlogged table", get_rel_name(target)),
 				 errdetail("A crash empties it; the stream goes on behind what was lost.")));
-}
-
-/*
- * Plan the stream's statements, as a worker will.  That may run functions that
- * others wrote, so it is done with the owner's rights, whoever asks.
- */
-static void
-check_as_owner(const RspgStream *stream)
-{
-	Oid user;
-	int context;
-	int level;
-	RspgWriter *writer;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(stream->owner, context | SECURITY_RESTRICTED_OPERATION);
-	level = NewGUCNestLevel();
-	writer = rspg_writer_create(CurrentMemoryContext, stream);
-	rspg_writer_check_defaults(writer);
-	rspg_writer_free(writer);
-	AtEOXact_GUC(false, level);
-	SetUserIdAndSecContext(user, context);
-}
-
-/*
- * Check the row as written, the way a worker will.
- */
-void
-rspg_stream_validate(const char *name)
-{
-	RspgStream *stream = rspg_stream_find(name);
-
-	rspg_stream_check(stream);
-	check_as_owner(stream);
 }
 
 /* Give an option another text. */

@@ -1,17 +1,18 @@
 /*
- * retry.c
+ * stream_retry.c
  *		retry_dead_letters(): the bytes of dead letters through the writer again.
  *
  * It runs as the caller, who must be the stream's owner: a member, or a
  * superuser, would run the owner's triggers and functions with rights that the
  * owner lacks.
  */
-#include "pg/stream/definition/stream.h"
+#include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -19,6 +20,7 @@
 #include "utils/resowner.h"
 
 #include "pg/base/spi.h"
+#include "pg/stream/definition/stream.h"
 #include "pg/stream/write/dead_letters.h"
 #include "pg/stream/write/message_headers.h"
 #include "pg/stream/write/message_time.h"
@@ -184,9 +186,7 @@ find_stream(const char *name)
 	const RspgStream *stream = rspg_stream_find(name);
 
 	if (stream == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("stream \"%s\" does not exist", name),
-				 errhint("SELECT * FROM recsys.streams shows those that you may see.")));
+		rspg_stream_unknown(name);
 	if (stream->owner != GetUserId())
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("only the owner of stream \"%s\" may retry its dead letters", name),

@@ -1,15 +1,16 @@
 /*
- * stream_brokers.c
+ * brokers.c
  *		Addresses of brokers and names of topics: their syntax, and
  *		recsys.allowed_brokers.
  *
  * The server connects to these addresses, so a role that may create streams can
  * reach what only the server reaches: recsys.allowed_brokers narrows that.
  */
-#include "pg/stream/definition/stream.h"
+#include "pg/stream/definition/brokers.h"
 
 #include <ctype.h>
 
+#include "lib/stringinfo.h"
 #include "utils/guc.h"
 
 #define DEFAULT_PORT 9092

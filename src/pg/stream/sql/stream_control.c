@@ -1,21 +1,27 @@
 /*
- * stream_seek.c
- *		seek_stream(): go on from somewhere else.
+ * stream_control.c
+ *		pause_stream(), resume_stream(), seek_stream() and drop_stream().
  *
- * Offsets of partitions are written at once.  Earliest, latest and a time are
- * the broker's to resolve: they wait in seek_to for the worker, which moves the
- * offsets and clears it in one transaction.
+ * A seek to offsets of partitions writes them at once.  Earliest, latest and a
+ * time are the broker's to resolve: they wait in seek_to for the worker, which
+ * moves the offsets and clears it in one transaction.
  */
-#include "pg/stream/definition/stream.h"
+#include "postgres.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 #include "kafka/lookup.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
-#include "pg/stream/sql/stream_sql.h"
+#include "pg/stream/definition/stream_options.h"
+#include "pg/stream/sql/stream_check.h"
+#include "pg/stream/sql/stream_lock.h"
 
 /* Digits of an offset: what an int64 surely holds */
 #define MAX_OFFSET_DIGITS 18
@@ -23,7 +29,61 @@
 static void seek_text(int64 id, const char *start);
 static void seek_offsets(int64 id, Jsonb *offsets);
 
+PG_FUNCTION_INFO_V1(recsys_pause_stream);
+PG_FUNCTION_INFO_V1(recsys_resume_stream);
 PG_FUNCTION_INFO_V1(recsys_seek_stream);
+PG_FUNCTION_INFO_V1(recsys_drop_stream);
+PG_FUNCTION_INFO_V1(recsys_stream_deletefn);
+
+/*
+ * recsys.pause_stream(stream)
+ */
+Datum
+recsys_pause_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement pause = {
+		"UPDATE recsys.stream SET enabled = false, "
+		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
+	Datum id;
+
+	SPI_connect();
+	id = Int64GetDatum(rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id);
+	(void) rspg_execute(&pause, &id, NULL, false);
+	SPI_finish();
+	rspg_jobs_wake_at_commit("stream");
+	PG_RETURN_VOID();
+}
+
+/*
+ * recsys.resume_stream(stream): also after a stop, and in a database that the row
+ * was restored into
+ */
+Datum
+recsys_resume_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement resume = {
+		"UPDATE recsys.stream SET enabled = true, stop_reason = NULL, stop_sqlstate = NULL, "
+		"stopped_at = NULL, system_id = $2, database_id = $3, "
+		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
+		3,
+		{INT8OID, INT8OID, OIDOID},
+		NULL};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum values[3];
+
+	SPI_connect();
+	values[0] = Int64GetDatum(rspg_stream_lock(name).id);
+	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
+	values[2] = ObjectIdGetDatum(MyDatabaseId);
+	(void) rspg_execute(&resume, values, NULL, false);
+	rspg_stream_validate(name);
+	SPI_finish();
+	rspg_jobs_wake_at_commit("stream");
+	PG_RETURN_VOID();
+}
 
 /* An argument that is meant as an object of offsets, or NULL. */
 static Jsonb *
@@ -173,4 +233,81 @@ seek_offsets(int64 id, Jsonb *offsets)
 							errhint("New partitions are found within seconds.")));
 		(void) rspg_execute(&one, values, NULL, false);
 	}
+}
+
+/*
+ * What belongs to a stream goes; returns how many dead letters.
+ */
+static uint64
+forget(Datum id)
+{
+	/* Not by foreign keys: a parallel pg_restore would load the tables out of
+	 * their order. */
+	static RspgStatement steps[] = {
+		{"DELETE FROM recsys.stream_loss WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.stream_offset WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL},
+		{"DELETE FROM recsys.dead_letter WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		 1,
+		 {INT8OID},
+		 NULL}};
+	int i;
+
+	for (i = 0; i < lengthof(steps); i++)
+		(void) rspg_execute(&steps[i], &id, NULL, false);
+	return SPI_processed;
+}
+
+/*
+ * recsys.stream_deletefn(): a row that is deleted without drop_stream(), or gets
+ * another id, leaves nothing that a stream of somebody else could come to own.
+ */
+Datum
+recsys_stream_deletefn(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc desc;
+	bool null;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function must be called by a trigger")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	SPI_connect();
+	(void) forget(SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, "id"), &null));
+	SPI_finish();
+	rspg_jobs_wake_at_commit("stream");
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple
+																	  : trigger->tg_trigtuple);
+}
+
+/*
+ * recsys.drop_stream(stream)
+ */
+Datum
+recsys_drop_stream(PG_FUNCTION_ARGS)
+{
+	static RspgStatement drop = {
+		"DELETE FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	uint64 dead_letters;
+	Datum id;
+
+	SPI_connect();
+	id = Int64GetDatum(rspg_stream_lock(name).id);
+	dead_letters = forget(id);
+	(void) rspg_execute(&drop, &id, NULL, false);
+	SPI_finish();
+	if (dead_letters > 0)
+		ereport(NOTICE, (errmsg_plural("dropped %llu dead letter of stream \"%s\"",
+									   "dropped %llu dead letters of stream \"%s\"",
+									   (unsigned long) dead_letters,
+									   (unsigned long long) dead_letters, name)));
+	rspg_jobs_wake_at_commit("stream");
+	PG_RETURN_VOID();
 }

@@ -1,6 +1,6 @@
 /*
- * stream_row.c
- *		A row of recsys.stream: read it and check it.
+ * stream.c
+ *		A stream: a row of recsys.stream, read and checked.
  */
 #include "pg/stream/definition/stream.h"
 
@@ -17,6 +17,8 @@
 #include "utils/syscache.h"
 
 #include "pg/base/spi.h"
+#include "pg/stream/definition/brokers.h"
+#include "pg/stream/definition/secrets.h"
 
 #define COLUMNS                                                                                    \
 	"id, name, owner, brokers, topic, target, mapping, options, enabled, generation, system_id, "  \
@@ -47,6 +49,13 @@ rspg_stream_find(const char *name)
 									NULL};
 
 	return read_row(&by_name, CStringGetTextDatum(name));
+}
+
+void
+rspg_stream_unknown(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("stream \"%s\" does not exist", name),
+					errhint("SELECT * FROM recsys.streams shows those that you may see.")));
 }
 
 static RspgStream *

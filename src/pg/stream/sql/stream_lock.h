@@ -1,11 +1,11 @@
 /*
- * stream_sql.h
- *		What the functions that change streams share.
+ * stream_lock.h
+ *		A stream's row, found and locked by a session that changes it.
  */
-#ifndef RSPG_STREAM_SQL_H
-#define RSPG_STREAM_SQL_H
+#ifndef RSPG_STREAM_LOCK_H
+#define RSPG_STREAM_LOCK_H
 
-#include "pg/stream/definition/stream.h"
+#include "postgres.h"
 
 /* What a change needs to know of a row, whether its options are right or not. */
 typedef struct RspgStreamRow
@@ -21,9 +21,5 @@ typedef struct RspgStreamRow
  * 42704 unknown, 42501 not the owner.
  */
 extern RspgStreamRow rspg_stream_lock(const char *name);
-
-/* Check the row as it is now: options, brokers, owner, secret, and with the
- * owner's rights mapping, transform and target. */
-extern void rspg_stream_validate(const char *name);
 
 #endif
