@@ -79,6 +79,19 @@ rs_calloc(RsContext *ctx, size_t count, size_t size)
 	return pointer;
 }
 
+void *
+rs_grow(RsContext *ctx, void *old, size_t used, size_t size)
+{
+	void *larger = rs_alloc(ctx, size);
+
+	if (larger == NULL)
+		return NULL;
+	if (used > 0)
+		memcpy(larger, old, used);
+	rs_free(ctx, old);
+	return larger;
+}
+
 void
 rs_free(RsContext *ctx, void *pointer)
 {

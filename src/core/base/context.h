@@ -68,6 +68,10 @@ extern void *rs_alloc(RsContext *ctx, size_t size);
 /* Same for count elements of size bytes, zeroed, with an overflow check. */
 extern void *rs_calloc(RsContext *ctx, size_t count, size_t size);
 
+/* A block of size bytes that begins with the first used bytes of old, which is
+ * freed; NULL, with old as it was, on failure. */
+extern void *rs_grow(RsContext *ctx, void *old, size_t used, size_t size);
+
 /* Free what rs_alloc gave; NULL is allowed. */
 extern void rs_free(RsContext *ctx, void *pointer);
 

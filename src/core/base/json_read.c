@@ -262,17 +262,15 @@ rs_json_bounds(RsContext *ctx, RsJson *json, uint32_t *n)
 	{
 		if (*n == room)
 		{
-			double *larger = rs_alloc(ctx, (room * 2 + 8) * sizeof(double));
+			double *larger =
+				rs_grow(ctx, values, room * sizeof(double), (room * 2 + 8) * sizeof(double));
 
-			if (larger != NULL && room > 0)
-				memcpy(larger, values, room * sizeof(double));
-			rs_free(ctx, values);
-			values = larger;
-			if (values == NULL)
+			if (larger == NULL)
 			{
 				json->failed = true;
-				return NULL;
+				break;
 			}
+			values = larger;
 			room = room * 2 + 8;
 		}
 		if (!rs_json_bound(json, &values[*n]))

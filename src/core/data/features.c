@@ -39,13 +39,11 @@ static RsStatus
 grow(RsContext *ctx, RsFeatures *features)
 {
 	uint32_t room = features->room > 0 ? features->room * 2 : 16;
-	float **block = rs_alloc(ctx, (size_t) room * sizeof(float *));
+	float **block = rs_grow(ctx, features->block, (size_t) features->blocks * sizeof(float *),
+							(size_t) room * sizeof(float *));
 
 	if (block == NULL)
 		return ctx->status;
-	if (features->blocks > 0)
-		memcpy(block, features->block, (size_t) features->blocks * sizeof(float *));
-	rs_free(ctx, features->block);
 	features->block = block;
 	features->room = room;
 	return RS_OK;

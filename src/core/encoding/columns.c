@@ -24,17 +24,15 @@ rs_encoder_push(RsContext *ctx, RsEncoder *encoder)
 	if (encoder->n == encoder->room)
 	{
 		uint32_t room = encoder->room > 0 ? encoder->room * 2 : 8;
-		RsColumn *columns = rs_calloc(ctx, room, sizeof(RsColumn));
+		RsColumn *columns =
+			rs_grow(ctx, encoder->columns, encoder->n * sizeof(RsColumn), room * sizeof(RsColumn));
 
 		if (columns == NULL)
 			return NULL;
-		if (encoder->n > 0)
-			memcpy(columns, encoder->columns, encoder->n * sizeof(RsColumn));
-		rs_free(ctx, encoder->columns);
 		encoder->columns = columns;
 		encoder->room = room;
 	}
-	return &encoder->columns[encoder->n++];
+	return memset(&encoder->columns[encoder->n++], 0, sizeof(RsColumn));
 }
 
 const char *

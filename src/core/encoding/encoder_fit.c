@@ -131,13 +131,10 @@ keep_value(RsContext *ctx, ColumnFit *f, double x)
 	if (f->present == f->room)
 	{
 		uint64_t room = f->room > 0 ? f->room * 2 : FIRST_ROOM;
-		double *values = rs_alloc(ctx, room * sizeof(double));
+		double *values = rs_grow(ctx, f->values, f->room * sizeof(double), room * sizeof(double));
 
 		if (values == NULL)
 			return ctx->status;
-		if (f->room > 0)
-			memcpy(values, f->values, f->room * sizeof(double));
-		rs_free(ctx, f->values);
 		f->values = values;
 		f->room = room;
 	}

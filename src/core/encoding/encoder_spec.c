@@ -287,24 +287,20 @@ static RsColumn *
 push(SpecReader *r, RsColumnSpec **spec)
 {
 	RsEncoder *encoder = r->encoder;
-	RsColumn *column;
 
 	if (encoder->n == r->room)
 	{
 		uint32_t room = r->room > 0 ? r->room * 2 : 8;
-		RsColumnSpec *specs = rs_calloc(r->ctx, room, sizeof(RsColumnSpec));
+		RsColumnSpec *specs = rs_grow(r->ctx, r->specs, encoder->n * sizeof(RsColumnSpec),
+									  room * sizeof(RsColumnSpec));
 
 		if (specs == NULL)
 			return NULL;
-		if (encoder->n > 0)
-			memcpy(specs, r->specs, encoder->n * sizeof(RsColumnSpec));
-		rs_free(r->ctx, r->specs);
 		r->specs = specs;
 		r->room = room;
 	}
-	column = rs_encoder_push(r->ctx, encoder);
-	*spec = &r->specs[encoder->n - (column != NULL ? 1 : 0)];
-	return column;
+	*spec = memset(&r->specs[encoder->n], 0, sizeof(RsColumnSpec));
+	return rs_encoder_push(r->ctx, encoder);
 }
 
 static RsStatus

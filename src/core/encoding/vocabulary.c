@@ -92,20 +92,6 @@ put_slot(RsSlot *slots, uint32_t mask, uint32_t hash, uint32_t code)
 	slots[i].code = code + 1;
 }
 
-/* A larger block with the old one's contents, which is freed. */
-static void *
-grow(RsContext *ctx, void *old, size_t used, size_t size)
-{
-	void *larger = rs_alloc(ctx, size);
-
-	if (larger == NULL)
-		return NULL;
-	if (used > 0)
-		memcpy(larger, old, used);
-	rs_free(ctx, old);
-	return larger;
-}
-
 /* Room for one more text of length bytes. */
 static RsStatus
 reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
@@ -124,11 +110,11 @@ reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
 			rs_hint(ctx, "Use \"encode\": \"hash\" for a column of that many values.");
 			return RS_ERR_LIMIT;
 		}
-		if ((block = grow(ctx, v->start, v->n > 0 ? ((size_t) v->n + 1) * 8 : 0,
-						  ((size_t) room + 1) * 8)) == NULL)
+		if ((block = rs_grow(ctx, v->start, v->n > 0 ? ((size_t) v->n + 1) * 8 : 0,
+							 ((size_t) room + 1) * 8)) == NULL)
 			return ctx->status;
 		v->start = block;
-		if ((block = grow(ctx, v->count, (size_t) v->n * 8, (size_t) room * 8)) == NULL)
+		if ((block = rs_grow(ctx, v->count, (size_t) v->n * 8, (size_t) room * 8)) == NULL)
 			return ctx->status;
 		v->count = block;
 		if ((slots = rs_calloc(ctx, (size_t) room * 2, sizeof(RsSlot))) == NULL)
@@ -149,7 +135,7 @@ reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
 
 		while (room < used + length)
 			room *= 2;
-		if ((block = grow(ctx, v->text, used, room)) == NULL)
+		if ((block = rs_grow(ctx, v->text, used, room)) == NULL)
 			return ctx->status;
 		v->text = block;
 		v->text_room = room;

@@ -46,7 +46,7 @@ typedef void (*FactorFn)(const char *uplo, const int *n, float *a, const int *ld
 static struct
 {
 	bool open;
-	bool concurrent;
+	bool concurrent; /* may several threads call it at once? */
 	SgemmFn sgemm;
 	FactorFn spotrf;
 	FactorFn spotri;
@@ -93,8 +93,9 @@ load_library(void)
 	return handle;
 }
 
-RsStatus
-rs_linalg_open(RsContext *ctx)
+/* Open the library; RS_ERR_LIBRARY with a hint naming the package if absent. */
+static RsStatus
+open_library(RsContext *ctx)
 {
 	int (*get_parallel)(void) = NULL;
 	void *handle;
@@ -127,39 +128,6 @@ rs_linalg_open(RsContext *ctx)
 	blas.concurrent = get_parallel != NULL && get_parallel() != 0;
 	blas.open = true;
 	return RS_OK;
-}
-
-bool
-rs_linalg_concurrent(void)
-{
-	return blas.concurrent;
-}
-
-/* C *= beta, for products without a middle. */
-static void
-scale_matrix(int m, int n, float beta, float *c, int ldc)
-{
-	for (int i = 0; i < m; i++)
-	{
-		for (int j = 0; j < n; j++)
-			c[(size_t) i * ldc + j] = beta == 0.0f ? 0.0f : c[(size_t) i * ldc + j] * beta;
-	}
-}
-
-void
-rs_gemm(bool trans_a, bool trans_b, int m, int n, int k, float alpha, const float *a, int lda,
-		const float *b, int ldb, float beta, float *c, int ldc)
-{
-	if (m <= 0 || n <= 0)
-		return;
-	if (k <= 0)
-	{
-		scale_matrix(m, n, beta, c, ldc);
-		return;
-	}
-	blas.sgemm(CBLAS_ROW_MAJOR, trans_a ? CBLAS_TRANS : CBLAS_NO_TRANS,
-			   trans_b ? CBLAS_TRANS : CBLAS_NO_TRANS, m, n, k, alpha, a, lda, b, ldb, beta, c,
-			   ldc);
 }
 
 /* --- the inverse --- */
@@ -241,8 +209,9 @@ make_panel(void *arg, uint64_t begin, uint64_t end, int thread)
 					panel[i * BLOCK + j] = sweep->a[(sweep->begin + j) * sweep->n + row + i];
 			}
 		}
-		rs_gemm(false, false, (int) rows, sweep->width, sweep->width, 1.0f, panel, BLOCK,
-				sweep->pivot, BLOCK, 0.0f, sweep->right + row * BLOCK, BLOCK);
+		blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_NO_TRANS, (int) rows, sweep->width,
+				   sweep->width, 1.0f, panel, BLOCK, sweep->pivot, BLOCK, 0.0f,
+				   sweep->right + row * BLOCK, BLOCK);
 	}
 }
 
@@ -298,10 +267,10 @@ update_tiles(void *arg, uint64_t begin, uint64_t end, int thread)
 		if (i == sweep->block || j == sweep->block)
 			replace_tile(sweep, i, j);
 		else
-			rs_gemm(false, true, (int) block_width(sweep, i), (int) block_width(sweep, j),
-					sweep->width, -1.0f, sweep->right + i * BLOCK * BLOCK, BLOCK,
-					sweep->panel + j * BLOCK * BLOCK, BLOCK, 1.0f,
-					sweep->a + i * BLOCK * sweep->n + j * BLOCK, (int) sweep->n);
+			blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, (int) block_width(sweep, i),
+					   (int) block_width(sweep, j), sweep->width, -1.0f,
+					   sweep->right + i * BLOCK * BLOCK, BLOCK, sweep->panel + j * BLOCK * BLOCK,
+					   BLOCK, 1.0f, sweep->a + i * BLOCK * sweep->n + j * BLOCK, (int) sweep->n);
 	}
 }
 
@@ -371,8 +340,8 @@ rs_spd_inverse(RsContext *ctx, float *a, int n)
 	sweep.pivot = rs_alloc(ctx, (size_t) BLOCK * BLOCK * sizeof(float));
 	if (sweep.panel != NULL && sweep.right != NULL && sweep.pivot != NULL)
 	{
-		status = rs_linalg_open(ctx);
-		if (!rs_linalg_concurrent())
+		status = open_library(ctx);
+		if (!blas.concurrent)
 			ctx->threads = 1;
 		if (status == RS_OK)
 			status = sweep_all(ctx, &sweep);
