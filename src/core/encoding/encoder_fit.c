@@ -147,7 +147,6 @@ add_number(RsContext *ctx, const RsColumn *c, ColumnFit *f, const RsValue *value
 {
 	double x = value->number + 0.0; /* no negative zero */
 	double y = x;
-	uint32_t code;
 
 	if (value->kind != RS_VALUE_NUMBER || isnan(x))
 	{
@@ -173,7 +172,7 @@ add_number(RsContext *ctx, const RsColumn *c, ColumnFit *f, const RsValue *value
 	{
 		RsText bytes = {(const char *) &x, sizeof(x)};
 
-		if (rs_vocabulary_add(ctx, &f->numbers, bytes, 1, &code) != RS_OK)
+		if (rs_vocabulary_add(ctx, &f->numbers, bytes, 1) != RS_OK)
 			return ctx->status;
 	}
 	if (f->raw != NULL)
@@ -189,13 +188,23 @@ add_number(RsContext *ctx, const RsColumn *c, ColumnFit *f, const RsValue *value
 	return RS_OK;
 }
 
+/* Count a text, or its parts, so many times. */
+static RsStatus
+count_text(RsContext *ctx, RsColumn *c, RsText text, uint64_t times)
+{
+	RsText part;
+
+	if (c->separator.data == NULL)
+		return rs_vocabulary_add(ctx, &c->vocabulary, text, times);
+	while (rs_text_part(&text, c->separator, &part))
+		if (rs_vocabulary_add(ctx, &c->vocabulary, part, times) != RS_OK)
+			return ctx->status;
+	return RS_OK;
+}
+
 static RsStatus
 add_text(RsContext *ctx, RsColumn *c, ColumnFit *f, const RsValue *value)
 {
-	RsText rest = value->text;
-	RsText part;
-	uint32_t code;
-
 	if (value->kind != RS_VALUE_TEXT && value->kind != RS_VALUE_LIST)
 	{
 		f->missing++;
@@ -208,16 +217,11 @@ add_text(RsContext *ctx, RsColumn *c, ColumnFit *f, const RsValue *value)
 	{
 		for (uint32_t i = 0; i < value->n; i++)
 			if (value->list[i].data != NULL &&
-				rs_vocabulary_add(ctx, &c->vocabulary, value->list[i], 1, &code) != RS_OK)
+				rs_vocabulary_add(ctx, &c->vocabulary, value->list[i], 1) != RS_OK)
 				return ctx->status;
 		return RS_OK;
 	}
-	if (c->separator.data == NULL)
-		return rs_vocabulary_add(ctx, &c->vocabulary, rest, 1, &code);
-	while (rs_text_part(&rest, c->separator, &part))
-		if (rs_vocabulary_add(ctx, &c->vocabulary, part, 1, &code) != RS_OK)
-			return ctx->status;
-	return RS_OK;
+	return count_text(ctx, c, value->text, 1);
 }
 
 RsStatus
@@ -447,22 +451,6 @@ mode_of_texts(RsContext *ctx, RsColumn *c)
 	return c->impute_text.data != NULL ? RS_OK : ctx->status;
 }
 
-/* Count a text as many times as it was imputed. */
-static RsStatus
-count_imputed_text(RsContext *ctx, RsColumn *c, const ColumnFit *f)
-{
-	RsText rest = c->impute_text;
-	RsText part;
-	uint32_t code;
-
-	if (c->separator.data == NULL)
-		return rs_vocabulary_add(ctx, &c->vocabulary, rest, f->missing, &code);
-	while (rs_text_part(&rest, c->separator, &part))
-		if (rs_vocabulary_add(ctx, &c->vocabulary, part, f->missing, &code) != RS_OK)
-			return ctx->status;
-	return RS_OK;
-}
-
 static RsStatus
 finish_text(RsContext *ctx, RsColumn *c, ColumnFit *f)
 {
@@ -478,7 +466,7 @@ finish_text(RsContext *ctx, RsColumn *c, ColumnFit *f)
 		rs_vocabulary_free(ctx, &c->vocabulary);
 		return RS_OK;
 	}
-	if (c->imputed && f->missing > 0 && count_imputed_text(ctx, c, f) != RS_OK)
+	if (c->imputed && f->missing > 0 && count_text(ctx, c, c->impute_text, f->missing) != RS_OK)
 		return ctx->status;
 	if (c->vocabulary.n == 0)
 		return nothing_to_fit(ctx, c);

@@ -144,7 +144,7 @@ reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
 }
 
 RsStatus
-rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count, uint32_t *code)
+rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count)
 {
 	int64_t found = rs_vocabulary_find(v, text.data, text.length);
 
@@ -159,7 +159,6 @@ rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count, 
 		found = v->n++;
 	}
 	v->count[found] += count;
-	*code = (uint32_t) found;
 	return RS_OK;
 }
 
@@ -203,7 +202,6 @@ rs_vocabulary_sort(RsContext *ctx, RsVocabulary *v, bool alphabetical, uint64_t 
 	RsVocabulary sorted = {0};
 	Ranked *ranked = rs_alloc(ctx, (size_t) v->n * sizeof(Ranked));
 	uint32_t n = 0;
-	uint32_t code;
 	RsStatus status = RS_OK;
 
 	if (ranked == NULL)
@@ -220,7 +218,7 @@ rs_vocabulary_sort(RsContext *ctx, RsVocabulary *v, bool alphabetical, uint64_t 
 	else
 		status = rs_sort_in_place(ctx, ranked, n, less_ranked, swap_ranked);
 	for (uint32_t i = 0; i < n && status == RS_OK; i++)
-		status = rs_vocabulary_add(ctx, &sorted, ranked[i].text, ranked[i].count, &code);
+		status = rs_vocabulary_add(ctx, &sorted, ranked[i].text, ranked[i].count);
 	rs_free(ctx, ranked);
 	if (status != RS_OK)
 	{
@@ -244,15 +242,14 @@ rs_vocabulary_take(RsContext *ctx, RsJson *json, RsVocabulary *v)
 	{
 		RsText text;
 		uint32_t n = v->n;
-		uint32_t code = 0;
 		RsStatus status;
 
 		text.data = rs_json_copy_text(ctx, json, &text.length);
 		if (text.data == NULL)
 			return false;
-		status = rs_vocabulary_add(ctx, v, text, 0, &code);
+		status = rs_vocabulary_add(ctx, v, text, 0);
 		rs_free(ctx, (void *) text.data);
-		if (status != RS_OK || code != n)
+		if (status != RS_OK || v->n == n)
 			return false;
 	}
 	return !json->failed;

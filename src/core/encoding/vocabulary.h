@@ -35,9 +35,8 @@ typedef struct RsVocabulary
 /* An empty one is all zeros. */
 extern void rs_vocabulary_free(RsContext *ctx, RsVocabulary *v);
 
-/* Count a text; *code is its number. */
-extern RsStatus rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count,
-								  uint32_t *code);
+/* Count a text. */
+extern RsStatus rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count);
 
 /* Number of a text, or -1. */
 extern int64_t rs_vocabulary_find(const RsVocabulary *v, const char *text, uint32_t length);

@@ -37,7 +37,6 @@ recsys_string_indexer_transfn(PG_FUNCTION_ARGS)
 	IndexerState *state;
 	struct varlena *value;
 	RsText text;
-	uint32 code;
 
 	if (PG_ARGISNULL(0))
 	{
@@ -52,7 +51,7 @@ recsys_string_indexer_transfn(PG_FUNCTION_ARGS)
 	value = PG_GETARG_VARLENA_PP(1);
 	text.data = VARDATA_ANY(value);
 	text.length = (uint32_t) VARSIZE_ANY_EXHDR(value);
-	rspg_fit_check(&state->ctx, rs_vocabulary_add(&state->ctx, &state->labels, text, 1, &code));
+	rspg_fit_check(&state->ctx, rs_vocabulary_add(&state->ctx, &state->labels, text, 1));
 	PG_RETURN_POINTER(state);
 }
 
