@@ -12,7 +12,6 @@ REGRESS        = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdi
 REGRESS_OPTS   = --inputdir=$(srcdir)/test --load-extension=$(EXTENSION)
 ISOLATION      = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(srcdir)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=$(EXTENSION)
-PROVE_TESTS   ?= test/t/*.pl
 EXTRA_CLEAN    = $(OBJS:.o=.d) build
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -88,9 +87,9 @@ regress:
 isolation:
 	@ISOLATION="$(if $(filter command line environment,$(origin ISOLATION)),$(ISOLATION))" $(tools)/run.sh isolation
 
-## tap: tests on servers of their own (PROVE_TESTS=test/t/NNN_name.pl for one)
+## tap: tests on servers of their own (PROVE_TESTS=test/t/NNN_name.pl for one), JOBS at a time
 tap:
-	@PROVE_TESTS="$(PROVE_TESTS)" $(tools)/run.sh tap
+	@PROVE_TESTS="$(PROVE_TESTS)" JOBS="$(JOBS)" $(tools)/run.sh tap
 
 ## docs-test: run every SQL block of README, tutorial and features, compare the output shown
 docs-test:

@@ -31,7 +31,7 @@ $node->safe_psql(
 		IF NOT as_text AND m::bytea <> bytes THEN
 			RETURN 'changed';
 		END IF;
-		PERFORM count(*) FROM recsys.recommend(m, ARRAY[known], 5);
+		PERFORM count(*) FROM recsys.recommend_with(m, ARRAY[known], 5);
 		PERFORM length(m::text);
 		RETURN 'valid';
 	EXCEPTION WHEN OTHERS THEN

@@ -123,7 +123,7 @@ foreach my $network (@{ $record->{networks} })
 	{
 		my $features = join ',', @{ $network->{features}[$n] };
 		my $got = decode_json($node->safe_psql('postgres', qq{
-			SELECT json_object_agg(item_id, score) FROM recsys.recommend_for_features(
+			SELECT json_object_agg(item_id, score) FROM recsys.recommend_for_features_with(
 				'\\x$hex'::bytea::recsys.model, '{$features}'::real[], NULL::bigint[])}));
 		my %expected = map { $_ => $network->{scores}[$n][$_] } 0 .. $network->{n_items} - 1;
 		my $apart = difference($got, \%expected) // 1e9;

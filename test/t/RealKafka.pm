@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use IPC::Run ();
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
@@ -27,7 +28,10 @@ sub new
 	my ($class, %with) = @_;
 	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir() . '/broker' }, $class;
 	$tool //= build_tool();
-	system_or_bail("$folder/real_broker.sh", 'prepare', $self->{dir});
+	# A broker binds them seconds later and again after a restart: no other test may
+	# have got them meanwhile
+	my @ports = map { PostgreSQL::Test::Cluster::get_free_port() } 1 .. 5;
+	system_or_bail("$folder/real_broker.sh", 'prepare', $self->{dir}, @ports);
 	for (split /\n/, slurp_file("$self->{dir}/env"))
 	{
 		my ($name, $value) = split /=/, $_, 2;

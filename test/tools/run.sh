@@ -4,7 +4,8 @@
 #		Run test suites against a stage, as an unprivileged user, in a scratch
 #		directory: regress, isolation, tap, docs.
 #
-# One test only: REGRESS=name, ISOLATION=name, PROVE_TESTS=test/t/NNN_name.pl
+# One test only: REGRESS=name, ISOLATION=name, PROVE_TESTS=test/t/NNN_name.pl.
+# TAP tests run JOBS at a time (two a core: they wait more than they compute).
 # Prints each suite's own closing line; fails if any suite does, after having
 # run them all.
 #
@@ -29,11 +30,11 @@ closing() {
 }
 # A suite's log in full if it failed, else its closing lines
 suite() {
-	local name=$1 log=$scratch/$1.log diffs=$2
+	local name=$1 log="$scratch/$1.log" diffs=$2
 	shift 2
 	echo "--- $name"
 	if as_server "$@" >"$log" 2>&1; then
-		sed -n '/^ok \|^test .* ok \|\.\. ok$\|^# [0-9]* rounds on .* lost/p' "$log"
+		sed -n '/^ok \|^test .* ok \|^\[.*\.\. ok\|^# [0-9]* rounds on .* lost\|^# .*SEED=/p' "$log"
 		closing "$log"
 	else
 		failed+=("$name")
@@ -81,15 +82,27 @@ real_broker_jars() {
 	export KAFKA_JARS=$scratch/kafka-jars
 }
 
+# Tests whose figures are times of the machine: after the others, by themselves
+tap_alone=(002_cancel)
+
 suite_tap() {
+	local test together=() alone=() options=(-I "$pgxs/test/perl" -I test/t --timer)
 	real_broker_jars
-	# shellcheck disable=SC2086
-	set -- ${PROVE_TESTS:-test/t/*.pl}
+	# The largest first, so that none of them ends long after the others
+	# shellcheck disable=SC2046,SC2086
+	set -- ${PROVE_TESTS:-$(cd "$top" && ls -S test/t/*.pl)}
+	for test in "$@"; do
+		case " ${tap_alone[*]} " in
+			*" $(basename "$test" .pl) "*) alone+=("$test") ;;
+			*) case $test in -*) options+=("$test") ;; *) together+=("$test") ;; esac ;;
+		esac
+	done
 	# TAP starts servers of its own, beside ours
-	suite tap /dev/null env -u PGHOST -u PGUSER -u PGDATABASE TESTDIR="$scratch" \
-		PATH="$bindir:$PATH" PGPORT=65432 PG_REGRESS="$pgxs/test/regress/pg_regress" \
-		top_builddir="$scratch" prove -I "$pgxs/test/perl" -I test/t \
-		--timer "$@"
+	local environment=(env -u PGHOST -u PGUSER -u PGDATABASE TESTDIR="$scratch" PATH="$bindir:$PATH" PGPORT=65432
+		PG_REGRESS="$pgxs/test/regress/pg_regress" top_builddir="$scratch")
+	[ ${#together[@]} -eq 0 ] ||
+		suite tap /dev/null "${environment[@]}" prove -j "${JOBS:-$((2 * $(nproc)))}" "${options[@]}" "${together[@]}"
+	[ ${#alone[@]} -eq 0 ] || suite "tap, one at a time" /dev/null "${environment[@]}" prove "${options[@]}" "${alone[@]}"
 }
 
 suite_docs() {

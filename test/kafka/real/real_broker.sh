@@ -6,7 +6,8 @@
 #	real_broker.sh available		status 0 if it can be started; else says why not in a line
 #	real_broker.sh fetch			get its jars by Maven, once, into $KAFKA_JARS
 #	real_broker.sh jars				where they are
-#	real_broker.sh prepare DIR		certificates, configuration, formatted storage
+#	real_broker.sh prepare DIR [PORT…]	certificates, configuration, formatted storage;
+#								five ports, where it shall not look for free ones
 #	real_broker.sh run DIR			become the broker (exec), until SIGTERM
 #	real_broker.sh start DIR		prepare where needed, run in the background, wait until it answers
 #	real_broker.sh wait DIR			wait until it answers
@@ -78,7 +79,7 @@ prepare() {
 		-subj "/CN=authority of a test" 2>/dev/null
 	certificate broker "IP:127.0.0.1,DNS:localhost"
 	certificate stranger "DNS:stranger.invalid"
-	read -r -a ports < <(free_ports 5)
+	read -r -a ports < <([ -n "${2:-}" ] && echo "${@:2}" || free_ports 5)
 	local secret
 	secret=$(openssl rand -hex 12)
 	cat >env <<-END
@@ -169,7 +170,7 @@ case "${1:-}:$#" in
 	available:1) available ;;
 	fetch:1) fetch ;;
 	jars:1) echo "$jars" ;;
-	prepare:2) prepare "$2" ;;
+	prepare:2 | prepare:7) prepare "${@:2}" ;;
 	run:2) run "$2" ;;
 	start:2)
 		[ -f "$2/server.properties" ] || (prepare "$2")
