@@ -11,6 +11,7 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
+#include "pg/base/jsonwalk.h"
 #include "pg/base/rspg.h"
 
 static void set_option(RsContext *ctx, RsOptions *options, const char *name, JsonbValue *value);
@@ -43,7 +44,6 @@ rspg_options_from_jsonb(const RsAlgorithm *algorithm, Jsonb *json, RsOptions *op
 {
 	RsContext ctx = rspg_context(CurrentMemoryContext);
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 
@@ -55,14 +55,10 @@ rspg_options_from_jsonb(const RsAlgorithm *algorithm, Jsonb *json, RsOptions *op
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
 				 errhint("For example: {\"factors\": 64}.")));
 	iterator = JsonbIteratorInit(&json->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &value))
 	{
-		char *name;
+		char *name = pnstrdup(key.val.string.val, key.val.string.len);
 
-		if (token != WJB_KEY)
-			continue;
-		name = pnstrdup(key.val.string.val, key.val.string.len);
-		(void) JsonbIteratorNext(&iterator, &value, true);
 		set_option(&ctx, options, name, &value);
 		pfree(name);
 	}
@@ -73,20 +69,15 @@ static RsStatus
 set_list(RsContext *ctx, RsOptions *options, const char *name, JsonbContainer *array)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(array);
-	JsonbIteratorToken token;
 	JsonbValue value;
 	double numbers[RS_MAX_LIST + 1];
 	int n = 0;
 
-	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-	{
-		if (token != WJB_ELEM || n > RS_MAX_LIST)
-			continue;
+	while (n <= RS_MAX_LIST && rspg_json_element(&iterator, &value))
 		numbers[n++] = value.type == jbvNumeric
 						   ? DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 																NumericGetDatum(value.val.numeric)))
 						   : get_float8_nan();
-	}
 	return rs_options_set_list(ctx, options, name, numbers, n);
 }
 

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/numeric.h"
 
+#include "pg/base/jsonwalk.h"
 #include "pg/encode/rowvalues.h"
 
 static void
@@ -52,16 +53,14 @@ static void
 json_list(const char *column, const JsonbValue *value, RsValue *out)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(value->val.binary.data);
-	JsonbIteratorToken token;
 	JsonbValue element;
 	RsText *list = palloc0(sizeof(RsText) * Max(JsonContainerSize(value->val.binary.data), 1));
 
 	out->kind = RS_VALUE_LIST;
 	out->list = list;
 	out->n = 0;
-	while ((token = JsonbIteratorNext(&iterator, &element, true)) != WJB_DONE)
-		if (token == WJB_ELEM)
-			list[out->n++] = json_text(column, &element, "texts and numbers in its array");
+	while (rspg_json_element(&iterator, &element))
+		list[out->n++] = json_text(column, &element, "texts and numbers in its array");
 }
 
 static void
@@ -96,7 +95,6 @@ rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsV
 {
 	uint32 columns = rs_encoder_columns(encoder);
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 	uint32 i;
@@ -107,15 +105,11 @@ rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsV
 	for (i = 0; i < columns; i++)
 		values[i].kind = RS_VALUE_MISSING;
 	iterator = JsonbIteratorInit(&row->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &value))
 	{
 		RsEncoderColumn column;
-		int found;
+		int found = rs_encoder_find(encoder, key.val.string.val, key.val.string.len);
 
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		found = rs_encoder_find(encoder, key.val.string.val, key.val.string.len);
 		if (found < 0)
 		{
 			if (!strict)

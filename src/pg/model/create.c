@@ -25,6 +25,8 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "pg/base/check.h"
+#include "pg/base/jsonwalk.h"
 #include "pg/base/optionjson.h"
 #include "pg/base/spi.h"
 #include "pg/encode/rowvalues.h"
@@ -51,7 +53,6 @@ enum
 };
 
 static void check_required(FunctionCallInfo fcinfo);
-static void check_name(FunctionCallInfo fcinfo);
 static void check_source(Relation source);
 static Oid check_column(Relation source, const char *column, const char *argument);
 static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
@@ -72,7 +73,7 @@ recsys_create_model(PG_FUNCTION_ARGS)
 	Relation source;
 
 	check_required(fcinfo);
-	check_name(fcinfo);
+	rspg_check_name(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), "a model");
 	algorithm = rspg_algorithm(text_to_cstring(PG_GETARG_TEXT_PP(ARG_ALGORITHM)));
 	rspg_options_from_jsonb(
 		algorithm, PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS), &options);
@@ -112,21 +113,8 @@ check_required(FunctionCallInfo fcinfo)
 }
 
 static void
-check_name(FunctionCallInfo fcinfo)
-{
-	Size length = VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(ARG_NAME));
-
-	if (length < 1 || length >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
-						errmsg("name of a model must have 1 to %d bytes", NAMEDATALEN - 1),
-						errdetail("It has %zu.", length)));
-}
-
-static void
 check_source(Relation source)
 {
-	AclResult result;
-
 	switch (source->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
@@ -140,11 +128,7 @@ check_source(Relation source)
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(source))));
 	}
-	result = pg_class_aclcheck(RelationGetRelid(source), GetUserId(), ACL_SELECT);
-	if (result != ACLCHECK_OK && pg_attribute_aclcheck_all(RelationGetRelid(source), GetUserId(),
-														   ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
-		aclcheck_error(result, get_relkind_objtype(source->rd_rel->relkind),
-					   RelationGetRelationName(source));
+	rspg_check_right(RelationGetRelid(source), GetUserId(), ACL_SELECT);
 }
 
 /*
@@ -225,7 +209,6 @@ check_event_weights(FunctionCallInfo fcinfo)
 {
 	Jsonb *json;
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 
@@ -242,18 +225,13 @@ check_event_weights(FunctionCallInfo fcinfo)
 						errmsg("event_weights must be a JSON object of numbers"),
 						errhint("For example: {\"view\": 1, \"purchase\": 5}.")));
 	iterator = JsonbIteratorInit(&json->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
+	while (rspg_json_member(&iterator, &key, &value))
 		if (value.type != jbvNumeric ||
 			!(fabs(DatumGetFloat8(DirectFunctionCall1(
 				  numeric_float8_no_overflow, NumericGetDatum(value.val.numeric)))) <= 1e30))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("weight of event \"%s\" must be a number of at most 1e30",
 								   pnstrdup(key.val.string.val, key.val.string.len))));
-	}
 }
 
 static void

@@ -6,10 +6,10 @@
 
 #include "catalog/objectaddress.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/lsyscache.h"
 
 #include "core/encoding/encoder_fit.h"
+#include "pg/base/check.h"
 #include "pg/base/seam.h"
 
 static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);
@@ -59,10 +59,7 @@ check_readable(Oid users)
 	if (get_rel_name(users) == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation of users with OID %u does not exist", users)));
-	if (pg_class_aclcheck(users, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(users, GetUserId(), ACL_SELECT, ACLMASK_ANY) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(users)),
-					   get_rel_name(users));
+	rspg_check_right(users, GetUserId(), ACL_SELECT);
 }
 
 static void

@@ -19,39 +19,43 @@
 #include "utils/rel.h"
 
 #include "pg/base/idmap.h"
+#include "pg/base/jsonwalk.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_decay(StringInfo sql, const char *time, const char *half_life);
 static void append_event_weight(StringInfo sql, const RspgRegistryRow *row);
-static void append_from(StringInfo sql, const RspgRegistryRow *row);
+static void append_from(StringInfo sql, Oid relation);
 static void append_feature_columns(StringInfo sql, const RspgRegistryRow *row);
-static void append_relation(StringInfo sql, Oid relation);
 
 /*
- * Type of a column of the source, or an error that names what is missing.
+ * Number of a column, or an error that names what is missing; what is the
+ * relation to the model.
  */
+static AttrNumber
+find_column(const RspgRegistryRow *row, Oid relation, const char *what, const char *column)
+{
+	AttrNumber number = get_attnum(relation, column);
+
+	if (number != InvalidAttrNumber)
+		return number;
+	if (get_rel_name(relation) == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("%s of model \"%s\" does not exist any more", what, row->name),
+						errhint("Drop the model and create it again over another table.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
+						   column, get_rel_name(relation), row->name),
+					errhint("Rename it back, or drop the model and create it with the new name.")));
+	return InvalidAttrNumber; /* not reached */
+}
+
+/* Type of a column of the source. */
 static Oid
 column_type(const RspgRegistryRow *row, const char *column)
 {
-	AttrNumber number = get_attnum(row->source, column);
-
-	if (number == InvalidAttrNumber)
-	{
-		char *relation = get_rel_name(row->source);
-
-		if (relation == NULL)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-							errmsg("source of model \"%s\" does not exist any more", row->name),
-							errhint("Drop the model and create it again over another table.")));
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads", column,
-						relation, row->name),
-				 errhint("Rename it back, or drop the model and create it with the new name.")));
-	}
-	return get_atttype(row->source, number);
+	return get_atttype(row->source, find_column(row, row->source, "source", column));
 }
 
 void
@@ -102,7 +106,7 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 		appendStringInfo(&sql, ", %s::pg_catalog.timestamptz", quote_identifier(row->time_column));
 	else
 		appendStringInfoString(&sql, ", NULL::pg_catalog.timestamptz");
-	append_from(&sql, row);
+	append_from(&sql, row->source);
 	query.sql = sql.data;
 	return query;
 }
@@ -118,7 +122,7 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	append_item(&sql, row, query.item_type);
 	appendStringInfoString(&sql, ", ");
 	append_weight(&sql, row);
-	append_from(&sql, row);
+	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
 	if (ordered)
 		appendStringInfo(&sql, " ORDER BY %s NULLS FIRST, %s", quote_identifier(row->time_column),
@@ -190,38 +194,25 @@ static void
 append_event_weight(StringInfo sql, const RspgRegistryRow *row)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&row->event_weights->root);
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 
 	appendStringInfo(sql, "CASE");
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
-	{
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
+	while (rspg_json_member(&iterator, &key, &value))
 		appendStringInfo(
 			sql, " WHEN %s::pg_catalog.text OPERATOR(pg_catalog.=) %s THEN %s::pg_catalog.float8",
 			quote_identifier(row->event_column),
 			quote_literal_cstr(pnstrdup(key.val.string.val, key.val.string.len)),
 			quote_literal_cstr(numeric_normalize(value.val.numeric)));
-	}
 	appendStringInfoString(sql, " END");
 }
 
 static void
-append_from(StringInfo sql, const RspgRegistryRow *row)
+append_from(StringInfo sql, Oid relation)
 {
-	appendStringInfoString(sql, " FROM ");
-	append_relation(sql, row->source);
-}
-
-static void
-append_relation(StringInfo sql, Oid relation)
-{
-	appendStringInfoString(
-		sql, quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-										get_rel_name(relation)));
+	appendStringInfo(sql, " FROM %s",
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+												get_rel_name(relation)));
 }
 
 /* --- the relation of users --- */
@@ -233,31 +224,15 @@ static void
 append_feature_columns(StringInfo sql, const RspgRegistryRow *row)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&row->features->root);
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 	bool first = true;
 
-	if (get_rel_name(row->users) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation of users of model \"%s\" does not exist any more", row->name),
-				 errhint("Drop the model and create it again over another table.")));
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &value))
 	{
-		char *name;
+		char *name = pnstrdup(key.val.string.val, key.val.string.len);
 
-		if (token != WJB_KEY)
-			continue;
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		name = pnstrdup(key.val.string.val, key.val.string.len);
-		if (get_attnum(row->users, name) == InvalidAttrNumber)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
-							name, get_rel_name(row->users), row->name),
-					 errhint("Rename it back, or drop the model and create it with the new "
-							 "name.")));
+		(void) find_column(row, row->users, "relation of users", name);
 		appendStringInfo(sql, "%ss.%s", first ? "" : ", ", quote_identifier(name));
 		first = false;
 	}
@@ -271,8 +246,7 @@ rspg_users_fit_query(const RspgRegistryRow *row)
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT recsys.fit_encoder(u, $1) FROM (SELECT ");
 	append_feature_columns(&sql, row);
-	appendStringInfoString(&sql, " FROM ");
-	append_relation(&sql, row->users);
+	append_from(&sql, row->users);
 	appendStringInfoString(&sql, " s) u");
 	return sql.data;
 }
@@ -283,9 +257,8 @@ rspg_users_training_query(const RspgRegistryRow *row)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u) FROM ",
-					 quote_identifier(row->user_column));
-	append_relation(&sql, row->users);
+	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u)", quote_identifier(row->user_column));
+	append_from(&sql, row->users);
 	appendStringInfoString(&sql, " s, LATERAL (SELECT ");
 	append_feature_columns(&sql, row);
 	appendStringInfoString(&sql, ") u");
@@ -297,20 +270,13 @@ rspg_users_row_query(const RspgRegistryRow *row)
 {
 	RspgSourceQuery query = {0};
 	StringInfoData sql;
-	AttrNumber column = get_attnum(row->users, row->user_column);
+	AttrNumber column = find_column(row, row->users, "relation of users", row->user_column);
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT u FROM (SELECT ");
 	append_feature_columns(&sql, row);
-	appendStringInfoString(&sql, " FROM ");
-	append_relation(&sql, row->users);
+	append_from(&sql, row->users);
 	appendStringInfo(&sql, " s WHERE s.%s = $1) u", quote_identifier(row->user_column));
-	if (column == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
-						row->user_column, get_rel_name(row->users), row->name),
-				 errhint("Rename it back, or drop the model and create it with the new name.")));
 	query.user_type = get_atttype(row->users, column);
 	query.sql = sql.data;
 	return query;

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "core/algorithms/algorithms.h"
+#include "pg/base/check.h"
 #include "pg/base/idmap.h"
 #include "pg/base/rspg.h"
 #include "pg/base/spi.h"
@@ -288,10 +289,7 @@ create_saved(const char *name, const RsModel *model)
 	Datum values[4] = {CStringGetTextDatum(name), CStringGetTextDatum(model->algorithm->name),
 					   options_datum(model), ObjectIdGetDatum(GetUserId())};
 
-	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
-						errmsg("name of a model must have 1 to %d bytes", NAMEDATALEN - 1),
-						errdetail("It has %zu.", strlen(name))));
+	rspg_check_name(name, "a model");
 	SPI_connect();
 	(void) rspg_execute(&find, values, NULL, false);
 	if (SPI_processed == 0)

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "pg/base/jsonwalk.h"
 #include "pg/stream/definition/brokers.h"
 
 #define MAX_FILE_BYTES (1024 * 1024)
@@ -177,16 +178,15 @@ has_role(JsonbContainer *entry, Oid role)
 {
 	JsonbValue *roles = getKeyJsonValueFromContainer(entry, "roles", strlen("roles"), NULL);
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue item;
 	Oid listed;
 
 	if (roles == NULL || roles->type != jbvBinary || !JsonContainerIsArray(roles->val.binary.data))
 		return false;
 	iterator = JsonbIteratorInit(roles->val.binary.data);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	while (rspg_json_element(&iterator, &item))
 	{
-		if (token != WJB_ELEM || item.type != jbvString)
+		if (item.type != jbvString)
 			continue;
 		listed = get_role_oid(pnstrdup(item.val.string.val, item.val.string.len), true);
 		if (OidIsValid(listed) && has_privs_of_role(role, listed))
@@ -234,21 +234,18 @@ static int
 copy_settings(JsonbContainer *entry, const char *secret, MemoryContext mcxt, RskSetting **settings)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(entry);
-	JsonbIteratorToken token;
+	JsonbValue key;
 	JsonbValue item;
 	char error[256];
 	int n = 0;
 
 	*settings = MemoryContextAllocZero(mcxt, sizeof(RskSetting) * (JsonContainerSize(entry) + 1));
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &item))
 	{
-		char *name;
+		char *name =
+			pnstrdup(key.val.string.val,
+					 pg_mbcliplen(key.val.string.val, key.val.string.len, MAX_SETTING_NAME));
 
-		if (token != WJB_KEY)
-			continue;
-		name = pnstrdup(item.val.string.val,
-						pg_mbcliplen(item.val.string.val, item.val.string.len, MAX_SETTING_NAME));
-		(void) JsonbIteratorNext(&iterator, &item, true);
 		if (strcmp(name, "brokers") == 0 || strcmp(name, "roles") == 0)
 			continue;
 		(*settings)[n].name = MemoryContextStrdup(mcxt, name);

@@ -13,6 +13,8 @@
 #include "utils/datetime.h"
 #include "utils/numeric.h"
 
+#include "pg/base/jsonwalk.h"
+
 #define MAX_OPTIONS_BYTES (64 * 1024)
 #define MAX_SETTING_NAME 64
 
@@ -82,7 +84,6 @@ rspg_stream_options(Jsonb *json, RspgStreamOptions *options)
 {
 	bool given[lengthof(rules)] = {false};
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 	int i;
@@ -102,14 +103,10 @@ rspg_stream_options(Jsonb *json, RspgStreamOptions *options)
 						errdetail("They have %u bytes, of at most %d.", (unsigned) VARSIZE(json),
 								  MAX_OPTIONS_BYTES)));
 	iterator = JsonbIteratorInit(&json->root);
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &value))
 	{
-		const OptionRule *rule;
+		const OptionRule *rule = find_rule(pnstrdup(key.val.string.val, key.val.string.len));
 
-		if (token != WJB_KEY)
-			continue;
-		rule = find_rule(pnstrdup(key.val.string.val, key.val.string.len));
-		(void) JsonbIteratorNext(&iterator, &value, true);
 		if (value.type == jbvNull)
 			continue; /* the default */
 		set_option(rule, &value, options);
@@ -233,7 +230,6 @@ set_columns(const OptionRule *rule, const JsonbValue *value, List **field)
 {
 	const char *what = "an array of names of columns, each once";
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
 	JsonbValue item;
 	List *columns = NIL;
 
@@ -241,14 +237,11 @@ set_columns(const OptionRule *rule, const JsonbValue *value, List **field)
 		JsonContainerSize(value->val.binary.data) == 0)
 		fail(rule, what);
 	iterator = JsonbIteratorInit(value->val.binary.data);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	while (rspg_json_element(&iterator, &item))
 	{
-		char *name;
+		char *name = string_of(rule, &item, what);
 		ListCell *cell;
 
-		if (token != WJB_ELEM)
-			continue;
-		name = string_of(rule, &item, what);
 		foreach (cell, columns)
 			if (strcmp(lfirst(cell), name) == 0)
 				fail(rule, what);
@@ -302,7 +295,7 @@ static void
 set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions *options)
 {
 	JsonbIterator *iterator;
-	JsonbIteratorToken token;
+	JsonbValue key;
 	JsonbValue item;
 	char error[256];
 
@@ -310,18 +303,14 @@ set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions 
 		fail(rule, "an object of librdkafka's settings");
 	options->kafka = palloc0(sizeof(RskSetting) * (JsonContainerSize(value->val.binary.data) + 1));
 	iterator = JsonbIteratorInit(value->val.binary.data);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &item))
 	{
-		RskSetting *setting;
+		RskSetting *setting = &options->kafka[options->n_kafka];
 
-		if (token != WJB_KEY)
-			continue;
-		setting = &options->kafka[options->n_kafka];
 		/* cut what no setting's name is as long as: an error may name it */
 		setting->name =
-			pnstrdup(item.val.string.val,
-					 pg_mbcliplen(item.val.string.val, item.val.string.len, MAX_SETTING_NAME));
-		(void) JsonbIteratorNext(&iterator, &item, true);
+			pnstrdup(key.val.string.val,
+					 pg_mbcliplen(key.val.string.val, key.val.string.len, MAX_SETTING_NAME));
 		if (item.type == jbvNull)
 			continue;
 		setting->value = setting_text(rule, &item);

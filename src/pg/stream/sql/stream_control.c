@@ -17,6 +17,7 @@
 #include "utils/numeric.h"
 
 #include "kafka/lookup.h"
+#include "pg/base/jsonwalk.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
 #include "pg/stream/definition/stream_options.h"
@@ -212,18 +213,15 @@ seek_offsets(int64 id, Jsonb *offsets)
 		NULL};
 	Datum values[3] = {Int64GetDatum(id)};
 	JsonbIterator *iterator = JsonbIteratorInit(&offsets->root);
-	JsonbIteratorToken token;
+	JsonbValue key;
 	JsonbValue item;
 	int partition;
 
 	(void) rspg_execute(&stream, values, NULL, false);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
+	while (rspg_json_member(&iterator, &key, &item))
 	{
-		if (token != WJB_KEY)
-			continue;
-		partition = partition_of(&item);
+		partition = partition_of(&key);
 		values[1] = Int32GetDatum(partition);
-		(void) JsonbIteratorNext(&iterator, &item, true);
 		values[2] = Int64GetDatum(offset_of(&item, partition));
 		(void) rspg_execute(&unknown, values, NULL, false);
 		if (SPI_processed != 0)

@@ -21,6 +21,7 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
+#include "pg/base/check.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
 #include "pg/stream/definition/brokers.h"
@@ -42,7 +43,6 @@ enum
 };
 
 static void check_right(void);
-static void check_name(const char *name);
 static void warn_if_unlogged(Oid target);
 static Datum settled_options(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
@@ -91,7 +91,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 							errmsg("%s must not be null", required[i])));
 	check_right();
 	name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
-	check_name(name);
+	rspg_check_name(name, "a stream");
 	for (i = 0; i < ARG_COUNT; i++)
 		values[i] = PG_GETARG_DATUM(i);
 	values[ARG_BROKERS] = CStringGetTextDatum(
@@ -212,17 +212,6 @@ check_right(void)
 						errmsg("permission denied to create a stream"),
 						errhint("A superuser gives the right: GRANT INSERT ON recsys.stream TO %s;",
 								quote_identifier(GetUserNameFromId(GetUserId(), false)))));
-}
-
-static void
-check_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	if (length < 1 || length >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
-						errmsg("name of a stream must have 1 to %d bytes", NAMEDATALEN - 1),
-						errdetail("It has %zu.", length)));
 }
 
 /* The writer checks the target, with the owner's rights; this is no error. */

@@ -1,0 +1,35 @@
+/*
+ * check.c
+ *		What several functions check of their arguments.
+ */
+#include "pg/base/check.h"
+
+#include "catalog/objectaddress.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+void
+rspg_check_name(const char *name, const char *what)
+{
+	Size length = strlen(name);
+
+	if (length < 1 || length >= NAMEDATALEN)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+						errmsg("name of %s must have 1 to %d bytes", what, NAMEDATALEN - 1),
+						errdetail("It has %zu.", length)));
+}
+
+bool
+rspg_has_right(Oid relation, Oid role, AclMode right)
+{
+	return pg_class_aclcheck(relation, role, right) == ACLCHECK_OK ||
+		   pg_attribute_aclcheck_all(relation, role, right, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+void
+rspg_check_right(Oid relation, Oid role, AclMode right)
+{
+	if (!rspg_has_right(relation, role, right))
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relation)),
+					   get_rel_name(relation));
+}

@@ -1,0 +1,21 @@
+/*
+ * check.h
+ *		What several functions check of their arguments.
+ */
+#ifndef RSPG_CHECK_H
+#define RSPG_CHECK_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+/* 42602 unless the name of what, as in "a model", has 1 to 63 bytes. */
+extern void rspg_check_name(const char *name, const char *what);
+
+/* Has the role that right on the relation, or on one of its columns? */
+extern bool rspg_has_right(Oid relation, Oid role, AclMode right);
+
+/* 42501 unless it has. */
+extern void rspg_check_right(Oid relation, Oid role, AclMode right);
+
+#endif
