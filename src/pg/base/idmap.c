@@ -8,6 +8,8 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+#include "pg/base/rspg.h"
+
 RsIdType
 rspg_id_type(Oid type)
 {

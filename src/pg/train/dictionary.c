@@ -44,6 +44,7 @@ static bool same_value(RspgDictionary *dictionary, uint32 a, uint32 b);
 #include "lib/simplehash.h"
 
 #include "pg/base/idmap.h"
+#include "pg/base/rspg.h"
 
 struct RspgDictionary
 {
