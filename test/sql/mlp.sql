@@ -84,6 +84,22 @@ SELECT recsys.create_model('people', 'events', 'mlp', features => '{"age": {}}')
 SELECT recsys.create_model('people', 'events', 'als', users => 'users', features => '{"age": {}}');
 SELECT recsys.create_model('people', 'events', 'mlp', users => 'users', features => '{"agee": {}}');
 SELECT recsys.create_model('people', 'events', 'mlp', users => 'taken', features => '{"age": {}}');
+-- a spec that is an array; the columns come in its order
+SELECT recsys.create_model('listed', 'events', 'mlp', '{"epochs": 3}', users => 'users', features => '[{"column": "gendr"}]');
+SELECT recsys.create_model('listed', 'events', 'mlp', '{"epochs": 3}', users => 'users',
+	features => '[{"column": "gender", "encode": "one_hot"}, {"column": "age", "impute": "mean"}]');
+SELECT recsys.train('listed');
+SELECT count(*), min(source) FROM recsys.recommend(299::bigint, 5, 'listed');
+SELECT (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend(299::bigint, 5, 'listed') r)
+	= (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend_for_features('{"age": 49, "gender": "M"}'::jsonb, NULL::bigint[], 5, 'listed') r) AS same;
+ALTER TABLE users RENAME age TO years;
+SELECT recsys.train('listed');
+ALTER TABLE users RENAME years TO age;
+UPDATE recsys.model_registry SET features = '[7]' WHERE name = 'listed';
+SELECT recsys.train('listed');
+UPDATE recsys.model_registry SET features = '7' WHERE name = 'listed';
+SELECT recsys.train('listed');
+SELECT recsys.drop_model('listed');
 SELECT recsys.create_model('people', 'events', 'mlp', '{"epochs": 20, "validation_fraction": 0.1}', users => 'users',
 	features => '{"age": {"impute": "mean", "scale": "standard"}, "gender": {"encode": "one_hot"}}');
 SELECT recsys.train('people');

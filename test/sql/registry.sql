@@ -126,6 +126,21 @@ SELECT recsys.create_model('it''s "odd"', '"odd view"', 'item_knn', user_column 
 SELECT recsys.train('it''s "odd"');
 SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'it''s "odd"', false);
 
+-- a domain is what it is over
+CREATE DOMAIN account AS integer CHECK (value > 0);
+CREATE DOMAIN product AS bigint CHECK (value > 0);
+CREATE DOMAIN code AS uuid;
+CREATE TABLE of_domains (user_id account, item_id product, code code);
+INSERT INTO of_domains SELECT i % 7 + 1, i % 11 + 1, lpad((i % 11 + 1)::text, 32, '0')::uuid FROM generate_series(1, 100) i;
+CREATE INDEX ON of_domains (user_id);
+SELECT recsys.create_model('products', 'of_domains', 'item_knn'), recsys.create_model('codes', 'of_domains', 'item_knn', item_column => 'code');
+SELECT recsys.train('products'), recsys.train('codes');
+SELECT model, id_type FROM recsys.model_versions WHERE model IN ('products', 'codes') ORDER BY model;
+SELECT count(*), min(source) FROM recsys.recommend(3::bigint, 3, 'products', false);
+-- a user that the domain does not hold is one without a history
+SELECT count(*), min(source) FROM recsys.recommend(-3::bigint, 3, 'products', false);
+SELECT recsys.load_model('products')::bytea = recsys.train_item_knn(user_id, item_id)::bytea AS same FROM of_domains;
+
 -- stored bytes that were tampered with
 UPDATE recsys.model_chunk SET bytes = set_byte(bytes, 900, 255 - get_byte(bytes, 900)) WHERE model_id = (SELECT id FROM recsys.model_registry WHERE name = 'm') AND version = 1;
 SELECT recsys.load_model('m', 1) IS NULL;

@@ -14,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "pg/encode/encode.h"
+#include "pg/encode/jsonvalues.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/encode/vector.h"
 

@@ -15,6 +15,7 @@
 #include "pg/base/aggregate.h"
 #include "pg/base/guc.h"
 #include "pg/encode/encode.h"
+#include "pg/encode/jsonvalues.h"
 #include "pg/encode/rowvalues.h"
 
 typedef struct FitState

@@ -1,8 +1,9 @@
 /*
  * jsonvalues.c
- *		JSON objects as the values an encoder takes.
+ *		JSON objects as the values an encoder takes, and specs as the columns they
+ *		name.
  */
-#include "pg/base/rspg.h"
+#include "pg/encode/jsonvalues.h"
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
@@ -125,4 +126,33 @@ rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsV
 		column = rs_encoder_column(encoder, (uint32) found);
 		json_value(&column, &value, &values[found]);
 	}
+}
+
+List *
+rspg_spec_columns(Jsonb *spec)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&spec->root);
+	JsonbValue column;
+	JsonbValue steps;
+	List *columns = NIL;
+
+	if (JB_ROOT_IS_OBJECT(spec))
+	{
+		while (rspg_json_member(&iterator, &column, &steps))
+			columns = lappend(columns, pnstrdup(column.val.string.val, column.val.string.len));
+		return columns;
+	}
+	while (rspg_json_element(&iterator, &steps))
+	{
+		JsonbValue *name = NULL;
+
+		if (steps.type == jbvBinary && JsonContainerIsObject(steps.val.binary.data))
+			name = getKeyJsonValueFromContainer(steps.val.binary.data, "column", strlen("column"),
+												&column);
+		if (name == NULL || name->type != jbvString)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("a column of the features has no name")));
+		columns = lappend(columns, pnstrdup(name->val.string.val, name->val.string.len));
+	}
+	return columns;
 }

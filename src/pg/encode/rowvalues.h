@@ -12,10 +12,6 @@
 extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *values,
 									RspgRowMap **map, MemoryContext mcxt);
 
-/* The same of a JSON object; a key that is no column is an error when strict. */
-extern void rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict,
-									  RsValue *values);
-
 /* Is the type (of no domain) a number? */
 extern bool rspg_is_number(Oid type);
 

@@ -11,6 +11,7 @@
 #include "core/encoding/encoder_fit.h"
 #include "pg/base/check.h"
 #include "pg/base/seam.h"
+#include "pg/encode/jsonvalues.h"
 
 static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);
 static void check_readable(Oid users);
@@ -82,20 +83,14 @@ check_spec(Jsonb *features, Oid users)
 	RsContext ctx = rspg_context(CurrentMemoryContext);
 	char *spec = JsonbToCString(NULL, &features->root, VARSIZE(features));
 	RsEncoderFit *fit;
-	const RsEncoder *target;
-	uint32 i;
+	ListCell *cell;
 
 	rspg_check(&ctx, rs_encoder_fit_create(&ctx, spec, strlen(spec), &fit));
-	target = rs_encoder_fit_target(fit);
-	for (i = 0; i < rs_encoder_columns(target); i++)
-	{
-		const char *column = rs_encoder_column(target, i).name;
-
-		if (get_attnum(users, column) == InvalidAttrNumber)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of \"%s\" does not exist", column, get_rel_name(users)),
-					 errdetail("The features name it.")));
-	}
 	rs_encoder_fit_free(&ctx, fit);
+	foreach (cell, rspg_spec_columns(features))
+		if (get_attnum(users, lfirst(cell)) == InvalidAttrNumber)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("column \"%s\" of \"%s\" does not exist", (char *) lfirst(cell),
+								   get_rel_name(users)),
+							errdetail("The features name it.")));
 }

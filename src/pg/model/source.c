@@ -20,8 +20,10 @@
 
 #include "pg/base/idmap.h"
 #include "pg/base/jsonwalk.h"
+#include "pg/encode/jsonvalues.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
+static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_decay(StringInfo sql, const char *time, const char *half_life);
@@ -51,11 +53,11 @@ find_column(const RspgRegistryRow *row, Oid relation, const char *what, const ch
 	return InvalidAttrNumber; /* not reached */
 }
 
-/* Type of a column of the source. */
+/* Type of a column of the source; of a domain what it is over. */
 static Oid
 column_type(const RspgRegistryRow *row, const char *column)
 {
-	return get_atttype(row->source, find_column(row, row->source, "source", column));
+	return getBaseType(get_atttype(row->source, find_column(row, row->source, "source", column)));
 }
 
 void
@@ -125,10 +127,24 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
 	if (ordered)
-		appendStringInfo(&sql, " ORDER BY %s NULLS FIRST, %s", quote_identifier(row->time_column),
-						 quote_identifier(row->item_column));
+		append_order(&sql, row, query.item_type);
 	query.sql = sql.data;
 	return query;
+}
+
+/*
+ * As training orders a user's events: by time, then by the item's id, texts by
+ * their bytes, then by weight.
+ */
+static void
+append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
+{
+	appendStringInfo(sql, " ORDER BY %s::pg_catalog.timestamptz NULLS FIRST, ",
+					 quote_identifier(row->time_column));
+	append_item(sql, row, item_type);
+	if (item_type == TEXTOID)
+		appendStringInfoString(sql, " COLLATE pg_catalog.\"C\"");
+	appendStringInfoString(sql, ", 2");
 }
 
 static void
@@ -223,18 +239,16 @@ append_from(StringInfo sql, Oid relation)
 static void
 append_feature_columns(StringInfo sql, const RspgRegistryRow *row)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(&row->features->root);
-	JsonbValue key;
-	JsonbValue value;
-	bool first = true;
+	ListCell *cell;
+	const char *separator = "";
 
-	while (rspg_json_member(&iterator, &key, &value))
+	foreach (cell, rspg_spec_columns(row->features))
 	{
-		char *name = pnstrdup(key.val.string.val, key.val.string.len);
+		const char *name = lfirst(cell);
 
 		(void) find_column(row, row->users, "relation of users", name);
-		appendStringInfo(sql, "%ss.%s", first ? "" : ", ", quote_identifier(name));
-		first = false;
+		appendStringInfo(sql, "%ss.%s", separator, quote_identifier(name));
+		separator = ", ";
 	}
 }
 
@@ -277,7 +291,7 @@ rspg_users_row_query(const RspgRegistryRow *row)
 	append_feature_columns(&sql, row);
 	append_from(&sql, row->users);
 	appendStringInfo(&sql, " s WHERE s.%s = $1) u", quote_identifier(row->user_column));
-	query.user_type = get_atttype(row->users, column);
+	query.user_type = getBaseType(get_atttype(row->users, column));
 	query.sql = sql.data;
 	return query;
 }

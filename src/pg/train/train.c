@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "pg/base/idarray.h"
@@ -117,7 +118,8 @@ receive_user(TupleTableSlot *slot, DestReceiver *self)
 	if (!slot->tts_isnull[0] && !slot->tts_isnull[1])
 	{
 		/* the two user columns may be of different types */
-		rspg_converter_init(&converter, TupleDescAttr(slot->tts_tupleDescriptor, 0)->atttypid,
+		rspg_converter_init(&converter,
+							getBaseType(TupleDescAttr(slot->tts_tupleDescriptor, 0)->atttypid),
 							receiver->user_type);
 		values = rspg_features_array(DatumGetArrayTypeP(slot->tts_values[1]), 0, &n);
 		if (rspg_convert_id(&converter, slot->tts_values[0], &user))
