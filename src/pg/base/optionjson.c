@@ -11,7 +11,7 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/base/rspg.h"
 
 static void set_option(RsContext *ctx, RsOptions *options, const char *name, JsonbValue *value);
@@ -44,7 +44,7 @@ rspg_options_from_jsonb(const RsAlgorithm *algorithm, Jsonb *json, RsOptions *op
 {
 	RsContext ctx = rspg_context(CurrentMemoryContext);
 	JsonbIterator *iterator;
-	JsonbValue key;
+	char *name;
 	JsonbValue value;
 
 	rs_options_default(options, algorithm->options);
@@ -55,13 +55,8 @@ rspg_options_from_jsonb(const RsAlgorithm *algorithm, Jsonb *json, RsOptions *op
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
 				 errhint("For example: {\"factors\": 64}.")));
 	iterator = JsonbIteratorInit(&json->root);
-	while (rspg_json_member(&iterator, &key, &value))
-	{
-		char *name = pnstrdup(key.val.string.val, key.val.string.len);
-
+	while (rspg_jsonb_next_member(&iterator, &name, &value))
 		set_option(&ctx, options, name, &value);
-		pfree(name);
-	}
 }
 
 /* An array of numbers; of anything else a NaN, which no option takes. */
@@ -73,7 +68,7 @@ set_list(RsContext *ctx, RsOptions *options, const char *name, JsonbContainer *a
 	double numbers[RS_MAX_LIST + 1];
 	int n = 0;
 
-	while (n <= RS_MAX_LIST && rspg_json_element(&iterator, &value))
+	while (n <= RS_MAX_LIST && rspg_jsonb_next_element(&iterator, &value))
 		numbers[n++] = value.type == jbvNumeric
 						   ? DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
 																NumericGetDatum(value.val.numeric)))

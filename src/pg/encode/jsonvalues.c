@@ -9,7 +9,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/numeric.h"
 
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/encode/rowvalues.h"
 
 static void
@@ -60,7 +60,7 @@ json_list(const char *column, const JsonbValue *value, RsValue *out)
 	out->kind = RS_VALUE_LIST;
 	out->list = list;
 	out->n = 0;
-	while (rspg_json_element(&iterator, &element))
+	while (rspg_jsonb_next_element(&iterator, &element))
 		list[out->n++] = json_text(column, &element, "texts and numbers in its array");
 }
 
@@ -96,6 +96,7 @@ rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsV
 {
 	uint32 columns = rs_encoder_columns(encoder);
 	JsonbIterator *iterator;
+	JsonbIteratorToken token;
 	JsonbValue key;
 	JsonbValue value;
 	uint32 i;
@@ -106,11 +107,16 @@ rspg_encoder_values_jsonb(const RsEncoder *encoder, Jsonb *row, bool strict, RsV
 	for (i = 0; i < columns; i++)
 		values[i].kind = RS_VALUE_MISSING;
 	iterator = JsonbIteratorInit(&row->root);
-	while (rspg_json_member(&iterator, &key, &value))
+	/* as rspg_jsonb_next_member(), but for a copy of every key of every row */
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
 	{
 		RsEncoderColumn column;
-		int found = rs_encoder_find(encoder, key.val.string.val, key.val.string.len);
+		int found;
 
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		found = rs_encoder_find(encoder, key.val.string.val, key.val.string.len);
 		if (found < 0)
 		{
 			if (!strict)
@@ -132,27 +138,25 @@ List *
 rspg_spec_columns(Jsonb *spec)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&spec->root);
-	JsonbValue column;
 	JsonbValue steps;
+	char *name;
 	List *columns = NIL;
 
 	if (JB_ROOT_IS_OBJECT(spec))
 	{
-		while (rspg_json_member(&iterator, &column, &steps))
-			columns = lappend(columns, pnstrdup(column.val.string.val, column.val.string.len));
+		while (rspg_jsonb_next_member(&iterator, &name, &steps))
+			columns = lappend(columns, name);
 		return columns;
 	}
-	while (rspg_json_element(&iterator, &steps))
+	while (rspg_jsonb_next_element(&iterator, &steps))
 	{
-		JsonbValue *name = NULL;
+		JsonbContainer *object = rspg_jsonb_object(&steps);
+		JsonbValue *column = object != NULL ? rspg_jsonb_member(object, "column") : NULL;
 
-		if (steps.type == jbvBinary && JsonContainerIsObject(steps.val.binary.data))
-			name = getKeyJsonValueFromContainer(steps.val.binary.data, "column", strlen("column"),
-												&column);
-		if (name == NULL || name->type != jbvString)
+		if (column == NULL || (name = rspg_jsonb_string(column)) == NULL)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("a column of the features has no name")));
-		columns = lappend(columns, pnstrdup(name->val.string.val, name->val.string.len));
+		columns = lappend(columns, name);
 	}
 	return columns;
 }

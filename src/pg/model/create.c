@@ -26,7 +26,7 @@
 #include "utils/typcache.h"
 
 #include "pg/base/check.h"
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/base/optionjson.h"
 #include "pg/base/spi.h"
 #include "pg/encode/rowvalues.h"
@@ -209,7 +209,7 @@ check_event_weights(FunctionCallInfo fcinfo)
 {
 	Jsonb *json;
 	JsonbIterator *iterator;
-	JsonbValue key;
+	char *event;
 	JsonbValue value;
 
 	if (PG_ARGISNULL(ARG_EVENT_WEIGHTS) != PG_ARGISNULL(ARG_EVENT_COLUMN))
@@ -225,13 +225,13 @@ check_event_weights(FunctionCallInfo fcinfo)
 						errmsg("event_weights must be a JSON object of numbers"),
 						errhint("For example: {\"view\": 1, \"purchase\": 5}.")));
 	iterator = JsonbIteratorInit(&json->root);
-	while (rspg_json_member(&iterator, &key, &value))
+	while (rspg_jsonb_next_member(&iterator, &event, &value))
 		if (value.type != jbvNumeric ||
 			!(fabs(DatumGetFloat8(DirectFunctionCall1(
 				  numeric_float8_no_overflow, NumericGetDatum(value.val.numeric)))) <= 1e30))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("weight of event \"%s\" must be a number of at most 1e30",
-								   pnstrdup(key.val.string.val, key.val.string.len))));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));
 }
 
 static void

@@ -19,7 +19,7 @@
 #include "utils/rel.h"
 
 #include "pg/base/idmap.h"
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/encode/jsonvalues.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
@@ -210,15 +210,14 @@ static void
 append_event_weight(StringInfo sql, const RspgRegistryRow *row)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&row->event_weights->root);
-	JsonbValue key;
+	char *event;
 	JsonbValue value;
 
 	appendStringInfo(sql, "CASE");
-	while (rspg_json_member(&iterator, &key, &value))
+	while (rspg_jsonb_next_member(&iterator, &event, &value))
 		appendStringInfo(
 			sql, " WHEN %s::pg_catalog.text OPERATOR(pg_catalog.=) %s THEN %s::pg_catalog.float8",
-			quote_identifier(row->event_column),
-			quote_literal_cstr(pnstrdup(key.val.string.val, key.val.string.len)),
+			quote_identifier(row->event_column), quote_literal_cstr(event),
 			quote_literal_cstr(numeric_normalize(value.val.numeric)));
 	appendStringInfoString(sql, " END");
 }

@@ -24,7 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/stream/definition/brokers.h"
 
 #define MAX_FILE_BYTES (1024 * 1024)
@@ -176,19 +176,20 @@ find_entry(Jsonb *file, const char *name)
 static bool
 has_role(JsonbContainer *entry, Oid role)
 {
-	JsonbValue *roles = getKeyJsonValueFromContainer(entry, "roles", strlen("roles"), NULL);
+	JsonbValue *roles = rspg_jsonb_member(entry, "roles");
+	JsonbContainer *array = roles != NULL ? rspg_jsonb_array(roles) : NULL;
 	JsonbIterator *iterator;
 	JsonbValue item;
 	Oid listed;
 
-	if (roles == NULL || roles->type != jbvBinary || !JsonContainerIsArray(roles->val.binary.data))
+	if (array == NULL)
 		return false;
-	iterator = JsonbIteratorInit(roles->val.binary.data);
-	while (rspg_json_element(&iterator, &item))
+	iterator = JsonbIteratorInit(array);
+	while (rspg_jsonb_next_element(&iterator, &item))
 	{
 		if (item.type != jbvString)
 			continue;
-		listed = get_role_oid(pnstrdup(item.val.string.val, item.val.string.len), true);
+		listed = get_role_oid(rspg_jsonb_string(&item), true);
 		if (OidIsValid(listed) && has_privs_of_role(role, listed))
 			return true;
 	}
@@ -198,54 +199,38 @@ has_role(JsonbContainer *entry, Oid role)
 static bool
 serves(JsonbContainer *entry, Oid owner, const char *brokers)
 {
-	JsonbValue *value = getKeyJsonValueFromContainer(entry, "brokers", strlen("brokers"), NULL);
-	char *listed;
+	JsonbValue *value = rspg_jsonb_member(entry, "brokers");
+	char *listed = value != NULL ? rspg_jsonb_string(value) : NULL;
 
-	if (value == NULL || value->type != jbvString || !has_role(entry, owner))
-		return false;
-	listed = pnstrdup(value->val.string.val, value->val.string.len);
-	return strcmp(rspg_brokers_normalize(listed), brokers) == 0;
+	return listed != NULL && has_role(entry, owner) &&
+		   strcmp(rspg_brokers_normalize(listed), brokers) == 0;
 }
 
 /* Its text in mcxt, or an error. */
 static char *
 text_of(const JsonbValue *value, const char *secret, const char *name, MemoryContext mcxt)
 {
-	switch (value->type)
-	{
-		case jbvString:
-			return MemoryContextStrdup(mcxt,
-									   pnstrdup(value->val.string.val, value->val.string.len));
-		case jbvNumeric:
-			return MemoryContextStrdup(
-				mcxt, DatumGetCString(
-						  DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
-		case jbvBool:
-			return MemoryContextStrdup(mcxt, value->val.boolean ? "true" : "false");
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_CONFIG_FILE_ERROR),
-					 errmsg("setting \"%s\" of secret \"%s\" must be a string", name, secret)));
-	}
-	return NULL; /* not reached */
+	char *text = rspg_jsonb_text(value);
+
+	if (text == NULL)
+		ereport(ERROR, (errcode(ERRCODE_CONFIG_FILE_ERROR),
+						errmsg("setting \"%s\" of secret \"%s\" must be a string", name, secret)));
+	return MemoryContextStrdup(mcxt, text);
 }
 
 static int
 copy_settings(JsonbContainer *entry, const char *secret, MemoryContext mcxt, RskSetting **settings)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(entry);
-	JsonbValue key;
 	JsonbValue item;
+	char *name;
 	char error[256];
 	int n = 0;
 
 	*settings = MemoryContextAllocZero(mcxt, sizeof(RskSetting) * (JsonContainerSize(entry) + 1));
-	while (rspg_json_member(&iterator, &key, &item))
+	while (rspg_jsonb_next_member(&iterator, &name, &item))
 	{
-		char *name =
-			pnstrdup(key.val.string.val,
-					 pg_mbcliplen(key.val.string.val, key.val.string.len, MAX_SETTING_NAME));
-
+		name[pg_mbcliplen(name, (int) strlen(name), MAX_SETTING_NAME)] = '\0';
 		if (strcmp(name, "brokers") == 0 || strcmp(name, "roles") == 0)
 			continue;
 		(*settings)[n].name = MemoryContextStrdup(mcxt, name);

@@ -13,7 +13,7 @@
 #include "utils/datetime.h"
 #include "utils/numeric.h"
 
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 
 #define MAX_OPTIONS_BYTES (64 * 1024)
 #define MAX_SETTING_NAME 64
@@ -84,8 +84,8 @@ rspg_stream_options(Jsonb *json, RspgStreamOptions *options)
 {
 	bool given[lengthof(rules)] = {false};
 	JsonbIterator *iterator;
-	JsonbValue key;
 	JsonbValue value;
+	char *name;
 	int i;
 
 	memset(options, 0, sizeof(*options));
@@ -103,9 +103,9 @@ rspg_stream_options(Jsonb *json, RspgStreamOptions *options)
 						errdetail("They have %u bytes, of at most %d.", (unsigned) VARSIZE(json),
 								  MAX_OPTIONS_BYTES)));
 	iterator = JsonbIteratorInit(&json->root);
-	while (rspg_json_member(&iterator, &key, &value))
+	while (rspg_jsonb_next_member(&iterator, &name, &value))
 	{
-		const OptionRule *rule = find_rule(pnstrdup(key.val.string.val, key.val.string.len));
+		const OptionRule *rule = find_rule(name);
 
 		if (value.type == jbvNull)
 			continue; /* the default */
@@ -229,15 +229,15 @@ static void
 set_columns(const OptionRule *rule, const JsonbValue *value, List **field)
 {
 	const char *what = "an array of names of columns, each once";
+	JsonbContainer *array = rspg_jsonb_array(value);
 	JsonbIterator *iterator;
 	JsonbValue item;
 	List *columns = NIL;
 
-	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data) ||
-		JsonContainerSize(value->val.binary.data) == 0)
+	if (array == NULL || JsonContainerSize(array) == 0)
 		fail(rule, what);
-	iterator = JsonbIteratorInit(value->val.binary.data);
-	while (rspg_json_element(&iterator, &item))
+	iterator = JsonbIteratorInit(array);
+	while (rspg_jsonb_next_element(&iterator, &item))
 	{
 		char *name = string_of(rule, &item, what);
 		ListCell *cell;
@@ -253,19 +253,11 @@ set_columns(const OptionRule *rule, const JsonbValue *value, List **field)
 static char *
 setting_text(const OptionRule *rule, const JsonbValue *value)
 {
-	switch (value->type)
-	{
-		case jbvString:
-			return pnstrdup(value->val.string.val, value->val.string.len);
-		case jbvNumeric:
-			return DatumGetCString(
-				DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
-		case jbvBool:
-			return pstrdup(value->val.boolean ? "true" : "false");
-		default:
-			fail(rule, "an object of strings, numbers and booleans");
-	}
-	return NULL; /* not reached */
+	char *text = rspg_jsonb_text(value);
+
+	if (text == NULL)
+		fail(rule, "an object of strings, numbers and booleans");
+	return text;
 }
 
 static char *
@@ -294,23 +286,23 @@ hint_of_setting(const char *name)
 static void
 set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions *options)
 {
+	JsonbContainer *object = rspg_jsonb_object(value);
 	JsonbIterator *iterator;
-	JsonbValue key;
 	JsonbValue item;
+	char *name;
 	char error[256];
 
-	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+	if (object == NULL)
 		fail(rule, "an object of librdkafka's settings");
-	options->kafka = palloc0(sizeof(RskSetting) * (JsonContainerSize(value->val.binary.data) + 1));
-	iterator = JsonbIteratorInit(value->val.binary.data);
-	while (rspg_json_member(&iterator, &key, &item))
+	options->kafka = palloc0(sizeof(RskSetting) * (JsonContainerSize(object) + 1));
+	iterator = JsonbIteratorInit(object);
+	while (rspg_jsonb_next_member(&iterator, &name, &item))
 	{
 		RskSetting *setting = &options->kafka[options->n_kafka];
 
 		/* cut what no setting's name is as long as: an error may name it */
-		setting->name =
-			pnstrdup(key.val.string.val,
-					 pg_mbcliplen(key.val.string.val, key.val.string.len, MAX_SETTING_NAME));
+		name[pg_mbcliplen(name, (int) strlen(name), MAX_SETTING_NAME)] = '\0';
+		setting->name = name;
 		if (item.type == jbvNull)
 			continue;
 		setting->value = setting_text(rule, &item);

@@ -71,7 +71,6 @@ typedef struct RspgStreamOptions
 	RskSetting *kafka; /* whitelisted settings of librdkafka */
 } RspgStreamOptions;
 
-
 /* Check and fill; NULL = defaults.  22023 names the key, range and right keys. */
 extern void rspg_stream_options(Jsonb *json, RspgStreamOptions *options);
 

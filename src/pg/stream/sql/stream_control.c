@@ -17,7 +17,7 @@
 #include "utils/numeric.h"
 
 #include "kafka/lookup.h"
-#include "pg/base/jsonwalk.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
 #include "pg/stream/definition/stream_options.h"
@@ -150,10 +150,9 @@ seek_text(int64 id, const char *start)
 }
 
 static int
-partition_of(const JsonbValue *key)
+partition_of(const char *digits)
 {
-	const char *digits = key->val.string.val;
-	int length = key->val.string.len;
+	Size length = strlen(digits);
 	int partition = 0;
 	int i;
 
@@ -162,7 +161,7 @@ partition_of(const JsonbValue *key)
 	if (i < length || length == 0 || (length > 1 && digits[0] == '0') ||
 		partition >= RSK_MAX_PARTITIONS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("\"%s\" is not a number of a partition", pnstrdup(digits, length)),
+						errmsg("\"%s\" is not a number of a partition", digits),
 						errdetail("Partitions are 0 to %d.", RSK_MAX_PARTITIONS - 1)));
 	return partition;
 }
@@ -213,14 +212,14 @@ seek_offsets(int64 id, Jsonb *offsets)
 		NULL};
 	Datum values[3] = {Int64GetDatum(id)};
 	JsonbIterator *iterator = JsonbIteratorInit(&offsets->root);
-	JsonbValue key;
 	JsonbValue item;
+	char *key;
 	int partition;
 
 	(void) rspg_execute(&stream, values, NULL, false);
-	while (rspg_json_member(&iterator, &key, &item))
+	while (rspg_jsonb_next_member(&iterator, &key, &item))
 	{
-		partition = partition_of(&key);
+		partition = partition_of(key);
 		values[1] = Int32GetDatum(partition);
 		values[2] = Int64GetDatum(offset_of(&item, partition));
 		(void) rspg_execute(&unknown, values, NULL, false);

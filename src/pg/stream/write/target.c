@@ -11,16 +11,16 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+
+#include "pg/base/check.h"
 
 void
 rspg_target_check(Relation target)
 {
 	const char *name = RelationGetRelationName(target);
 	Oid oid = RelationGetRelid(target);
-	AclResult right;
 
 	switch (target->rd_rel->relkind)
 	{
@@ -53,10 +53,7 @@ rspg_target_check(Relation target)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("cannot insert into view \"%s\"", name),
 						errhint("Give it an INSTEAD OF INSERT trigger, or write into a table.")));
-	right = pg_class_aclcheck(oid, GetUserId(), ACL_INSERT);
-	if (right != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(oid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
-		aclcheck_error(right, get_relkind_objtype(target->rd_rel->relkind), name);
+	rspg_check_right(oid, GetUserId(), ACL_INSERT);
 }
 
 char *
