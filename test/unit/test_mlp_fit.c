@@ -7,6 +7,8 @@
 
 #include "core/serving/serving.h"
 
+#include <time.h>
+
 #define WIDTH 6
 
 static RsOptions
@@ -115,7 +117,8 @@ check_failures_with(const RsOptions *options, int threads)
 	case_random(&c, 12, 50, 150, false, true, 7);
 	for (int canceling = 0; canceling <= 1; canceling++)
 	{
-		for (n = 1; n < 1000; n++)
+		/* every allocation, but only some of the many polls */
+		for (n = 1; n < 100000; n += canceling ? 1 + n / 16 : 1)
 		{
 			RsContext *ctx = unit_heap(&heap, canceling ? 0 : n, canceling ? n : 0);
 			RsStatus status;
@@ -129,7 +132,7 @@ check_failures_with(const RsOptions *options, int threads)
 				break;
 			CHECK(status == (canceling ? RS_ERR_CANCELED : RS_ERR_NOMEM));
 		}
-		CHECK(n > 10 && n < 1000);
+		CHECK(n > 10 && n < 100000);
 	}
 }
 
@@ -393,5 +396,114 @@ TEST(strict_check)
 	rs_model_free(&ctx, &model);
 }
 
+/* --- how long it may be deaf --- */
+
+/* CPU seconds of this thread; other processes do not count. */
+static double
+cpu_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (double) time.tv_sec + 1e-9 * (double) time.tv_nsec;
+}
+
+typedef struct Watch
+{
+	double last;  /* poll */
+	double worst; /* between two */
+	double stop;  /* from then on polls say stop */
+} Watch;
+
+static bool
+watch_poll(void *opaque)
+{
+	Watch *watch = opaque;
+	double now = cpu_seconds();
+
+	watch->worst = fmax(watch->worst, now - watch->last);
+	watch->last = now;
+	return now > watch->stop;
+}
+
+/* Train on so many events of so many users, in order, each with the same width
+ * features, for about a second and a half; then cancel. */
+static void
+check_polls(const char *what, uint32_t users, uint32_t items, uint32_t n, uint32_t width,
+			const RsOptions *options)
+{
+	RsContext ctx = rs_context_malloc();
+	RsEvents *events = rs_events_create(&ctx, true);
+	RsFeatures *features = rs_features_create(&ctx, width);
+	uint32_t *rank = malloc(sizeof(uint32_t) * (users > items ? users : items));
+	uint32_t *feature_row = calloc(users, sizeof(uint32_t));
+	int64_t *bigints = malloc(sizeof(int64_t) * items);
+	float *row = malloc(sizeof(float) * (width + 1));
+	RsIds ids = {.type = RS_ID_BIGINT, .n = items, .bigints = bigints};
+	Watch watch = {0};
+	RsProblem problem;
+	RsModel model;
+	RsStatus status;
+
+	for (uint32_t i = 0; i < users || i < items; i++)
+		rank[i] = i;
+	for (uint32_t i = 0; i < items; i++)
+		bigints[i] = i;
+	for (uint32_t j = 0; j < width; j++)
+		row[j] = (float) (j % 7) * 0.1f;
+	if (width > 0)
+		CHECK(rs_features_append(&ctx, features, row) == RS_OK);
+	for (uint32_t i = 0; i < n; i++)
+		CHECK(rs_events_append(&ctx, events, i % users, (uint32_t) (i * 7919ul % items), 1, i) ==
+			  RS_OK);
+	CHECK(rs_problem_build(&ctx, events, RS_SEQUENCES, rank, users, rank, items, &problem) ==
+		  RS_OK);
+	problem.features = width > 0 ? features : NULL;
+	problem.feature_row = feature_row;
+	ctx.interrupted = watch_poll;
+	ctx.opaque = &watch;
+	watch.last = cpu_seconds();
+	watch.stop = watch.last + 1.5;
+	status = rs_train(&ctx, &rs_mlp, options, &problem, &ids, &model);
+	(void) watch_poll(&watch);
+	if (status == RS_OK)
+		rs_model_free(&ctx, &model);
+	CHECK(status == RS_OK || status == RS_ERR_CANCELED);
+	CHECK(watch.worst < 0.5);
+	if (watch.worst >= 0.5)
+		printf("%s: %.2f s without a look\n", what, watch.worst);
+	rs_problem_free(&ctx, &problem);
+	rs_features_free(&ctx, features);
+	free(rank);
+	free(feature_row);
+	free(bigints);
+	free(row);
+	CHECK(ctx.memory_used == 0);
+}
+
+TEST(polls)
+{
+	RsContext ctx = rs_context_malloc();
+	RsOptions options;
+
+	rs_options_default(&options, rs_mlp.options);
+	set_option(&options, "batch_size", 32768);
+	check_polls("a large batch over many items", 40000, 30000, 40000, 8, &options);
+	set_option(&options, "samples", 14000);
+	check_polls("the same, sampled", 40000, 30000, 40000, 8, &options);
+	set_option(&options, "samples", 0);
+	set_option(&options, "batch_size", 64);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", (const double[]){2048}, 1) == RS_OK);
+	check_polls("a wide input", 100, 50, 100, 20000, &options);
+	set_option(&options, "batch_size", 16384);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", (const double[]){32}, 1) == RS_OK);
+	check_polls("gradients of a large batch", 16384, 50, 16384, 8000, &options);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", NULL, 0) == RS_OK);
+	set_option(&options, "batch_size", 256);
+	set_option(&options, "history", 1024);
+	set_option(&options, "history_length", 10000);
+	check_polls("long histories", 1, 20000, 20000, 0, &options);
+}
+
 UNIT_MAIN(determinism, failures, overfits, history_alone, sampled_is_like_exact, patience,
-		  bad_input, strict_check)
+		  bad_input, strict_check, polls)

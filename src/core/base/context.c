@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define ALIGNMENT 64
+#define ZERO_AT_ONCE ((size_t) 32 << 20) /* bytes, some 10 ms with the faults of their pages */
 
 typedef struct BlockHead
 {
@@ -65,7 +66,7 @@ rs_alloc(RsContext *ctx, size_t size)
 void *
 rs_calloc(RsContext *ctx, size_t count, size_t size)
 {
-	void *pointer;
+	char *pointer;
 
 	if (size != 0 && count > SIZE_MAX / 2 / size)
 	{
@@ -73,9 +74,19 @@ rs_calloc(RsContext *ctx, size_t count, size_t size)
 		rs_detail(ctx, "Failed on a request of %zu times %zu bytes.", count, size);
 		return NULL;
 	}
-	pointer = rs_alloc(ctx, count * size);
-	if (pointer != NULL)
-		memset(pointer, 0, count * size);
+	size *= count;
+	pointer = rs_alloc(ctx, size);
+	for (size_t at = 0; pointer != NULL && at < size; at += ZERO_AT_ONCE)
+	{
+		size_t left = size - at;
+
+		if (at > 0 && rs_check_interrupt(ctx) != RS_OK)
+		{
+			rs_free(ctx, pointer);
+			return NULL;
+		}
+		memset(pointer + at, 0, left < ZERO_AT_ONCE ? left : ZERO_AT_ONCE);
+	}
 	return pointer;
 }
 

@@ -65,7 +65,8 @@ typedef bool (*RsSink)(void *opaque, const void *bytes, size_t length);
  * allowed and gives a pointer that can be freed.  Contents undefined. */
 extern void *rs_alloc(RsContext *ctx, size_t size);
 
-/* Same for count elements of size bytes, zeroed, with an overflow check. */
+/* Same for count elements of size bytes, zeroed, with an overflow check.  Much of
+ * it polls for cancel: NULL with RS_ERR_CANCELED. */
 extern void *rs_calloc(RsContext *ctx, size_t count, size_t size);
 
 /* A block of size bytes that begins with the first used bytes of old, which is

@@ -70,7 +70,7 @@ VEC_NAME(product)(const RsProduct *job, float *c, size_t c_step, size_t rows, si
 				float *to = c + i * c_step + j;
 				VEC sum[VEC_ROWS][2] = {{{0}}};
 
-				if (p > 0)
+				if (p > 0 || job->add)
 				{
 #pragma GCC unroll 16
 					for (int r = 0; r < VEC_ROWS; r++)

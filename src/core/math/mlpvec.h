@@ -11,6 +11,7 @@
 #ifndef RS_MLPVEC_H
 #define RS_MLPVEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,9 +44,11 @@ typedef struct RsProduct
 	const float *b; /* element (p, j) is b[p * b_step + j] */
 	size_t b_step;
 	size_t k;
+	bool add; /* to what c has: the same bits as in one go, if all parts but the last have
+			   * a k that is a multiple of RS_MLP_DEPTH */
 } RsProduct;
 
-/* c[rows, columns] = a b. */
+/* c[rows, columns] = a b, or += if add. */
 extern void rs_mlp_product(const RsProduct *job, float *c, size_t c_step, size_t rows,
 						   size_t columns);
 

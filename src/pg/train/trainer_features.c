@@ -14,7 +14,7 @@
 #include "pg/base/seam.h"
 #include "pg/encode/encode.h"
 
-#define ROWS_PER_POLL 65536
+#define ROWS_PER_POLL 1024
 
 static void make_room(RspgTrainerFeatures *features, uint32 **array, uint32 wanted);
 static void begin_rows(RspgTrainerFeatures *features, int width);

@@ -15,6 +15,8 @@
 
 #define POLL_EVERY 65536 /* examples between two questions for cancel */
 
+#define FLOATS_AT_ONCE ((size_t) 1 << 22)
+
 #define LOST 1000.0 /* times the loss of guessing: no way back from there */
 
 typedef struct Fit
@@ -220,39 +222,49 @@ create_best(RsContext *ctx, Fit *fit)
 	return RS_OK;
 }
 
-static void
-copy_best(Fit *fit, bool back)
+static RsStatus
+copy_best(RsContext *ctx, Fit *fit, bool back)
 {
 	for (int i = 0; i <= 2 * fit->net->layers; i++)
 	{
 		size_t n;
 		float *own = rs_mlp_net_array(fit->net, i, &n);
 
-		if (n > 0)
-			memcpy(back ? own : fit->best[i], back ? fit->best[i] : own, n * sizeof(float));
+		for (size_t at = 0; at < n; at += FLOATS_AT_ONCE)
+		{
+			size_t bytes = (n - at < FLOATS_AT_ONCE ? n - at : FLOATS_AT_ONCE) * sizeof(float);
+
+			if (rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
+			memcpy((back ? own : fit->best[i]) + at, (back ? fit->best[i] : own) + at, bytes);
+		}
 	}
+	return RS_OK;
 }
 
-/* Has it not become better for too long? */
-static bool
-out_of_patience(Fit *fit, int epoch)
+/* Keep the weights if they are the best; *enough: it has not become better for too
+ * long. */
+static RsStatus
+look_back(RsContext *ctx, Fit *fit, int epoch, bool *enough)
 {
 	double loss = fit->epochs[epoch - 1].validation_loss;
 
 	if (fit->run->patience == 0)
-		return false;
+		return RS_OK;
 	if (loss < fit->best_loss)
 	{
 		fit->best_loss = loss;
 		fit->best_epoch = epoch;
-		copy_best(fit, false);
+		if (copy_best(ctx, fit, false) != RS_OK)
+			return ctx->status;
 	}
-	return epoch - fit->best_epoch >= fit->run->patience;
+	*enough = epoch - fit->best_epoch >= fit->run->patience;
+	return RS_OK;
 }
 
 /* Bytes of strangers' models must be finite, ours too. */
-static bool
-all_finite(const RsMlpNet *net)
+static RsStatus
+check_finite(RsContext *ctx, const RsMlpNet *net, int epoch)
 {
 	for (int i = 0; i <= 2 * net->layers; i++)
 	{
@@ -260,12 +272,19 @@ all_finite(const RsMlpNet *net)
 		const float *own = rs_mlp_net_array(net, i, &n);
 		bool good = true;
 
-		for (size_t j = 0; j < n; j++)
-			good &= fabsf(own[j]) < INFINITY;
+		for (size_t at = 0; at < n; at += FLOATS_AT_ONCE)
+		{
+			size_t end = n - at < FLOATS_AT_ONCE ? n : at + FLOATS_AT_ONCE;
+
+			if (rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
+			for (size_t j = at; j < end; j++)
+				good &= fabsf(own[j]) < INFINITY;
+		}
 		if (!good)
-			return false;
+			return diverged(ctx, epoch);
 	}
-	return true;
+	return RS_OK;
 }
 
 static RsStatus
@@ -273,9 +292,10 @@ run_epochs(RsContext *ctx, Fit *fit)
 {
 	int epochs = fit->run->epochs;
 	int epoch = 0;
+	bool enough = false;
 
 	rs_report(ctx, "fitting", 0, epochs, NAN);
-	while (epoch < epochs)
+	while (epoch < epochs && !enough)
 	{
 		epoch++;
 		if (learn_epoch(ctx, fit, epoch) != RS_OK || measure_epoch(ctx, fit, epoch) != RS_OK)
@@ -283,15 +303,16 @@ run_epochs(RsContext *ctx, Fit *fit)
 		fit->model->iterations = fit->model->n_epochs = epoch;
 		fit->model->loss = fit->epochs[epoch - 1].loss;
 		rs_report(ctx, "fitting", epoch, epochs, fit->model->loss);
-		if (out_of_patience(fit, epoch))
-			break;
+		if (look_back(ctx, fit, epoch, &enough) != RS_OK)
+			return ctx->status;
 	}
 	if (fit->best_epoch > 0)
 	{
-		copy_best(fit, true);
+		if (copy_best(ctx, fit, true) != RS_OK)
+			return ctx->status;
 		fit->model->loss = fit->epochs[fit->best_epoch - 1].loss;
 	}
-	return all_finite(fit->net) ? RS_OK : diverged(ctx, epoch);
+	return check_finite(ctx, fit->net, epoch);
 }
 
 /* What a fit needs beside the network. */

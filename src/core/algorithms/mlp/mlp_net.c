@@ -9,7 +9,8 @@
 
 #include "core/base/random.h"
 
-#define ROWS_PER_POLL 256 /* a multiple of RS_MLP_PAD */
+#define RANDOM_PRICE 8 /* multiplications that a random number costs, about */
+#define MOVE_PRICE 4   /* and a float that is moved from one place to another */
 
 static const char *const weight_names[] = {"layers.0.weight", "layers.1.weight", "layers.2.weight",
 										   "layers.3.weight", "layers.4.weight", "layers.5.weight",
@@ -41,7 +42,7 @@ create_layer(RsContext *ctx, RsMlpLayer *layer, uint32_t in, uint32_t out, bool 
 		(layer->bias = rs_calloc(ctx, layer->out_p, sizeof(float))) == NULL)
 		return ctx->status;
 	if (panels &&
-		(layer->panels = rs_calloc(ctx, layer->out_p * layer->in_p, sizeof(float))) == NULL)
+		(layer->panels = rs_alloc(ctx, layer->out_p * layer->in_p * sizeof(float))) == NULL)
 		return ctx->status;
 	return RS_OK;
 }
@@ -108,10 +109,11 @@ rs_mlp_net_init(RsContext *ctx, RsMlpNet *net, uint64_t seed)
 	{
 		RsMlpLayer *layer = &net->layer[l];
 		double limit = sqrt(6.0 / ((double) layer->in + layer->out));
+		size_t part = rs_mlp_part(RANDOM_PRICE * layer->in, 1);
 
 		for (size_t i = 0; i < layer->out; i++)
 		{
-			if (i % ROWS_PER_POLL == 0 && rs_check_interrupt(ctx) != RS_OK)
+			if (i % part == 0 && rs_check_interrupt(ctx) != RS_OK)
 				return ctx->status;
 			for (size_t j = 0; j < layer->in; j++)
 				layer->weight[i * layer->in_p + j] =
@@ -120,7 +122,7 @@ rs_mlp_net_init(RsContext *ctx, RsMlpNet *net, uint64_t seed)
 	}
 	for (size_t i = 0; i < (size_t) net->shape.items * net->shape.history; i++)
 	{
-		if (i % (ROWS_PER_POLL * 1024) == 0 && rs_check_interrupt(ctx) != RS_OK)
+		if (i % rs_mlp_part(RANDOM_PRICE, 1) == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		net->embedding[i] = uniform(seed, RS_MLP_LAYERS, i, 0.05);
 	}
@@ -133,10 +135,11 @@ rs_mlp_net_pack(RsContext *ctx, RsMlpNet *net)
 	for (int l = 0; l < net->layers; l++)
 	{
 		RsMlpLayer *layer = &net->layer[l];
+		size_t part = rs_mlp_part(MOVE_PRICE * layer->in_p, RS_MLP_PAD);
 
-		for (size_t i = 0; layer->panels != NULL && i < layer->out_p; i += ROWS_PER_POLL)
+		for (size_t i = 0; layer->panels != NULL && i < layer->out_p; i += part)
 		{
-			size_t end = i + ROWS_PER_POLL < layer->out_p ? i + ROWS_PER_POLL : layer->out_p;
+			size_t end = i + part < layer->out_p ? i + part : layer->out_p;
 
 			if (rs_check_interrupt(ctx) != RS_OK)
 				return ctx->status;
@@ -167,8 +170,12 @@ export_rows(RsContext *ctx, RsModel *model, const char *name, float **rows, size
 {
 	RsStatus status;
 
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 1; i < n && step > width; i++)
+	{
+		if (i % rs_mlp_part(MOVE_PRICE * step, 1) == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		memmove(*rows + i * width, *rows + i * step, width * sizeof(float));
+	}
 	status = rs_model_add(ctx, model, name, RS_F32, 2, n, width, *rows, true);
 	if (status == RS_OK)
 		*rows = NULL;

@@ -10,44 +10,65 @@
 #include "core/base/random.h"
 #include "core/math/vec.h"
 
-#define ITEMS_PER_POLL 8192 /* a multiple of RS_MLP_PAD */
 #define LARGEST_SHARD 64
+
+/* Examples that have scores at a time: with more of them the scores of a large batch
+ * over many items would take more memory than all else.  A multiple of RS_MLP_DEPTH
+ * and of LARGEST_SHARD. */
+#define SCORED_AT_ONCE 1024
 
 /* an odd number of cache lines more, or the columns of a batch share few sets */
 #define SCORE_STEP(columns) ((columns) + 16)
+
+/* Room for scores, of a size that their number decides. */
+static RsStatus
+create_scores(RsContext *ctx, bool measuring, RsMlpPass *pass)
+{
+	const RsMlpLayer *output = &pass->net->layer[pass->net->layers - 1];
+	RsMlpValues *scores = &pass->at[pass->net->layers];
+	/* the more floats a query has, the more the gradient takes that is kept meanwhile */
+	uint32_t most = (uint32_t) rs_mlp_round_up(output->in_p, SCORED_AT_ONCE);
+	size_t all = SCORE_STEP(output->out_p);
+	size_t floats;
+
+	scores->step = pass->sample != NULL ? SCORE_STEP(pass->sample->n_p) : all;
+	pass->scored = pass->rows < most ? pass->rows : most;
+	floats = pass->scored * scores->step;
+	if (measuring)
+	{
+		floats = floats < RS_MLP_SHARD * all ? RS_MLP_SHARD * all : floats;
+		pass->measured = (uint32_t) (floats / all / RS_MLP_SHARD * RS_MLP_SHARD);
+	}
+	scores->delta = rs_alloc(ctx, floats * sizeof(float));
+	return scores->delta != NULL ? RS_OK : ctx->status;
+}
 
 RsStatus
 rs_mlp_pass_create(RsContext *ctx, uint32_t batch, bool measuring, RsMlpPass *pass)
 {
 	const RsMlpNet *net = pass->net;
-	const RsMlpLayer *output = &net->layer[net->layers - 1];
-	RsMlpValues *scores = &pass->at[net->layers];
-	size_t rows = pass->rows = rs_mlp_round_up(batch, RS_MLP_SHARD);
+	bool history = net->shape.history > 0;
+	size_t rows = pass->rows = (uint32_t) rs_mlp_round_up(batch, RS_MLP_SHARD);
 
 	for (int l = 0; l < net->layers; l++)
 	{
 		RsMlpValues *at = &pass->at[l];
+		size_t bytes;
 
 		at->step = net->layer[l].in_p;
-		if ((at->value = rs_calloc(ctx, rows * at->step, sizeof(float))) == NULL)
-			return ctx->status;
-		if ((l > 0 || net->shape.history > 0) &&
-			(at->delta = rs_calloc(ctx, rows * at->step, sizeof(float))) == NULL)
+		bytes = rows * at->step * sizeof(float);
+		if ((at->value = rs_alloc(ctx, bytes)) == NULL ||
+			((l > 0 || history) && (at->delta = rs_alloc(ctx, bytes)) == NULL))
 			return ctx->status;
 	}
-	scores->step = SCORE_STEP(pass->sample != NULL ? pass->sample->n_p : output->out_p);
-	pass->score_floats = rows * scores->step;
-	if (measuring && pass->score_floats < RS_MLP_SHARD * SCORE_STEP(output->out_p))
-		pass->score_floats = RS_MLP_SHARD * SCORE_STEP(output->out_p);
-	if ((scores->delta = rs_calloc(ctx, pass->score_floats, sizeof(float))) == NULL ||
-		(pass->loss = rs_calloc(ctx, rows, sizeof(double))) == NULL ||
-		(pass->rank = rs_calloc(ctx, rows, sizeof(uint32_t))) == NULL)
+	if ((pass->loss = rs_alloc(ctx, rows * sizeof(double))) == NULL ||
+		(pass->rank = rs_alloc(ctx, rows * sizeof(uint32_t))) == NULL)
 		return ctx->status;
-	if (net->shape.history > 0 &&
-		((pass->seen = rs_calloc(ctx, rows * pass->history_length, sizeof(uint32_t))) == NULL ||
-		 (pass->n_seen = rs_calloc(ctx, rows, sizeof(uint32_t))) == NULL))
+	if (history &&
+		((pass->seen = rs_alloc(ctx, rows * pass->history_length * sizeof(uint32_t))) == NULL ||
+		 (pass->n_seen = rs_alloc(ctx, rows * sizeof(uint32_t))) == NULL))
 		return ctx->status;
-	return RS_OK;
+	return create_scores(ctx, measuring, pass);
 }
 
 void
@@ -62,14 +83,6 @@ rs_mlp_pass_free(RsContext *ctx, RsMlpPass *pass)
 	rs_free(ctx, pass->n_seen);
 	rs_free(ctx, pass->loss);
 	rs_free(ctx, pass->rank);
-}
-
-uint32_t
-rs_mlp_pass_room(const RsMlpPass *pass)
-{
-	size_t room = pass->score_floats / SCORE_STEP(pass->net->layer[pass->net->layers - 1].out_p);
-
-	return (uint32_t) (room < pass->rows ? room : pass->rows) / RS_MLP_SHARD * RS_MLP_SHARD;
 }
 
 /* --- input --- */
@@ -116,8 +129,8 @@ read_history(RsMlpPass *pass, const RsMlpExample *example, uint32_t row, float *
 		rs_axpy(scale, pass->net->embedding + seen[j] * width, out, width);
 }
 
-static void
-read_inputs(RsMlpPass *pass, uint32_t begin, uint32_t end)
+static bool
+read_inputs(RsMlpPass *pass, uint32_t begin, uint32_t end, int thread)
 {
 	const RsMlpShape *shape = &pass->net->shape;
 	size_t step = pass->at[0].step;
@@ -128,11 +141,75 @@ read_inputs(RsMlpPass *pass, uint32_t begin, uint32_t end)
 	{
 		const RsMlpExample *example = &pass->example[row];
 
+		if (rs_team_canceled(pass->team, thread))
+			return false;
 		if (example->features != NULL)
 			memcpy(x, example->features, shape->features * sizeof(float));
 		if (shape->history > 0)
 			read_history(pass, example, row, x + shape->features);
 	}
+	return true;
+}
+
+/* --- products, in parts between which cancel is looked for; false: canceled --- */
+
+/* What layer l makes of examples [begin, begin + rows), by these panels and biases,
+ * or those of its weights. */
+static bool
+dense(const RsMlpPass *pass, int l, uint32_t begin, size_t rows, const float *panels,
+	  const float *bias, size_t columns, float *y, size_t y_step, int thread)
+{
+	const RsMlpValues *x = &pass->at[l];
+	size_t k = pass->net->layer[l].in_p;
+	size_t part = rs_mlp_part(rows * k, RS_MLP_PAD);
+
+	for (size_t j = 0; j < columns; j += part)
+	{
+		if (rs_team_canceled(pass->team, thread))
+			return false;
+		rs_mlp_dense(x->value + begin * x->step, x->step, k, panels + j * k, bias + j, y + j,
+					 y_step, rows, columns - j < part ? columns - j : part);
+	}
+	return true;
+}
+
+/* What layer l passes back to its input: delta W. */
+static bool
+pass_back(RsMlpPass *pass, int l, uint32_t begin, uint32_t end, int thread)
+{
+	const RsMlpLayer *layer = &pass->net->layer[l];
+	bool output = l == pass->net->layers - 1;
+	const RsMlpSample *sample = output ? pass->sample : NULL;
+	const RsMlpValues *from = &pass->at[l + 1];
+	const RsMlpValues *to = &pass->at[l];
+	const float *delta = from->delta + (output ? begin - pass->first : begin) * from->step;
+	const float *weight = sample != NULL ? sample->rows : layer->weight;
+	size_t n = sample != NULL ? sample->n_p : layer->out_p;
+	size_t rows = rs_mlp_rows(end - begin);
+	/* of the input only the history has weights of its own */
+	size_t column = l == 0 ? pass->net->shape.features / RS_MLP_PAD * RS_MLP_PAD : 0;
+	size_t columns = layer->in_p - column;
+	size_t part = rs_mlp_part(rows * columns, RS_MLP_DEPTH);
+
+	for (size_t k = 0; k < n; k += part)
+	{
+		RsProduct job = {.a = delta + k,
+						 .row_step = from->step,
+						 .k_step = 1,
+						 .b = weight + k * layer->in_p + column,
+						 .b_step = layer->in_p,
+						 .k = n - k < part ? n - k : part,
+						 .add = k > 0};
+
+		if (rs_team_canceled(pass->team, thread))
+			return false;
+		rs_mlp_product(&job, to->delta + begin * to->step + column, to->step, rows, columns);
+	}
+	for (uint32_t row = begin; sample != NULL && row < end; row++)
+		rs_axpy(sample->target_delta[row],
+				layer->weight + pass->example[row].target * layer->in_p + column,
+				to->delta + row * to->step + column, columns);
+	return true;
 }
 
 /* --- hidden layers --- */
@@ -154,24 +231,24 @@ drop_units(const RsMlpPass *pass, const RsMlpExample *example, int l, float *row
 	}
 }
 
-static void
-hidden_forward(RsMlpPass *pass, int l, uint32_t begin, uint32_t end)
+static bool
+hidden_forward(RsMlpPass *pass, int l, uint32_t begin, uint32_t end, int thread)
 {
 	const RsMlpLayer *layer = &pass->net->layer[l];
-	const RsMlpValues *from = &pass->at[l];
-	const RsMlpValues *to = &pass->at[l + 1];
-	float *y = to->value + begin * to->step;
+	size_t step = pass->at[l + 1].step;
+	float *y = pass->at[l + 1].value + begin * step;
 	size_t rows = rs_mlp_rows(end - begin);
 
-	rs_mlp_dense(from->value + begin * from->step, from->step, layer->in_p, layer->panels,
-				 layer->bias, y, to->step, rows, layer->out_p);
-	rs_mlp_activate(pass->net->shape.activation, y, rows * to->step);
-	for (uint32_t row = begin; row < end; row++, y += to->step)
+	if (!dense(pass, l, begin, rows, layer->panels, layer->bias, layer->out_p, y, step, thread))
+		return false;
+	rs_mlp_activate(pass->net->shape.activation, y, rows * step);
+	for (uint32_t row = begin; row < end; row++, y += step)
 	{
 		memset(y + layer->out, 0, (layer->out_p - layer->out) * sizeof(float));
 		if (pass->learning && pass->dropout > 0)
 			drop_units(pass, &pass->example[row], l, y);
 	}
+	return true;
 }
 
 /* Gradient before the activation of layer l from what its output got. */
@@ -198,28 +275,6 @@ hidden_backward(RsMlpPass *pass, int l, uint32_t begin, uint32_t end)
 		if (pass->dropout > 0 && activation != RS_RELU)
 			rs_mlp_scale(y, n, 1 / keep);
 	}
-}
-
-/* What layer l passes back to its input: delta W. */
-static void
-pass_back(RsMlpPass *pass, int l, uint32_t begin, uint32_t end)
-{
-	const RsMlpLayer *layer = &pass->net->layer[l];
-	const RsMlpSample *sample = l == pass->net->layers - 1 ? pass->sample : NULL;
-	const RsMlpValues *from = &pass->at[l + 1];
-	const RsMlpValues *to = &pass->at[l];
-	RsProduct job = {.a = from->delta + begin * from->step,
-					 .row_step = from->step,
-					 .k_step = 1,
-					 .b = sample != NULL ? sample->rows : layer->weight,
-					 .b_step = layer->in_p,
-					 .k = sample != NULL ? sample->n_p : layer->out_p};
-
-	rs_mlp_product(&job, to->delta + begin * to->step, to->step, rs_mlp_rows(end - begin),
-				   layer->in_p);
-	for (uint32_t row = begin; sample != NULL && row < end; row++)
-		rs_axpy(sample->target_delta[row], layer->weight + pass->example[row].target * layer->in_p,
-				to->delta + row * to->step, layer->in_p);
 }
 
 /* --- output layer --- */
@@ -264,31 +319,25 @@ exact_loss(RsMlpPass *pass, const RsMlpLayer *layer, uint32_t row, float *score)
 static bool
 output_scores(RsMlpPass *pass, uint32_t begin, uint32_t end, int thread)
 {
-	const RsMlpLayer *layer = &pass->net->layer[pass->net->layers - 1];
-	const RsMlpValues *at = &pass->at[pass->net->layers - 1];
+	int l = pass->net->layers - 1;
+	const RsMlpLayer *layer = &pass->net->layer[l];
 	RsMlpSample *sample = pass->learning ? pass->sample : NULL;
-	const float *panels = sample != NULL ? sample->panels : layer->panels;
-	const float *bias = sample != NULL ? sample->bias : layer->bias;
 	size_t columns = sample != NULL ? sample->n_p : layer->out_p;
 	size_t step = SCORE_STEP(columns);
 	size_t rows = rs_mlp_rows(end - begin);
-	const float *x = at->value + begin * at->step;
-	float *score = pass->at[pass->net->layers].delta + begin * step;
+	const RsMlpValues *query = &pass->at[l];
+	float *score = pass->at[l + 1].delta + (begin - pass->first) * step;
 
-	for (size_t from = 0; from < columns; from += ITEMS_PER_POLL)
+	if (!dense(pass, l, begin, rows, sample != NULL ? sample->panels : layer->panels,
+			   sample != NULL ? sample->bias : layer->bias, columns, score, step, thread))
+		return false;
+	for (uint32_t row = begin; row < end; row++, score += step)
 	{
-		size_t items = columns - from < ITEMS_PER_POLL ? columns - from : ITEMS_PER_POLL;
-
 		if (rs_team_canceled(pass->team, thread))
 			return false;
-		rs_mlp_dense(x, at->step, layer->in_p, panels + from * layer->in_p, bias + from,
-					 score + from, step, rows, items);
-	}
-	for (uint32_t row = begin; row < end; row++, score += step, x += at->step)
-	{
 		if (sample != NULL)
-			pass->loss[row] =
-				rs_mlp_sample_loss(sample, &pass->example[row], row, pass->n, x, score);
+			pass->loss[row] = rs_mlp_sample_loss(sample, &pass->example[row], row, pass->n,
+												 query->value + row * query->step, score);
 		else
 			exact_loss(pass, layer, row, score);
 	}
@@ -306,7 +355,7 @@ static uint32_t
 shard_size(const RsMlpPass *pass)
 {
 	uint32_t pieces = 2 * (uint32_t) pass->threads;
-	uint32_t size = (pass->n / pieces) / RS_MLP_SHARD * RS_MLP_SHARD;
+	uint32_t size = ((pass->end - pass->first) / pieces) / RS_MLP_SHARD * RS_MLP_SHARD;
 
 	return size < RS_MLP_SHARD ? RS_MLP_SHARD : size > LARGEST_SHARD ? LARGEST_SHARD : size;
 }
@@ -317,34 +366,36 @@ pass_shard(void *arg, uint64_t shard, uint64_t next, int thread)
 	RsMlpPass *pass = arg;
 	int last = pass->net->layers - 1;
 	uint32_t size = shard_size(pass);
-	uint32_t begin = (uint32_t) shard * size;
-	uint32_t end = pass->n - begin < size ? pass->n : begin + size;
+	uint32_t begin = pass->first + (uint32_t) shard * size;
+	uint32_t end = pass->end - begin < size ? pass->end : begin + size;
 
 	(void) next;
-	read_inputs(pass, begin, end);
+	if (!read_inputs(pass, begin, end, thread))
+		return;
 	for (int l = 0; l < last; l++)
-	{
-		if (rs_team_canceled(pass->team, thread))
+		if (!hidden_forward(pass, l, begin, end, thread))
 			return;
-		hidden_forward(pass, l, begin, end);
-	}
 	if (!output_scores(pass, begin, end, thread) || !pass->learning)
 		return;
 	for (int l = last; l > 0; l--)
 	{
-		if (rs_team_canceled(pass->team, thread))
+		if (!pass_back(pass, l, begin, end, thread))
 			return;
-		pass_back(pass, l, begin, end);
 		hidden_backward(pass, l - 1, begin, end);
 	}
 	if (pass->net->shape.history > 0)
-		pass_back(pass, 0, begin, end);
+		(void) pass_back(pass, 0, begin, end, thread);
 }
 
 RsStatus
-rs_mlp_pass_run(RsContext *ctx, RsMlpPass *pass)
+rs_mlp_pass_next(RsContext *ctx, RsMlpPass *pass)
 {
-	uint32_t size = shard_size(pass);
+	uint32_t room = pass->learning ? pass->scored : pass->measured;
+	uint32_t size;
 
-	return rs_team_run(ctx, pass->team, (pass->n + size - 1) / size, pass_shard, pass);
+	pass->first = pass->end;
+	pass->end = pass->n - pass->first < room ? pass->n : pass->first + room;
+	size = shard_size(pass);
+	return rs_team_run(ctx, pass->team, (pass->end - pass->first + size - 1) / size, pass_shard,
+					   pass);
 }

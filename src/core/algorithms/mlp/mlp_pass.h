@@ -29,17 +29,21 @@ typedef struct RsMlpPass
 	int threads;
 	uint32_t history_length;
 	double dropout;
-	size_t rows;         /* room for so many examples */
-	size_t score_floats; /* room for their scores */
+	uint32_t rows;     /* room for so many examples */
+	uint32_t scored;   /* and for the scores of so many at a time, if learning */
+	uint32_t measured; /* if not */
 
 	/* of the batch at hand, set by the caller */
 	const RsMlpExample *example;
 	uint32_t n;
 	bool learning;
-	uint64_t salt; /* of its random choices */
+	uint64_t salt;  /* of its random choices */
+	uint32_t first; /* of its examples that are on their way */
+	uint32_t end;
 
-	/* at[l] goes into layer l; at[layers].delta are scores, then their gradient;
-	 * at[0].delta is there if there is a history */
+	/* at[l] goes into layer l; at[layers].delta are scores of the examples from first
+	 * on, then their gradient; at[0].delta is there if there is a history, and is
+	 * filled from the history's floats on */
 	RsMlpValues at[RS_MLP_LAYERS + 1];
 	uint32_t *seen;   /* [rows][history_length] items of the histories */
 	uint32_t *n_seen; /* [rows] */
@@ -53,11 +57,9 @@ typedef struct RsMlpPass
 extern RsStatus rs_mlp_pass_create(RsContext *ctx, uint32_t batch, bool measuring, RsMlpPass *pass);
 extern void rs_mlp_pass_free(RsContext *ctx, RsMlpPass *pass);
 
-/* The whole batch, on all threads. */
-extern RsStatus rs_mlp_pass_run(RsContext *ctx, RsMlpPass *pass);
-
-/* Most examples that fit in where nothing is learned. */
-extern uint32_t rs_mlp_pass_room(const RsMlpPass *pass);
+/* The next examples of the batch, from pass->end on, on all threads: as many as there
+ * is room for scores.  Begins with end = 0, and is at the end when it is n. */
+extern RsStatus rs_mlp_pass_next(RsContext *ctx, RsMlpPass *pass);
 
 /* Rows of a batch of n that a product reads. */
 static inline size_t

@@ -13,6 +13,7 @@
 
 #define NO_SLOT UINT32_MAX
 #define TRIES_PER_POLL 65536
+#define ITEMS_PER_POLL 1048576
 
 RsStatus
 rs_mlp_sample_create(RsContext *ctx, const float *popularity, uint32_t batch, RsMlpSample *sample)
@@ -22,10 +23,10 @@ rs_mlp_sample_create(RsContext *ctx, const float *popularity, uint32_t batch, Rs
 	size_t slots = (size_t) sample->wanted + batch;
 
 	sample->n_p = (uint32_t) rs_mlp_round_up(sample->wanted, RS_MLP_PAD);
-	if ((sample->by_rank = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
-		(sample->rank = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
-		(sample->slot = rs_calloc(ctx, n, sizeof(uint32_t))) == NULL ||
-		(sample->candidate = rs_calloc(ctx, slots, sizeof(uint32_t))) == NULL ||
+	if ((sample->by_rank = rs_alloc(ctx, (size_t) n * sizeof(uint32_t))) == NULL ||
+		(sample->rank = rs_alloc(ctx, (size_t) n * sizeof(uint32_t))) == NULL ||
+		(sample->slot = rs_alloc(ctx, (size_t) n * sizeof(uint32_t))) == NULL ||
+		(sample->candidate = rs_alloc(ctx, slots * sizeof(uint32_t))) == NULL ||
 		(sample->first = rs_calloc(ctx, batch, sizeof(uint32_t))) == NULL ||
 		(sample->next = rs_calloc(ctx, batch, sizeof(uint32_t))) == NULL ||
 		(sample->target_delta = rs_calloc(ctx, batch, sizeof(float))) == NULL ||
@@ -36,8 +37,12 @@ rs_mlp_sample_create(RsContext *ctx, const float *popularity, uint32_t batch, Rs
 	if (rs_order_descending(ctx, popularity, n, sample->by_rank) != RS_OK)
 		return ctx->status;
 	for (uint32_t i = 0; i < n; i++)
+	{
+		if (i % ITEMS_PER_POLL == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		sample->rank[sample->by_rank[i]] = i;
-	memset(sample->slot, 0xff, (size_t) n * sizeof(uint32_t));
+		sample->slot[i] = NO_SLOT;
+	}
 	return RS_OK;
 }
 

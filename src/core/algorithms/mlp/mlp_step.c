@@ -36,24 +36,49 @@ create_moments(RsContext *ctx, RsMlpStep *step)
 	return RS_OK;
 }
 
+/* Floats of the gradient of RS_MLP_SHARD rows of a layer's weights and their biases. */
+static size_t
+gradient_size(const RsMlpLayer *layer)
+{
+	return RS_MLP_SHARD * (layer->in_p + 1);
+}
+
+/* Examples over which a layer's gradient is summed between two looks for cancel. */
+static size_t
+summed_at_once(const RsMlpStep *step, const RsMlpLayer *layer)
+{
+	size_t part = rs_mlp_part(RS_MLP_SHARD * layer->in_p, RS_MLP_DEPTH);
+
+	return part < step->pass.rows ? part : step->pass.rows;
+}
+
 static RsStatus
 create_scratch(RsContext *ctx, RsMlpStep *step)
 {
 	const RsMlpNet *net = step->net;
-	size_t widest = 0;
+	const RsMlpLayer *output = &net->layer[net->layers - 1];
+	size_t rows = step->pass.sample != NULL ? step->sample.n_p : output->out_p;
 
 	for (int l = 0; l < net->layers; l++)
-		widest = net->layer[l].in_p > widest ? net->layer[l].in_p : widest;
-	step->scratch_step = RS_MLP_SHARD * (widest + 1 + step->pass.rows);
+	{
+		const RsMlpLayer *layer = &net->layer[l];
+		size_t n = gradient_size(layer) + RS_MLP_SHARD * summed_at_once(step, layer);
+
+		step->scratch_step = n > step->scratch_step ? n : step->scratch_step;
+	}
 	step->scratch =
-		rs_calloc(ctx, (size_t) rs_parallel_threads(ctx) * step->scratch_step, sizeof(float));
+		rs_alloc(ctx, (size_t) rs_parallel_threads(ctx) * step->scratch_step * sizeof(float));
 	if (step->scratch == NULL)
+		return ctx->status;
+	if (step->pass.rows > step->pass.scored &&
+		(step->sums = rs_alloc(ctx, rows / RS_MLP_SHARD * gradient_size(output) * sizeof(float))) ==
+			NULL)
 		return ctx->status;
 	if (net->shape.history > 0)
 	{
 		size_t n = (size_t) net->shape.items * net->shape.history;
 
-		if ((step->embedding_gradient = rs_calloc(ctx, n, sizeof(float))) == NULL ||
+		if ((step->embedding_gradient = rs_alloc(ctx, n * sizeof(float))) == NULL ||
 			(step->touched = rs_calloc(ctx, net->shape.items, 1)) == NULL)
 			return ctx->status;
 	}
@@ -100,6 +125,7 @@ rs_mlp_step_free(RsContext *ctx, RsMlpStep *step)
 		rs_free(ctx, step->moments[i].second);
 	}
 	rs_free(ctx, step->scratch);
+	rs_free(ctx, step->sums);
 	rs_free(ctx, step->embedding_gradient);
 	rs_free(ctx, step->touched);
 }
@@ -118,48 +144,87 @@ move_weights(RsMlpStep *step, int array, size_t at, const float *gradient, size_
 				moments->first + at, moments->second + at, gradient, n);
 }
 
-/* Bring RS_MLP_SHARD columns of the gradients of a layer's outputs together: read
- * where they stand, each would be on a page of its own. */
-static const float *
-gather_columns(const RsMlpValues *from, size_t column, size_t rows, float *out)
-{
-	for (size_t i = 0; i < rows; i++)
-		memcpy(out + i * RS_MLP_SHARD, from->delta + i * from->step + column,
-			   RS_MLP_SHARD * sizeof(float));
-	return out;
-}
-
 static float *
 scratch_of(const RsMlpStep *step, int thread)
 {
 	return step->scratch + (size_t) thread * step->scratch_step;
 }
 
-/* Gradient of weight rows [row, row + RS_MLP_SHARD), and of their biases, whose
- * place is behind it. */
-static float *
-sum_gradient(RsMlpStep *step, int l, size_t row, int thread)
+/* Bring RS_MLP_SHARD columns of the gradients of a layer's outputs together: read
+ * where they stand, each would be on a page of its own. */
+static void
+gather_columns(const float *from, size_t from_step, size_t rows, float *out)
+{
+	for (size_t i = 0; i < rows; i++)
+		memcpy(out + i * RS_MLP_SHARD, from + i * from_step, RS_MLP_SHARD * sizeof(float));
+}
+
+/*
+ * Gradient of weight rows [row, row + RS_MLP_SHARD), and of their biases, whose
+ * place is behind it, over examples [begin, end) of the batch, whose deltas begin
+ * at delta; added to what is there unless they are the first.  False: canceled.
+ */
+static bool
+sum_gradient(const RsMlpStep *step, int l, size_t row, const float *delta, uint32_t begin,
+			 uint32_t end, float *gradient, int thread)
 {
 	const RsMlpPass *pass = &step->pass;
-	size_t in_p = step->net->layer[l].in_p;
-	size_t rows = rs_mlp_rows(pass->n);
-	float *gradient = scratch_of(step, thread);
+	const RsMlpLayer *layer = &step->net->layer[l];
+	size_t in_p = layer->in_p;
+	size_t part = summed_at_once(step, layer);
+	float *columns = scratch_of(step, thread) + gradient_size(layer);
 	float *bias = gradient + RS_MLP_SHARD * in_p;
-	const float *delta = gather_columns(&pass->at[l + 1], row, rows,
-										gradient + step->scratch_step - pass->rows * RS_MLP_SHARD);
-	RsProduct job = {.a = delta,
-					 .row_step = 1,
-					 .k_step = RS_MLP_SHARD,
-					 .b = pass->at[l].value,
-					 .b_step = in_p,
-					 .k = rows};
 
-	rs_mlp_product(&job, gradient, in_p, RS_MLP_SHARD, in_p);
-	memset(bias, 0, RS_MLP_SHARD * sizeof(float));
-	for (uint32_t i = 0; i < pass->n; i++)
-		for (int j = 0; j < RS_MLP_SHARD; j++)
-			bias[j] += delta[i * RS_MLP_SHARD + j];
-	return gradient;
+	if (begin == 0)
+		memset(bias, 0, RS_MLP_SHARD * sizeof(float));
+	for (size_t at = begin; at < end; at += part)
+	{
+		size_t n = end - at < part ? end - at : part;
+		size_t step_size = pass->at[l + 1].step;
+		RsProduct job = {.a = columns,
+						 .row_step = 1,
+						 .k_step = RS_MLP_SHARD,
+						 .b = pass->at[l].value + at * in_p,
+						 .b_step = in_p,
+						 .k = rs_mlp_rows(n),
+						 .add = at > 0};
+
+		if (rs_team_canceled(step->team, thread))
+			return false;
+		gather_columns(delta + (at - begin) * step_size + row, step_size, job.k, columns);
+		rs_mlp_product(&job, gradient, in_p, RS_MLP_SHARD, in_p);
+		for (size_t i = 0; i < n; i++)
+			for (int j = 0; j < RS_MLP_SHARD; j++)
+				bias[j] += columns[i * RS_MLP_SHARD + j];
+	}
+	return true;
+}
+
+/* Add the examples that are on their way to the gradient of the output layer. */
+static void
+sum_piece(void *arg, uint64_t begin, uint64_t end, int thread)
+{
+	RsMlpStep *step = arg;
+	const RsMlpPass *pass = &step->pass;
+	int l = step->net->layers - 1;
+
+	(void) end;
+	(void) sum_gradient(step, l, (size_t) begin * RS_MLP_SHARD, pass->at[l + 1].delta, pass->first,
+						pass->end, step->sums + begin * gradient_size(&step->net->layer[l]),
+						thread);
+}
+
+/* The whole gradient of these rows; NULL: canceled. */
+static float *
+gradient_of(RsMlpStep *step, int l, size_t row, int thread)
+{
+	float *gradient = scratch_of(step, thread);
+
+	if (l == step->net->layers - 1 && step->pass.first > 0)
+		return step->sums + row / RS_MLP_SHARD * gradient_size(&step->net->layer[l]);
+	return sum_gradient(step, l, row, step->pass.at[l + 1].delta, 0, step->pass.n, gradient, thread)
+			   ? gradient
+			   : NULL;
 }
 
 static void
@@ -167,8 +232,10 @@ update_rows(RsMlpStep *step, int l, size_t row, int thread)
 {
 	const RsMlpLayer *layer = &step->net->layer[l];
 	size_t n = RS_MLP_SHARD * layer->in_p;
-	float *gradient = sum_gradient(step, l, row, thread);
+	float *gradient = gradient_of(step, l, row, thread);
 
+	if (gradient == NULL)
+		return;
 	move_weights(step, 2 * l, row * layer->in_p, gradient, n);
 	move_weights(step, 2 * l + 1, row, gradient + n, RS_MLP_SHARD);
 	rs_mlp_pack(layer->weight, layer->in_p, row, row + RS_MLP_SHARD, layer->panels);
@@ -190,9 +257,9 @@ update_candidates(RsMlpStep *step, size_t row, int thread)
 {
 	int l = step->net->layers - 1;
 	size_t in_p = step->net->layer[l].in_p;
-	const float *gradient = sum_gradient(step, l, row, thread);
+	const float *gradient = gradient_of(step, l, row, thread);
 
-	for (size_t i = 0; i < RS_MLP_SHARD && row + i < step->sample.wanted; i++)
+	for (size_t i = 0; gradient != NULL && i < RS_MLP_SHARD && row + i < step->sample.wanted; i++)
 		update_item(step, step->sample.candidate[row + i], gradient + i * in_p,
 					gradient + RS_MLP_SHARD * in_p + i);
 }
@@ -212,6 +279,8 @@ update_extra(RsMlpStep *step, size_t first, int thread)
 		memset(gradient, 0, query->step * sizeof(float));
 		for (uint32_t row = sample->first[i]; row != UINT32_MAX; row = sample->next[row])
 		{
+			if (rs_team_canceled(step->team, thread))
+				return;
 			rs_axpy(sample->target_delta[row], query->value + row * query->step, gradient,
 					query->step);
 			bias += sample->target_delta[row];
@@ -222,7 +291,7 @@ update_extra(RsMlpStep *step, size_t first, int thread)
 
 /* Embeddings of the items whose number is piece modulo HISTORY_PIECES. */
 static void
-update_history(RsMlpStep *step, uint32_t piece)
+update_history(RsMlpStep *step, uint32_t piece, int thread)
 {
 	const RsMlpPass *pass = &step->pass;
 	size_t width = step->net->shape.history;
@@ -236,6 +305,8 @@ update_history(RsMlpStep *step, uint32_t piece)
 			uint32_t n = pass->n_seen[row];
 			float scale = n > 0 ? 1.0f / (float) n : 0.0f;
 
+			if (rs_team_canceled(step->team, thread))
+				return;
 			for (uint32_t j = 0; j < n; j++)
 			{
 				float *gradient = step->embedding_gradient + seen[j] * width;
@@ -258,6 +329,16 @@ update_history(RsMlpStep *step, uint32_t piece)
 		}
 }
 
+/* Pieces of the output layer whose gradient is a product. */
+static uint32_t
+scored_pieces(const RsMlpStep *step)
+{
+	const RsMlpLayer *output = &step->net->layer[step->net->layers - 1];
+
+	return (uint32_t) ((step->pass.sample != NULL ? step->sample.n_p : output->out_p) /
+					   RS_MLP_SHARD);
+}
+
 /* Pieces of layer l, and of the embeddings for l = layers. */
 static uint32_t
 pieces_of(const RsMlpStep *step, int l)
@@ -266,9 +347,10 @@ pieces_of(const RsMlpStep *step, int l)
 
 	if (l == net->layers)
 		return net->shape.history > 0 ? HISTORY_PIECES : 0;
-	if (l < net->layers - 1 || step->pass.sample == NULL)
+	if (l < net->layers - 1)
 		return (uint32_t) (net->layer[l].out_p / RS_MLP_SHARD);
-	return (step->sample.n_p + step->sample.extra + RS_MLP_SHARD - 1) / RS_MLP_SHARD;
+	return scored_pieces(step) +
+		   (step->pass.sample == NULL ? 0 : (step->sample.extra + RS_MLP_SHARD - 1) / RS_MLP_SHARD);
 }
 
 /* A piece, counted from the output layer on, which has the most. */
@@ -289,7 +371,7 @@ update_piece(void *arg, uint64_t begin, uint64_t end, int thread)
 	}
 	row = (size_t) piece * RS_MLP_SHARD;
 	if (l > last)
-		update_history(step, piece);
+		update_history(step, piece, thread);
 	else if (l < last || step->pass.sample == NULL)
 		update_rows(step, l, row, thread);
 	else if (row < step->sample.n_p)
@@ -300,14 +382,24 @@ update_piece(void *arg, uint64_t begin, uint64_t end, int thread)
 
 /* --- a batch --- */
 
-static double
-sum_of_losses(const RsMlpPass *pass)
+static void
+begin_batch(RsMlpPass *pass, const RsMlpExample *example, uint32_t n, bool learning)
 {
-	double sum = 0;
+	pass->example = example;
+	pass->n = n;
+	pass->learning = learning;
+	pass->first = pass->end = 0;
+}
 
-	for (uint32_t i = 0; i < pass->n; i++)
-		sum += pass->loss[i];
-	return sum;
+/* Some examples of it go through, and their loss is added. */
+static RsStatus
+next_examples(RsContext *ctx, RsMlpPass *pass, double *loss)
+{
+	RsStatus status = rs_mlp_pass_next(ctx, pass);
+
+	for (uint32_t i = pass->first; status == RS_OK && i < pass->end; i++)
+		*loss += pass->loss[i];
+	return status;
 }
 
 static void
@@ -340,9 +432,7 @@ rs_mlp_learn_drawn(RsContext *ctx, RsMlpStep *step, const RsMlpExample *example,
 	RsMlpPass *pass = &step->pass;
 	uint32_t pieces = 0;
 
-	pass->example = example;
-	pass->n = n;
-	pass->learning = true;
+	begin_batch(pass, example, n, true);
 	step->number++;
 	begin_adam(step);
 	if (pass->sample != NULL)
@@ -352,9 +442,15 @@ rs_mlp_learn_drawn(RsContext *ctx, RsMlpStep *step, const RsMlpExample *example,
 						&step->sample) != RS_OK)
 			return ctx->status;
 	}
-	if (rs_mlp_pass_run(ctx, pass) != RS_OK)
-		return ctx->status;
-	*loss = sum_of_losses(pass);
+	*loss = 0;
+	while (pass->end < n)
+	{
+		if (next_examples(ctx, pass, loss) != RS_OK)
+			return ctx->status;
+		if (pass->end - pass->first < n &&
+			rs_team_run(ctx, step->team, scored_pieces(step), sum_piece, step) != RS_OK)
+			return ctx->status;
+	}
 	for (int l = 0; l <= step->net->layers; l++)
 		pieces += pieces_of(step, l);
 	return rs_team_run(ctx, step->team, pieces, update_piece, step);
@@ -379,20 +475,14 @@ rs_mlp_measure(RsContext *ctx, RsMlpStep *step, const RsMlpExample *example, uin
 			   double *loss, uint32_t *hits)
 {
 	RsMlpPass *pass = &step->pass;
-	uint32_t most = rs_mlp_pass_room(pass);
 
+	begin_batch(pass, example, n, false);
 	*loss = 0;
 	*hits = 0;
-	pass->learning = false;
-	for (uint32_t begin = 0; begin < n; begin += most)
-	{
-		pass->example = example + begin;
-		pass->n = n - begin < most ? n - begin : most;
-		if (rs_mlp_pass_run(ctx, pass) != RS_OK)
+	while (pass->end < n)
+		if (next_examples(ctx, pass, loss) != RS_OK)
 			return ctx->status;
-		*loss += sum_of_losses(pass);
-		for (uint32_t i = 0; i < pass->n; i++)
-			*hits += pass->rank[i] < HITS_AT;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		*hits += pass->rank[i] < HITS_AT;
 	return RS_OK;
 }

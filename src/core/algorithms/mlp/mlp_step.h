@@ -44,6 +44,7 @@ typedef struct RsMlpStep
 	float decay;
 	float *scratch; /* [threads][scratch_step]: a piece's gradient, and room for one */
 	size_t scratch_step;
+	float *sums; /* gradient of the output layer, where a batch's scores come in parts */
 	float *embedding_gradient; /* [items][history] */
 	uint8_t *touched;          /* [items] has a gradient in this batch */
 } RsMlpStep;
