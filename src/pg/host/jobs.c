@@ -303,7 +303,6 @@ rspg_slot_ended(RspgSlot *slot, bool healthy)
 	process->start_at = TimestampTzPlusMilliseconds(now, wait);
 	if (slot->state != RSPG_JOB_FAILED)
 		slot->state = slot->error_at != 0 ? RSPG_JOB_RETRYING : RSPG_JOB_STARTING;
-	slot->since = now;
 }
 
 void
@@ -313,7 +312,6 @@ rspg_slot_state(RspgSlot *slot, RspgJobState state)
 		return;
 	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
 	slot->state = state;
-	slot->since = GetCurrentTimestamp();
 	LWLockRelease(rspg_host->lock);
 }
 

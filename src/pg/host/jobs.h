@@ -91,7 +91,6 @@ typedef struct RspgSlot
 	Latch *latch;
 	TimestampTz alive_at;
 	RspgJobState state;
-	TimestampTz since;
 	char error[512];
 	char sqlstate[6];
 	TimestampTz error_at; /* 0 = none */

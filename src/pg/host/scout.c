@@ -197,7 +197,6 @@ rspg_job_want(int64 id, int worker, const char *name, Oid owner, const char *pro
 			job->kind = kind;
 			job->id = id;
 			job->worker = worker;
-			slot->since = GetCurrentTimestamp();
 		}
 		job->owner = owner;
 		strlcpy(job->name, name, sizeof(job->name));

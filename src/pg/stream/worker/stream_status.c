@@ -12,7 +12,7 @@
 
 #include "pg/stream/worker/stream_jobs.h"
 
-#define COLUMNS 12
+#define COLUMNS 11
 
 static const char *const state_names[] = {
 	[RSPG_JOB_STARTING] = "starting",
@@ -97,7 +97,5 @@ put_slot(ReturnSetInfo *out, const RspgSlot *slot, const RspgShownPartition *par
 	values[8] = CStringGetTextDatum(slot->error);
 	values[9] = CStringGetTextDatum(slot->sqlstate);
 	values[10] = TimestampTzGetDatum(slot->error_at);
-	values[11] = TimestampTzGetDatum(slot->since);
-	nulls[11] = slot->since == 0;
 	tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 }
