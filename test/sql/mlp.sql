@@ -52,6 +52,9 @@ SELECT recsys.train_mlp(CASE i WHEN 3 THEN '{1,NaN}' ELSE features END, item_id)
 SELECT recsys.train_mlp(CASE i WHEN 3 THEN '{-Infinity,1}' ELSE features END, item_id) FROM taken;
 SELECT recsys.train_mlp(CASE i WHEN 3 THEN '{{1},{2}}' ELSE features END, item_id) FROM taken;
 SELECT recsys.train_mlp('{}', item_id) FROM taken;
+SELECT recsys.train_mlp(array_fill(0::real, ARRAY[65537]), item_id) FROM taken;
+SELECT recsys.recommend_for_features_with(recsys.train_mlp(array_fill(i::real, ARRAY[65536]), item_id,
+	'{"epochs": 1, "hidden": [1]}'), array_fill(1::real, ARRAY[65536]), 1) IS NOT NULL AS widest FROM taken WHERE i < 3;
 -- options that are wrong
 SELECT recsys.train_mlp(features, item_id, '{"hidden": 16}') FROM taken;
 SELECT recsys.train_mlp(features, item_id, '{"hidden": ["16"]}') FROM taken;

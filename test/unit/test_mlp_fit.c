@@ -349,6 +349,10 @@ TEST(bad_input)
 	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_ERR_DIVERGED);
 	CHECK(strncmp(ctx.message, "training diverged in epoch ", 27) == 0);
 	CHECK(strstr(ctx.hint, "learning_rate") != NULL);
+	/* wider than a model may be */
+	CHECK(rs_features_create(&ctx, RS_MAX_FEATURES + 1) == NULL && ctx.status == RS_ERR_PARAM);
+	CHECK_STR(ctx.message, "a row of features has 65537 numbers, more than 65536");
+	CHECK(strstr(ctx.hint, "hash") != NULL);
 	/* nothing liked; nothing to learn from; no room */
 	options = small_options();
 	for (uint32_t i = 0; i < c.n; i++)

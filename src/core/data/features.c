@@ -24,9 +24,18 @@ struct RsFeatures
 RsFeatures *
 rs_features_create(RsContext *ctx, uint32_t width)
 {
-	RsFeatures *features = rs_calloc(ctx, 1, sizeof(RsFeatures));
+	RsFeatures *features;
 	size_t rows = BLOCK_BYTES / sizeof(float) / (width > 0 ? width : 1);
 
+	if (width > RS_MAX_FEATURES)
+	{
+		rs_fail(ctx, RS_ERR_PARAM, "a row of features has %u numbers, more than %d", width,
+				RS_MAX_FEATURES);
+		rs_hint(ctx, "Encode columns of many values by \"hash\", or let \"min_frequency\" count "
+					 "rare ones as unseen.");
+		return NULL;
+	}
+	features = rs_calloc(ctx, 1, sizeof(RsFeatures));
 	if (features == NULL)
 		return NULL;
 	features->width = width;

@@ -9,9 +9,10 @@
 
 typedef struct RsFeatures RsFeatures;
 
+#define RS_MAX_FEATURES 65536     /* numbers a row */
 #define RS_NO_FEATURES UINT32_MAX /* in place of the number of a row */
 
-/* width: floats a row.  NULL on failure. */
+/* width: floats a row, up to RS_MAX_FEATURES.  NULL on failure. */
 extern RsFeatures *rs_features_create(RsContext *ctx, uint32_t width);
 extern RsStatus rs_features_append(RsContext *ctx, RsFeatures *features, const float *row);
 extern const float *rs_features_row(const RsFeatures *features, uint32_t row);

@@ -24,8 +24,6 @@
 #include "core/encoding/encoder_bytes.h"
 #include "core/math/vec.h"
 
-#define MAX_FEATURES 65536
-
 enum
 {
 	OPTION_HIDDEN,
@@ -233,7 +231,7 @@ check(RsContext *ctx, const RsModel *model)
 	uint64_t in = input_width(model);
 	const RsTensor *encoder = rs_model_tensor(model, "encoder");
 
-	if (in == 0 || in < history || in - history > MAX_FEATURES)
+	if (in == 0 || in < history || in - history > RS_MAX_FEATURES)
 		return rs_invalid_bytes(ctx, "The first layer has a wrong width.");
 	return encoder != NULL ? check_encoder(ctx, model, encoder) : RS_OK;
 }
