@@ -173,9 +173,11 @@ fail(const OptionRule *rule, const char *what)
 static char *
 string_of(const OptionRule *rule, const JsonbValue *value, const char *what)
 {
-	if (value->type != jbvString)
+	char *text = rspg_jsonb_string(value);
+
+	if (text == NULL)
 		fail(rule, what);
-	return pnstrdup(value->val.string.val, value->val.string.len);
+	return text;
 }
 
 static int

@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 
 #include "pg/base/check.h"
+#include "pg/base/jsonb_read.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
 #include "pg/stream/definition/brokers.h"
@@ -225,15 +226,19 @@ warn_if_unlogged(Oid target)
 				 errdetail("A crash empties it; the stream goes on behind what was lost.")));
 }
 
-/* Give an option another text. */
+/* Give an option that is a text another one. */
 static Datum
-with_option(Datum options, const char *name, const char *text)
+settle(Datum options, const char *name, char *(*settled)(const char *) )
 {
+	JsonbValue *value = rspg_jsonb_member(&DatumGetJsonbP(options)->root, name);
+	char *text = value != NULL ? rspg_jsonb_string(value) : NULL;
 	StringInfoData json;
 
+	if (text == NULL || text[0] == '\0')
+		return options; /* none, or an error later */
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"%s\": ", name);
-	escape_json(&json, text);
+	escape_json(&json, settled(text));
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall2(jsonb_concat, options,
 							   DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
@@ -247,25 +252,10 @@ with_option(Datum options, const char *name, const char *text)
 static Datum
 settled_options(Datum options)
 {
-	Jsonb *json = DatumGetJsonbP(options);
-	JsonbValue *value;
-	char *text;
-
-	if (!JB_ROOT_IS_OBJECT(json))
+	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(options)))
 		return options; /* an error later */
-	value = getKeyJsonValueFromContainer(&json->root, "start", strlen("start"), NULL);
-	if (value != NULL && value->type == jbvString)
-	{
-		text = pnstrdup(value->val.string.val, value->val.string.len);
-		options = with_option(options, "start", rspg_stream_start_utc(text));
-	}
-	value = getKeyJsonValueFromContainer(&json->root, "transform", strlen("transform"), NULL);
-	if (value != NULL && value->type == jbvString && value->val.string.len > 0)
-	{
-		text = pnstrdup(value->val.string.val, value->val.string.len);
-		options = with_option(options, "transform", rspg_transform_name(text));
-	}
-	return options;
+	options = settle(options, "start", rspg_stream_start_utc);
+	return settle(options, "transform", rspg_transform_name);
 }
 
 /* The row is right, and yet no worker will come. */
