@@ -569,6 +569,51 @@ TEST(positions)
 	rs_encoder_free(&ctx, e);
 }
 
+/* Each step says what its positions mean. */
+TEST(meanings)
+{
+	static const struct
+	{
+		const char *spec;
+		uint32_t position;
+		const char *step;
+		const char *meaning; /* NULL: the category is "b" */
+	} cases[] = {
+		{"{\"x\": {}}", 0, "value", "x"},
+		{"{\"x\": {\"log\": true}}", 0, "log", "ln(1 + x)"},
+		{"{\"x\": {\"scale\": \"min_max\"}}", 0, "min_max", "(x - 2) / 4"},
+		{"{\"x\": {\"log\": true, \"scale\": \"max_abs\"}}", 0, "max_abs",
+		 "(ln(1 + x) - 0) / 1.94591015"},
+		{"{\"x\": {\"bucketize\": [0, 3, 9]}}", 0, "index", "0 to 1"},
+		{"{\"x\": {\"bucketize\": [0, 3, 9], \"unseen\": \"keep\"}}", 0, "index", "0 to 2"},
+		{"{\"x\": {\"bucketize\": [0, 3, 9], \"encode\": \"one_hot\"}}", 1, "one_hot", "[3, 9]"},
+		{"{\"x\": {\"bucketize\": [0, 3, 9], \"encode\": \"one_hot\", \"unseen\": \"keep\"}}", 2,
+		 "one_hot", "unseen"},
+		{"{\"t\": {\"encode\": \"index\"}}", 0, "index", "0 to 1"},
+		{"{\"t\": {\"encode\": \"one_hot\"}}", 1, "one_hot", NULL},
+		{"{\"t\": {\"encode\": \"multi_hot\", \"unseen\": \"keep\"}}", 2, "multi_hot", "unseen"},
+		{"{\"t\": {\"encode\": \"hash\", \"size\": 4}}", 3, "hash", "bin 3 of 4"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		RsContext ctx = rs_context_malloc();
+		RsValue numbers[] = {number(2), number(6)};
+		RsValue texts[] = {text("a"), text("b")};
+		RsEncoder *e;
+		RsEncoderPosition p;
+
+		CHECK(fit(&ctx, cases[i].spec, cases[i].spec[2] == 'x' ? numbers : texts, 2, &e) == RS_OK);
+		rs_encoder_position(e, cases[i].position, &p);
+		CHECK_STR(p.step, cases[i].step);
+		CHECK_STR(p.meaning, cases[i].meaning != NULL ? cases[i].meaning : "");
+		CHECK((p.category.data != NULL) == (cases[i].meaning == NULL));
+		CHECK(p.category.data == NULL || p.category.data[0] == 'b');
+		rs_encoder_free(&ctx, e);
+		CHECK(ctx.memory_used == 0);
+	}
+}
+
 TEST(allocations_fail)
 {
 	fill_rows();
@@ -619,4 +664,5 @@ TEST(memory_bound)
 }
 
 UNIT_MAIN(encodes, order_and_bytes, specs_refused, bytes_damaged, bytes_refused, values_refused,
-		  degenerate, known_answers, lists, limits, positions, allocations_fail, memory_bound)
+		  degenerate, known_answers, lists, limits, positions, meanings, allocations_fail,
+		  memory_bound)

@@ -310,7 +310,6 @@ rs_encoder_position(const RsEncoder *encoder, uint32_t position, RsEncoderPositi
 	memset(out, 0, sizeof(*out));
 	out->column = column->name;
 	out->step = column->encode != RS_ENCODE_NONE ? rs_encode_words[column->encode]
-				: column->n_splits > 0           ? "bucketize"
 				: column->scale != RS_SCALE_NONE ? rs_scale_words[column->scale]
 				: column->log                    ? "log"
 												 : "value";

@@ -62,7 +62,7 @@ extern RsStatus rs_encoder_encode(RsContext *ctx, const RsEncoder *encoder, cons
 typedef struct RsEncoderPosition
 {
 	const char *column;
-	const char *step; /* "value", "one_hot", "index", "multi_hot", "hash", "bucket" */
+	const char *step; /* how it is encoded, else scaled, else "log" or "value" */
 	char meaning[64]; /* for a scaled number, a bucket: e.g. "[18, 25)" */
 	RsText category;  /* data NULL where there is none */
 } RsEncoderPosition;
