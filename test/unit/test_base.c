@@ -55,6 +55,17 @@ TEST(sums_are_exact)
 	rs_exact_add_square(&squares, 3, 1u << 30);
 	rs_exact_add(&forth, 0, 1);
 	CHECK(rs_exact_squared_deviations(&forth, &squares, 1) == 9.0 * (1u << 30));
+	/* nothing, less than nothing, no deviation */
+	memset(&forth, 0, sizeof(forth));
+	memset(&squares, 0, sizeof(squares));
+	CHECK(rs_exact_mean(&forth, 1) == 0);
+	rs_exact_add(&forth, -0x1.8p-1070, 4);
+	CHECK(rs_exact_mean(&forth, 4) == -0x1.8p-1070);
+	rs_exact_add(&forth, 0x1.8p-1070, 4);
+	rs_exact_add(&forth, -3, 7);
+	rs_exact_add_square(&squares, -3, 7);
+	CHECK(rs_exact_mean(&forth, 7) == -3);
+	CHECK(rs_exact_squared_deviations(&forth, &squares, 7) == 0);
 }
 
 static int
@@ -178,5 +189,66 @@ TEST(murmur)
 	CHECK(rs_murmur3("The quick brown fox jumps over the lazy dog", 43, 0) == 0x2e4ff723);
 }
 
-UNIT_MAIN(sums_are_exact, numbers_sorted, order_by_value, cells_are_summed, random_numbers_stay,
-		  murmur)
+/* Bounds on memory, sizes that no memory has, blocks that grow. */
+TEST(memory)
+{
+	UnitHeap heap;
+	RsContext *ctx = unit_heap(&heap, 3, 0);
+	char *block;
+	char *larger;
+
+	CHECK(rs_alloc(ctx, SIZE_MAX - 1) == NULL && ctx->status == RS_ERR_NOMEM);
+	CHECK(rs_calloc(ctx, SIZE_MAX / 4, 8) == NULL && ctx->status == RS_ERR_NOMEM);
+	rs_free(ctx, rs_calloc(ctx, SIZE_MAX, 0));
+	CHECK(heap.calls == 1);
+	ctx->memory_limit = 1024;
+	CHECK(rs_alloc(ctx, 1024) == NULL && ctx->status == RS_ERR_LIMIT);
+	ctx->memory_limit = 1;
+	CHECK(rs_alloc(ctx, 0) == NULL && ctx->status == RS_ERR_LIMIT);
+	ctx = unit_heap(&heap, 4, 0);
+	block = rs_grow(ctx, NULL, 0, 3);
+	memcpy(block, "abc", 3);
+	CHECK((uintptr_t) block % 64 == 0);
+	larger = rs_grow(ctx, block, 3, 100);
+	CHECK(larger != NULL && memcmp(larger, "abc", 3) == 0 && heap.live == 1);
+	rs_free(ctx, rs_alloc(ctx, 10));
+	CHECK(rs_grow(ctx, larger, 100, 200) == NULL && memcmp(larger, "abc", 3) == 0);
+	rs_free(ctx, larger);
+	rs_free(ctx, NULL);
+	CHECK(heap.live == 0 && ctx->memory_used == 0);
+}
+
+TEST(texts)
+{
+	static const char *const words[] = {"one", "two", NULL};
+	static const char *const parts[] = {"a", "bc", "d"};
+	RsContext ctx = rs_context_malloc();
+	RsText rest = {"::a::bc::::d::", 14};
+	RsText separator = {"::", 2};
+	RsText part;
+	char small[6];
+	RsBuffer buffer = {small, sizeof(small), 0};
+	char *copy = rs_text_copy(&ctx, NULL, 0);
+	int n = 0;
+
+	CHECK(copy != NULL && copy[0] == '\0');
+	rs_free(&ctx, copy);
+	for (; rs_text_part(&rest, separator, &part); n++)
+		CHECK(part.length == strlen(parts[n]) && memcmp(part.data, parts[n], part.length) == 0);
+	CHECK(n == 3);
+	rest = (RsText){"x:", 2}; /* half a separator is none */
+	CHECK(rs_text_part(&rest, separator, &part) && part.length == 2 && rest.length == 0);
+	CHECK(rs_find_word(words, "two") == 1 && rs_find_word(words, "three") == -1);
+	CHECK(rs_text_shown("short", 5) == 5);
+	CHECK(rs_buffer_keep(&buffer, "ab", 2));
+	CHECK_STR(small, "ab");
+	CHECK(rs_buffer_keep(&buffer, "cdef", 4) && buffer.used == 6);
+	CHECK_STR(small, "abcde");
+	CHECK(rs_buffer_keep(&buffer, "gh", 2) && buffer.used == 8);
+	rs_buffer_print(&buffer, "%d", 123);
+	CHECK(buffer.used == 11);
+	CHECK_STR(small, "abcde");
+}
+
+UNIT_MAIN(memory, texts, sums_are_exact, numbers_sorted, order_by_value, cells_are_summed,
+		  random_numbers_stay, murmur)

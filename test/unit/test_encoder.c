@@ -235,6 +235,41 @@ TEST(bytes_damaged)
 	free(bytes);
 }
 
+/* Steps of one column that do not go together, whoever wrote them. */
+TEST(steps_refused)
+{
+	static const char *const bad[] = {
+		"\"splits\": [1, 2, 3], \"encode\": \"multi_hot\"",
+		"\"splits\": [1, 2, 3], \"encode\": \"index\", \"scale\": \"robust\", \"center\": 0, "
+		"\"divisor\": 1",
+		"\"log\": true, \"encode\": \"index\", \"categories\": [\"x\"], \"counts\": [1]",
+		"\"drop_last\": true",
+		"\"separator\": \",\"",
+		"\"separator\": \"\", \"encode\": \"hash\", \"size\": 4",
+		"\"separator\": \",\", \"encode\": \"index\", \"categories\": [\"x\"], \"counts\": [1]",
+		"\"size\": 4",
+		"\"encode\": \"hash\"",
+		"\"unseen\": \"keep\"",
+		"\"unseen\": \"keep\", \"encode\": \"hash\", \"size\": 4",
+		"\"unseen\": \"ignore\", \"encode\": \"index\", \"categories\": [\"x\"], \"counts\": [1]",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	{
+		RsContext ctx = rs_context_malloc();
+		RsEncoder *e;
+		char bytes[400];
+		int n = snprintf(bytes, sizeof(bytes),
+						 "{\"recsys_encoder\": 1, \"rows\": 1, \"columns\": [{\"column\": \"a\", "
+						 "%s}]}",
+						 bad[i]);
+
+		CHECK(rs_encoder_read(&ctx, bytes, (size_t) n, &e) == RS_ERR_BYTES);
+		CHECK(strstr(ctx.detail, "steps that do not go together") != NULL);
+		CHECK(ctx.memory_used == 0);
+	}
+}
+
 TEST(bytes_refused)
 {
 	static const char *const bad[] = {
@@ -663,6 +698,6 @@ TEST(memory_bound)
 	CHECK(ctx.memory_used == 0);
 }
 
-UNIT_MAIN(encodes, order_and_bytes, specs_refused, bytes_damaged, bytes_refused, values_refused,
-		  degenerate, known_answers, lists, limits, positions, meanings, allocations_fail,
-		  memory_bound)
+UNIT_MAIN(encodes, order_and_bytes, specs_refused, bytes_damaged, steps_refused, bytes_refused,
+		  values_refused, degenerate, known_answers, lists, limits, positions, meanings,
+		  allocations_fail, memory_bound)

@@ -38,10 +38,6 @@ rs_encoder_push(RsContext *ctx, RsEncoder *encoder)
 const char *
 rs_column_fault(const RsColumn *c)
 {
-	bool categories =
-		c->encode == RS_ENCODE_MULTI_HOT ||
-		((c->encode == RS_ENCODE_INDEX || c->encode == RS_ENCODE_ONE_HOT) && c->n_splits == 0);
-
 	if (c->n_splits > 0 && c->encode != RS_ENCODE_INDEX && c->encode != RS_ENCODE_ONE_HOT)
 		return "buckets are encoded by index or one_hot";
 	if (!c->number && (c->log || c->scale != RS_SCALE_NONE))
@@ -60,8 +56,6 @@ rs_column_fault(const RsColumn *c)
 		return "unseen keep is for index, one_hot and multi_hot";
 	if (c->unseen == RS_UNSEEN_IGNORE && c->encode == RS_ENCODE_INDEX)
 		return "unseen ignore is not for index, whose 0 is a category";
-	if (c->vocabulary.n > 0 && !categories)
-		return "categories are for index, one_hot and multi_hot";
 	return NULL;
 }
 
