@@ -118,6 +118,55 @@ SET recsys.train_memory = '64kB';
 SELECT recsys.train_als(i, i::bigint) FROM generate_series(1, 20000) i;
 RESET recsys.train_memory;
 
+-- what a training had next to nothing of, or much less than the version before
+CREATE TABLE few (user_id int, item_id int, at timestamptz DEFAULT now());
+CREATE INDEX ON few (user_id);
+SELECT recsys.create_model('few', 'few', 'popularity');
+\set VERBOSITY default
+SET client_min_messages = warning;
+SELECT recsys.train('few');
+INSERT INTO few VALUES (1, 1);
+SELECT recsys.train('few');
+INSERT INTO few VALUES (2, 1);
+SELECT recsys.train('few');
+INSERT INTO few SELECT 1 + i % 5, i % 7 FROM generate_series(1, 98) i;
+SELECT recsys.train('few');
+DELETE FROM few WHERE ctid NOT IN (SELECT ctid FROM few ORDER BY user_id DESC, item_id LIMIT 9);
+SELECT recsys.train('few');
+SELECT recsys.deploy('few', 3);
+SELECT recsys.train('few');
+-- rows that were changed by hand: what create_model() refuses is refused
+SELECT recsys.create_model('new', 'few', 'popularity', half_life => '0', time_column => 'at');
+SELECT recsys.create_model('new', 4294967295::regclass);
+CREATE FUNCTION by_hand(change text) RETURNS TABLE (training text, answer text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE 'UPDATE recsys.model_registry SET ' || change || ' WHERE name = ''few''';
+	BEGIN
+		PERFORM recsys.train('few');
+		training := 'ok';
+	EXCEPTION WHEN OTHERS THEN
+		training := sqlerrm;
+	END;
+	BEGIN
+		PERFORM recsys.recommend('1', 3, 'few');
+		answer := 'ok';
+	EXCEPTION WHEN OTHERS THEN
+		answer := sqlerrm;
+	END;
+	UPDATE recsys.model_registry r SET (algorithm, user_column, item_column, event_column, event_weights, time_column, half_life, users, features)
+		= ('popularity', 'user_id', 'item_id', NULL, NULL, NULL, NULL, NULL, NULL) WHERE name = 'few';
+	RETURN NEXT;
+END $$;
+SELECT change, h.* FROM unnest(ARRAY['algorithm = ''sequence''', 'half_life = ''1 day''', 'half_life = ''0'', time_column = ''at''',
+	'half_life = ''1 month -30 days'', time_column = ''at''', 'event_column = ''at''', 'event_weights = ''{"a": 1}''',
+	'event_column = ''at'', event_weights = ''[1]''', 'event_column = ''at'', event_weights = ''{"a": "b"}''', 'event_column = ''at'', event_weights = ''{}''',
+	'user_column = NULL', 'item_column = NULL', 'features = ''{"at": {}}''']) change, by_hand(change) h;
+UPDATE recsys.model_registry SET source = NULL WHERE name = 'few';
+SELECT recsys.train('few');
+SELECT recsys.drop_model('few');
+SET client_min_messages = notice;
+\set VERBOSITY terse
+
 -- names that want quoting; a view as the source
 CREATE TABLE "Se""lect; DROP" ("User Id" int, "Item" int);
 INSERT INTO "Se""lect; DROP" SELECT i % 7, i % 11 FROM generate_series(1, 100) i;

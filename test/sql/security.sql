@@ -113,6 +113,25 @@ WHERE refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_e
 	AND classid <> 'pg_type'::regclass AND obj_description(objid, classid::regclass::name) IS NULL
 	AND NOT (classid = 'pg_class'::regclass AND (SELECT relkind FROM pg_class WHERE oid = objid) IN ('S', 'i')) ORDER BY 1;
 
+-- who lacks a right on the registry is told how it is given
+REVOKE UPDATE, DELETE ON recsys.model_version FROM regress_recsys_owner;
+REVOKE INSERT ON recsys.model_chunk FROM regress_recsys_owner;
+SET ROLE regress_recsys_owner;
+SELECT recsys.train('mine');
+SELECT recsys.save_model('mine', recsys.train_item_knn(1, 2::bigint));
+SELECT recsys.drop_model('mine');
+RESET ROLE;
+REVOKE INSERT, UPDATE ON recsys.model_registry FROM regress_recsys_owner;
+SET ROLE regress_recsys_owner;
+SELECT recsys.create_model('more', 'security_test.events');
+SELECT recsys.save_model('more', recsys.train_item_knn(1, 2::bigint));
+SELECT recsys.deploy('mine', 1);
+RESET ROLE;
+GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO regress_recsys_owner;
+SET ROLE regress_recsys_other;
+SELECT recsys.create_model('more', 'pg_class');
+RESET ROLE;
+
 -- a function in the source runs as the caller, not as the model's owner
 CREATE FUNCTION whoami() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN 1; END $$;
 CREATE VIEW spy WITH (security_invoker = true) AS SELECT user_id, item_id FROM events WHERE whoami() = 1 LIMIT 5;

@@ -26,17 +26,6 @@ diag "SEED=$seed WALK_SECONDS=$seconds";
 # Faults that are known and not mended: what the case looks like, what comes of it.
 # An entry whose fault is gone shows up as "TODO passed".
 my @known = (
-	{
-		name => 'rows of the registry changed by hand crash training and recommending',
-		case => qr/^UPDATE recsys\.model_registry SET .*\b(?:algorithm|half_life|time_column|event_weights|event_column|user_column|item_column|source)\b/,
-		comes => qr/^lost/,
-		crash => 1,
-	},
-	{
-		name => 'create_model of an oid that is no relation',
-		case => qr/recsys\.create_model\(.*(?:0|4294967295)\)::regclass|^SELECT \* FROM recsys\.create_model\(\$/,
-		comes => qr/^XX000 could not open relation with OID/,
-	},
 );
 
 my $node = new_server('main', bare => 1, conf => join '',

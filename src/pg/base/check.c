@@ -4,8 +4,11 @@
  */
 #include "pg/base/check.h"
 
+#include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 void
@@ -32,4 +35,16 @@ rspg_check_right(Oid relation, Oid role, AclMode right)
 	if (!rspg_has_right(relation, role, right))
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relation)),
 					   get_rel_name(relation));
+}
+
+void
+rspg_require_grant(const char *table, AclMode right, const char *action, const char *grant)
+{
+	Oid relation = get_relname_relid(table, get_namespace_oid("recsys", false));
+
+	if (!rspg_has_right(relation, GetUserId(), right))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to %s", action),
+				 errhint("A superuser gives the right: GRANT %s TO %s;", grant,
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }

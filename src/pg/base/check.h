@@ -18,4 +18,11 @@ extern bool rspg_has_right(Oid relation, Oid role, AclMode right);
 /* 42501 unless it has. */
 extern void rspg_check_right(Oid relation, Oid role, AclMode right);
 
+/*
+ * 42501 unless the caller has that right on recsys.table: "permission denied to" do
+ * what action says, with the GRANT that gives the right.
+ */
+extern void rspg_require_grant(const char *table, AclMode right, const char *action,
+							   const char *grant);
+
 #endif

@@ -31,6 +31,8 @@
 #include "pg/base/spi.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/model/create_features.h"
+#include "pg/model/registry.h"
+#include "pg/model/source.h"
 
 /* arguments of create_model, in order */
 enum
@@ -57,8 +59,6 @@ static void check_source(Relation source);
 static Oid check_column(Relation source, const char *column, const char *argument);
 static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
 						  const RsOptions *options);
-static void check_event_weights(FunctionCallInfo fcinfo);
-static void check_half_life(FunctionCallInfo fcinfo);
 static bool finds_user(Oid index_oid, AttrNumber column);
 static void hint_index(Relation source, const char *user_column);
 static void insert_row(FunctionCallInfo fcinfo);
@@ -73,6 +73,7 @@ recsys_create_model(PG_FUNCTION_ARGS)
 	Relation source;
 
 	check_required(fcinfo);
+	rspg_require_right(ACL_INSERT, ACL_NO_RIGHTS, "create a model");
 	rspg_check_name(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), "a model");
 	algorithm = rspg_algorithm(text_to_cstring(PG_GETARG_TEXT_PP(ARG_ALGORITHM)));
 	rspg_options_from_jsonb(
@@ -81,11 +82,17 @@ recsys_create_model(PG_FUNCTION_ARGS)
 						PG_ARGISNULL(ARG_FEATURES) ? NULL : PG_GETARG_JSONB_P(ARG_FEATURES),
 						PG_ARGISNULL(ARG_USERS) ? InvalidOid : PG_GETARG_OID(ARG_USERS),
 						NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
-	source = relation_open(PG_GETARG_OID(ARG_SOURCE), AccessShareLock);
+	source = try_relation_open(PG_GETARG_OID(ARG_SOURCE), AccessShareLock);
+	if (source == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("source with OID %u does not exist", PG_GETARG_OID(ARG_SOURCE))));
 	check_source(source);
 	check_columns(fcinfo, source, algorithm, &options);
-	check_event_weights(fcinfo);
-	check_half_life(fcinfo);
+	rspg_source_check_weights(
+		!PG_ARGISNULL(ARG_EVENT_COLUMN),
+		PG_ARGISNULL(ARG_EVENT_WEIGHTS) ? NULL : PG_GETARG_JSONB_P(ARG_EVENT_WEIGHTS),
+		!PG_ARGISNULL(ARG_TIME_COLUMN),
+		PG_ARGISNULL(ARG_HALF_LIFE) ? NULL : PG_GETARG_INTERVAL_P(ARG_HALF_LIFE));
 	insert_row(fcinfo);
 	hint_index(source, NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
 	relation_close(source, NoLock);
@@ -198,57 +205,9 @@ check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algor
 							format_type_be(type)),
 					 errhint("Use a view that turns it into one, for example by to_timestamp().")));
 	}
-	else if (rs_algorithm_flags(algorithm, options, false) & RS_SEQUENCES)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("algorithm \"%s\" needs time_column", algorithm->name),
-						errdetail("It learns from the order of events.")));
-}
-
-static void
-check_event_weights(FunctionCallInfo fcinfo)
-{
-	Jsonb *json;
-	JsonbIterator *iterator;
-	char *event;
-	JsonbValue value;
-
-	if (PG_ARGISNULL(ARG_EVENT_WEIGHTS) != PG_ARGISNULL(ARG_EVENT_COLUMN))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("event_column and event_weights go together"),
-						errhint("For example: event_column => 'event_type', event_weights => "
-								"'{\"view\": 1, \"purchase\": 5}'.")));
-	if (PG_ARGISNULL(ARG_EVENT_WEIGHTS))
-		return;
-	json = PG_GETARG_JSONB_P(ARG_EVENT_WEIGHTS);
-	if (!JB_ROOT_IS_OBJECT(json) || JB_ROOT_COUNT(json) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("event_weights must be a JSON object of numbers"),
-						errhint("For example: {\"view\": 1, \"purchase\": 5}.")));
-	iterator = JsonbIteratorInit(&json->root);
-	while (rspg_jsonb_next_member(&iterator, &event, &value))
-		if (value.type != jbvNumeric ||
-			!(fabs(DatumGetFloat8(DirectFunctionCall1(
-				  numeric_float8_no_overflow, NumericGetDatum(value.val.numeric)))) <= 1e30))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));
-}
-
-static void
-check_half_life(FunctionCallInfo fcinfo)
-{
-	Interval *half_life;
-
-	if (PG_ARGISNULL(ARG_HALF_LIFE))
-		return;
-	if (PG_ARGISNULL(ARG_TIME_COLUMN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life needs time_column")));
-	half_life = PG_GETARG_INTERVAL_P(ARG_HALF_LIFE);
-	if (DatumGetFloat8(DirectFunctionCall2(interval_part, CStringGetTextDatum("epoch"),
-										   IntervalPGetDatum(half_life))) <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life must be positive")));
+	rspg_source_check_order(algorithm->name,
+							(rs_algorithm_flags(algorithm, options, false) & RS_SEQUENCES) != 0,
+							!PG_ARGISNULL(ARG_TIME_COLUMN));
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "pg/base/check.h"
 #include "pg/base/guc.h"
 #include "pg/base/rspg.h"
 #include "pg/base/spi.h"
@@ -163,6 +164,21 @@ row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
 }
 
 void
+rspg_require_right(AclMode models, AclMode versions, const char *action)
+{
+	const char *grant = "INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, "
+						"recsys.model_chunk";
+
+	if (models != ACL_NO_RIGHTS)
+		rspg_require_grant("model_registry", models, action, grant);
+	if (versions != ACL_NO_RIGHTS)
+	{
+		rspg_require_grant("model_version", versions, action, grant);
+		rspg_require_grant("model_chunk", versions, action, grant);
+	}
+}
+
+void
 rspg_require_owner(const RspgRegistryRow *row)
 {
 	if (!has_privs_of_role(GetUserId(), row->owner))
@@ -189,6 +205,7 @@ recsys_deploy(PG_FUNCTION_ARGS)
 	Datum values[2] = {CStringGetTextDatum(row->name), Int32GetDatum(version)};
 
 	rspg_require_owner(row);
+	rspg_require_right(ACL_UPDATE, ACL_NO_RIGHTS, "deploy a model");
 	SPI_connect();
 	(void) rspg_execute(&deploy, values, NULL, false);
 	if (SPI_processed != 1)
@@ -230,6 +247,7 @@ recsys_drop_model(PG_FUNCTION_ARGS)
 	int i;
 
 	rspg_require_owner(row);
+	rspg_require_right(ACL_DELETE, ACL_DELETE, "drop a model");
 	SPI_connect();
 	for (i = 0; i < lengthof(steps); i++)
 	{

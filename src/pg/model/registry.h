@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -40,6 +41,13 @@ extern RspgRegistryRow *rspg_registry_find(const char *name);
 
 /* The same by a snapshot taken now, for functions that write. */
 extern RspgRegistryRow *rspg_registry_find_latest(const char *name);
+
+/*
+ * 42501 unless the caller has one right on the table of models, and one on those of
+ * versions and their bytes (ACL_NO_RIGHTS: none is needed); action as in "train a
+ * model".  Says how the rights are given.
+ */
+extern void rspg_require_right(AclMode models, AclMode versions, const char *action);
 
 /* Raise 42501 unless the caller has the rights of the model's owner. */
 extern void rspg_require_owner(const RspgRegistryRow *row);

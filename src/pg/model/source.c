@@ -10,6 +10,8 @@
  */
 #include "pg/model/source.h"
 
+#include <math.h>
+
 #include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "utils/acl.h"
@@ -21,6 +23,7 @@
 #include "pg/base/idmap.h"
 #include "pg/base/jsonb_read.h"
 #include "pg/encode/jsonvalues.h"
+#include "pg/encode/rowvalues.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
@@ -70,6 +73,13 @@ rspg_source_check(const RspgRegistryRow *row)
 				 errdetail("It was stored by recsys.save_model()."),
 				 errhint("Use recsys.recommend_for_items(), or create a model over a table with "
 						 "recsys.create_model().")));
+	/* what create_model() checked may have been changed by hand */
+	if (row->user_column == NULL || row->item_column == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no %s", row->name,
+							   row->user_column == NULL ? "user_column" : "item_column")));
+	rspg_source_check_weights(row->event_column != NULL, row->event_weights,
+							  row->time_column != NULL, row->half_life);
 	(void) column_type(row, row->user_column);
 	(void) column_type(row, row->item_column);
 	if (row->weight_column != NULL)
@@ -80,13 +90,58 @@ rspg_source_check(const RspgRegistryRow *row)
 		(void) column_type(row, row->time_column);
 }
 
+void
+rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time, Interval *half_life)
+{
+	JsonbIterator *iterator;
+	JsonbValue value;
+	char *event;
+
+	if (has_event != (event_weights != NULL))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("event_column and event_weights go together"),
+						errhint("For example: event_column => 'event_type', event_weights => "
+								"'{\"view\": 1, \"purchase\": 5}'.")));
+	if (event_weights != NULL &&
+		(!JB_ROOT_IS_OBJECT(event_weights) || JB_ROOT_COUNT(event_weights) == 0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("event_weights must be a JSON object of numbers"),
+						errhint("For example: {\"view\": 1, \"purchase\": 5}.")));
+	iterator = event_weights != NULL ? JsonbIteratorInit(&event_weights->root) : NULL;
+	while (iterator != NULL && rspg_jsonb_next_member(&iterator, &event, &value))
+		if (value.type != jbvNumeric ||
+			!(fabs(rspg_number_of(NUMERICOID, NumericGetDatum(value.val.numeric))) <= 1e30))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));
+	if (half_life == NULL)
+		return;
+	if (!has_time)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life needs time_column")));
+	if (DatumGetFloat8(DirectFunctionCall2(interval_part, CStringGetTextDatum("epoch"),
+										   IntervalPGetDatum(half_life))) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life must be positive")));
+}
+
+void
+rspg_source_check_order(const char *algorithm, bool ordered, bool has_time)
+{
+	if (ordered && !has_time)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("algorithm \"%s\" needs time_column", algorithm),
+						errdetail("It learns from the order of events.")));
+}
+
 /* The types of a query, over a source that was found to be whole. */
 static RspgSourceQuery
-begin_query(const RspgRegistryRow *row)
+begin_query(const RspgRegistryRow *row, bool ordered)
 {
 	RspgSourceQuery query;
 
 	rspg_source_check(row);
+	rspg_source_check_order(row->algorithm, ordered, row->time_column != NULL);
 	query.sql = NULL;
 	query.user_type = column_type(row, row->user_column);
 	query.item_type = rspg_id_type_oid(rspg_id_type(column_type(row, row->item_column)));
@@ -96,7 +151,7 @@ begin_query(const RspgRegistryRow *row)
 RspgSourceQuery
 rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 {
-	RspgSourceQuery query = begin_query(row);
+	RspgSourceQuery query = begin_query(row, ordered);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -116,7 +171,7 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 RspgSourceQuery
 rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 {
-	RspgSourceQuery query = begin_query(row);
+	RspgSourceQuery query = begin_query(row, ordered);
 	StringInfoData sql;
 
 	initStringInfo(&sql);

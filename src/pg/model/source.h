@@ -28,7 +28,16 @@ extern char *rspg_users_fit_query(const RspgRegistryRow *row);
 extern char *rspg_users_training_query(const RspgRegistryRow *row);
 extern RspgSourceQuery rspg_users_row_query(const RspgRegistryRow *row);
 
-/* Raise a clear error unless the source and its columns are all there. */
+/* Raise a clear error unless the source and its columns are all there, and what the
+ * row says of weights goes together. */
 extern void rspg_source_check(const RspgRegistryRow *row);
+
+/* 22023 unless event_weights (NULL: none) is an object of numbers and comes with an
+ * event column, and half_life (NULL: none) is positive and comes with a time column. */
+extern void rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time,
+									  Interval *half_life);
+
+/* 22023 where an algorithm that wants order has no time column. */
+extern void rspg_source_check_order(const char *algorithm, bool ordered, bool has_time);
 
 #endif

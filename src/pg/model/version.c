@@ -102,6 +102,28 @@ next_version(const RspgRegistryRow *row)
 	return null ? 1 : DatumGetInt32(version) + 1;
 }
 
+int64
+rspg_version_events(const RspgRegistryRow *row)
+{
+	static RspgStatement find = {
+		"SELECT events FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
+	int64 events = 0;
+	bool null;
+
+	SPI_connect();
+	(void) rspg_execute(&find, key, NULL, false);
+	if (SPI_processed == 1)
+		events =
+			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	SPI_finish();
+	return events;
+}
+
 static Datum
 options_datum(const RsModel *model)
 {
@@ -262,6 +284,7 @@ recsys_save_model(PG_FUNCTION_ARGS)
 	create_saved(name, &model);
 	row = rspg_registry_find_latest(name);
 	rspg_require_owner(row);
+	rspg_require_right(ACL_UPDATE, ACL_INSERT, "save a model");
 	if (OidIsValid(row->source) && strcmp(row->algorithm, model.algorithm->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("model \"%s\" is of algorithm \"%s\", the value of \"%s\"", name,
@@ -294,6 +317,7 @@ create_saved(const char *name, const RsModel *model)
 	(void) rspg_execute(&find, values, NULL, false);
 	if (SPI_processed == 0)
 	{
+		rspg_require_right(ACL_INSERT, ACL_NO_RIGHTS, "create a model");
 		(void) rspg_execute(&insert, values, NULL, false);
 		/* a name that is taken but not seen is somebody else's */
 		if (SPI_processed == 0)

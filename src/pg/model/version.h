@@ -30,4 +30,7 @@ typedef struct RspgTrainStats
 extern int32 rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *model,
 								const RspgTrainStats *stats);
 
+/* Events that the live version was trained on; 0 if there is none. */
+extern int64 rspg_version_events(const RspgRegistryRow *row);
+
 #endif

@@ -23,6 +23,9 @@
 #include "pg/model/source.h"
 #include "pg/train/trainer.h"
 
+/* of the events of the version before: a training on fewer is worth a warning */
+#define SUSPICIOUS_SHARE 10
+
 typedef struct TrainReceiver
 {
 	DestReceiver pub;
@@ -36,6 +39,8 @@ typedef bool (*ReceiveSlot)(TupleTableSlot *slot, DestReceiver *self);
 static void read_source(RspgTrainer *trainer, const char *sql);
 static void read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type);
 static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats);
+static void warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats,
+				 int64 events_before);
 
 PG_FUNCTION_INFO_V1(recsys_train);
 
@@ -49,12 +54,14 @@ recsys_train(PG_FUNCTION_ARGS)
 	RspgSourceQuery query;
 	RspgTrainer *trainer;
 	RspgTrainStats stats;
+	int64 events_before;
 	const RsModel *model;
 	RsOptions options;
 	int32 version;
 
 	PreventCommandIfReadOnly("recsys.train()");
 	rspg_require_owner(row);
+	rspg_require_right(ACL_UPDATE, ACL_INSERT, "train a model");
 	rspg_options_from_jsonb(algorithm, row->options, &options);
 	ordered =
 		(rs_algorithm_flags(algorithm, &options, row->time_column != NULL) & RS_SEQUENCES) != 0;
@@ -65,9 +72,11 @@ recsys_train(PG_FUNCTION_ARGS)
 	if (row->features != NULL)
 		read_users(trainer, row, query.user_type);
 	model = rspg_trainer_finish(trainer, &stats);
+	events_before = rspg_version_events(row);
 	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats);
 	rspg_trainer_free(trainer);
 	tell(row, version, &stats);
+	warn(row, version, &stats, events_before);
 	PG_RETURN_INT32(version);
 }
 
@@ -216,4 +225,30 @@ tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats)
 						 stats->rows_null_item, stats->rows_null_weight, stats->rows_null_time);
 	ereport(NOTICE, (errmsg("model \"%s\" has version %d", row->name, version),
 					 errdetail("%s", detail.data)));
+}
+
+/*
+ * The version answers from now on, whatever it was made of: say so when that was
+ * next to nothing, or a small part of what the live version before was made of.
+ */
+static void
+warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, int64 events_before)
+{
+	if (stats->users < 2 || stats->items < 2)
+		ereport(
+			WARNING,
+			(errmsg("version %d of model \"%s\" was trained on next to nothing", version,
+					row->name),
+			 errdetail("Users: " INT64_FORMAT ", items: " INT64_FORMAT ".", stats->users,
+					   stats->items),
+			 errhint("Nothing goes together with anything; it knows what is popular at best.")));
+	if (stats->events < events_before / SUSPICIOUS_SHARE)
+		ereport(WARNING,
+				(errmsg("version %d of model \"%s\" was trained on far fewer events than the one "
+						"before",
+						version, row->name),
+				 errdetail("Version %d: " INT64_FORMAT " events, now " INT64_FORMAT ".",
+						   row->live_version, events_before, stats->events),
+				 errhint("SELECT recsys.deploy(%s, %d); goes back.", quote_literal_cstr(row->name),
+						 row->live_version)));
 }

@@ -258,8 +258,11 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	if (trainer->stats.events == 0)
 	{
 		rs_fail(ctx, RS_ERR_EMPTY, "no events to train on");
-		rs_detail(ctx, "All %lld rows have a null id, weight or time.",
-				  (long long) trainer->stats.rows_read);
+		if (trainer->stats.rows_read == 0)
+			rs_detail(ctx, "There are no rows, or none that you may see.");
+		else
+			rs_detail(ctx, "All %lld rows have a null id, weight or time.",
+					  (long long) trainer->stats.rows_read);
 		rspg_check(ctx, RS_ERR_EMPTY);
 	}
 	rspg_check(ctx, rspg_dictionary_ids(trainer->items, ctx, &ids, &item_rank, owned));

@@ -44,7 +44,6 @@ enum
 	ARG_COUNT
 };
 
-static void check_right(void);
 static void warn_if_unlogged(Oid target);
 static Datum settled_options(Datum options);
 static void forget_topic(const RspgStreamRow *row, const char *name);
@@ -91,7 +90,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("%s must not be null", required[i])));
-	check_right();
+	rspg_require_grant("stream", ACL_INSERT, "create a stream", "INSERT ON recsys.stream");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
 	rspg_check_name(name, "a stream");
 	for (i = 0; i < ARG_COUNT; i++)
@@ -202,18 +201,6 @@ forget_topic(const RspgStreamRow *row, const char *name)
 						errhint("Retry them or delete them first, or create another stream.")));
 	(void) rspg_execute(&offsets, &id, NULL, false);
 	(void) rspg_execute(&stream, &id, NULL, false);
-}
-
-static void
-check_right(void)
-{
-	Oid relation = get_relname_relid("stream", get_namespace_oid("recsys", false));
-
-	if (pg_class_aclcheck(relation, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("permission denied to create a stream"),
-						errhint("A superuser gives the right: GRANT INSERT ON recsys.stream TO %s;",
-								quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
 /* The writer checks the target, with the owner's rights; this is no error. */
