@@ -54,10 +54,39 @@ foreach my $preload (1, 0)
 			20,
 			sub { $watcher->do('SELECT max(iteration) FROM recsys.training_progress') > $first }),
 		"$kind: it moves on");
+	$watcher->do('CREATE ROLE stranger');
+	is( $watcher->do(
+			q{SET ROLE stranger; SELECT pid, role, model, algorithm, phase, iteration, iterations, loss, rows, seconds
+				FROM recsys.training_progress; RESET ROLE}),
+		"$trainer->{pid}|postgres||||||||", "$kind: a stranger sees that somebody trains, and no more");
 	$watcher->do("SELECT pg_cancel_backend($trainer->{pid})");
 	like($trainer->wait, qr/57014/, "$kind: canceled");
 	is($watcher->do('SELECT count(*) FROM recsys.training_progress'), 0, "$kind: and gone from there");
 	$_->quit for $trainer, $watcher;
+	$node->stop;
+}
+# Where shared memory's slack is used up, as any role can do, a training is not
+# shown, and its session hears of timeouts as before
+{
+	my $node = new_server('full', preload => 0);
+	my $greedy = session($node);
+	my $trainer = session($node);
+
+	make_events($node, 'events', 200, 50, 5);
+	like(
+		$greedy->do('SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 10000000) n'),
+		qr/53200/, 'the slack is used up');
+	like(
+		$greedy->do('SELECT count(pg_advisory_lock(n)) FROM generate_series(20000000, 30000000) n'),
+		qr/53200/, 'still');
+	$greedy->do('SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, 200) n'); # room for locks alone
+	like(
+		$trainer->do('SELECT length(recsys.train_popularity(user_id, item_id)::bytea) FROM events'),
+		qr/^\d+$/, 'trains unseen');
+	is($trainer->do('SELECT count(*) FROM recsys.training_progress'), 0, 'nothing is shown');
+	like($trainer->do("SET statement_timeout = '200ms'; SELECT pg_sleep(5)"),
+		qr/57014/, 'and hears of statement_timeout');
+	$_->quit for $greedy, $trainer;
 	$node->stop;
 }
 done_testing();

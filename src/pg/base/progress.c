@@ -13,11 +13,13 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/timestamp.h"
@@ -87,6 +89,7 @@ attach(void)
 {
 	bool found;
 	MemoryContext old = CurrentMemoryContext;
+	uint32 held_off = InterruptHoldoffCount;
 
 	if (shared != NULL)
 		return true;
@@ -108,8 +111,14 @@ attach(void)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(old);
+		/* the error has reset the count that releasing takes one from: below 0 the
+		 * session would hear of no cancel, timeout or end any more */
+		InterruptHoldoffCount = held_off;
 		if (LWLockHeldByMe(AddinShmemInitLock))
+		{
+			HOLD_INTERRUPTS();
 			LWLockRelease(AddinShmemInitLock);
+		}
 		if (geterrcode() != ERRCODE_OUT_OF_MEMORY)
 			PG_RE_THROW();
 		FlushErrorState();
@@ -203,7 +212,9 @@ release_at_xact_end(XactEvent event, void *arg)
 
 /*
  * recsys.training_progress(): rows of (pid, database, role, model, algorithm,
- * phase, iteration, iterations, loss, rows, seconds).
+ * phase, iteration, iterations, loss, rows, seconds).  As in PostgreSQL's own views
+ * of progress, who has not the role's rights, nor those of pg_read_all_stats, sees
+ * that it trains and no more.
  */
 Datum
 recsys_training_progress(PG_FUNCTION_ARGS)
@@ -240,6 +251,9 @@ recsys_training_progress(PG_FUNCTION_ARGS)
 		nulls[8] = isnan(copy[i].loss);
 		values[9] = Int64GetDatum((int64) copy[i].rows);
 		values[10] = Float8GetDatum((double) (now - copy[i].started) / USECS_PER_SEC);
+		if (!has_privs_of_role(GetUserId(), copy[i].role) &&
+			!has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
+			memset(nulls + 3, true, sizeof(nulls) - 3 * sizeof(bool));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
