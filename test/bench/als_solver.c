@@ -13,6 +13,7 @@
  */
 #include "core/algorithms/algorithms.h"
 #include "core/math/vec.h"
+#include "core/model/derived.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -127,9 +128,9 @@ evaluate(RsContext *ctx, const Setup *setup, Codes *users, Codes *items, const R
 		 const RsModel *model, Quality *quality)
 {
 	FILE *negatives = fopen(setup->negatives, "r");
-	const RsTensor *factors = rs_model_tensor(model, "item_factors");
-	const float *rows = factors->data;
-	uint64_t k = factors->shape[1];
+	RsFactors factors = rs_model_factors(model);
+	const float *rows = factors.rows;
+	uint64_t k = factors.dim;
 	static char line[1 << 20];
 	long n = 0;
 
@@ -163,7 +164,7 @@ evaluate(RsContext *ctx, const Setup *setup, Codes *users, Codes *items, const R
 		start = now();
 		rs_als.query(ctx, model, &history, query);
 		quality->microseconds += 1e6 * (now() - start);
-		score = rs_dot(query, rows + (target - 1) * k, k);
+		score = rs_dot(query, rows + factors.row_of[target - 1] * k, k);
 		at = line + used;
 		for (;;)
 		{
@@ -175,7 +176,8 @@ evaluate(RsContext *ctx, const Setup *setup, Codes *users, Codes *items, const R
 				break;
 			at = end;
 			code = code_of(items, other, false);
-			if (code != 0 && code != target && rs_dot(query, rows + (code - 1) * k, k) >= score)
+			if (code != 0 && code != target &&
+				rs_dot(query, rows + factors.row_of[code - 1] * k, k) >= score)
 				rank++;
 		}
 		if (rank < AT)

@@ -5,8 +5,6 @@
  */
 #include "quality_rank.h"
 
-#include "core/math/vec.h"
-
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,8 +20,6 @@ typedef struct Job
 	int step;
 	const Split *split;
 	const RsModel *model;
-	const float *factors; /* NULL for a score model */
-	size_t dim;
 	Sums sums;
 } Job;
 
@@ -33,12 +29,9 @@ typedef struct Ranker
 	RsContext ctx;
 	const RsModel *model;
 	const float *popularity;
-	const float *factors;
-	size_t dim;
 	const Split *split;
 	uint32_t *item;
 	float *weight;
-	float *query;
 	float *score;
 	uint8_t *seen;
 	uint8_t *target;
@@ -57,27 +50,14 @@ score_items(Ranker *ranker, uint32_t user, uint32_t n_history)
 {
 	RsHistory history = {.n = n_history, .item = ranker->item, .weight = ranker->weight};
 	const Split *split = ranker->split;
-	const RsModel *model = ranker->model;
-	uint32_t n = model->ids.n;
 
 	if (split->features != NULL)
 	{
 		history.features = split->features + (size_t) user * split->n_features;
 		history.n_features = split->n_features;
 	}
-	if (model->algorithm->kind == RS_QUERY_SCORES)
-	{
-		memset(ranker->score, 0, n * sizeof(float));
-		if (model->algorithm->query(&ranker->ctx, model, &history, ranker->score) != RS_OK)
-			die(&ranker->ctx);
-	}
-	else
-	{
-		memset(ranker->query, 0, ranker->dim * sizeof(float));
-		if (model->algorithm->query(&ranker->ctx, model, &history, ranker->query) != RS_OK)
-			die(&ranker->ctx);
-		rs_dot_rows(ranker->query, ranker->factors, n, ranker->dim, ranker->score);
-	}
+	if (rs_score_all(&ranker->ctx, ranker->model, &history, ranker->score) != RS_OK)
+		die(&ranker->ctx);
 }
 
 static bool
@@ -205,13 +185,10 @@ run_job(void *arg)
 	for (user = 0; user < split->n_users; user++)
 		if (split->user_start[user + 1] - split->user_start[user] > longest)
 			longest = (uint32_t) (split->user_start[user + 1] - split->user_start[user]);
-	ranker.factors = job->factors;
-	ranker.dim = job->dim;
 	ranker.split = split;
 	ranker.popularity = rs_model_tensor(job->model, "item_popularity")->data;
 	ranker.item = malloc(longest * sizeof(uint32_t));
 	ranker.weight = malloc(longest * sizeof(float));
-	ranker.query = malloc(65536 * sizeof(float));
 	ranker.score = malloc(split->n_items * sizeof(float));
 	ranker.seen = calloc(split->n_items, 1);
 	ranker.target = calloc(split->n_items, 1);
@@ -219,7 +196,6 @@ run_job(void *arg)
 		rank_user(&ranker, split, user, &job->sums);
 	free(ranker.item);
 	free(ranker.weight);
-	free(ranker.query);
 	free(ranker.score);
 	free(ranker.seen);
 	free(ranker.target);
@@ -229,22 +205,13 @@ run_job(void *arg)
 Sums
 evaluate(const Split *split, const RsModel *model, int threads)
 {
-	RsContext ctx = rs_context_malloc();
-	const RsTensor *factors = rs_model_tensor(model, "item_factors");
-	float *own = NULL;
-	uint32_t dim = factors != NULL ? (uint32_t) factors->shape[1] : 0;
 	Job job[64];
 	Sums sums = {0};
 	int i;
 
-	if (model->algorithm->factors != NULL &&
-		(own = model->algorithm->factors(&ctx, model, &dim)) == NULL)
-		die(&ctx);
-
 	for (i = 0; i < threads; i++)
 	{
-		job[i] = (Job){.first = i, .step = threads, .split = split, .model = model, .dim = dim};
-		job[i].factors = own != NULL ? own : factors != NULL ? factors->data : NULL;
+		job[i] = (Job){.first = i, .step = threads, .split = split, .model = model};
 		pthread_create(&job[i].thread, NULL, run_job, &job[i]);
 	}
 	for (i = 0; i < threads; i++)
@@ -256,6 +223,5 @@ evaluate(const Split *split, const RsModel *model, int threads)
 		sums.ndcg20 += job[i].sums.ndcg20;
 		sums.users += job[i].sums.users;
 	}
-	rs_free(&ctx, own);
 	return sums;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/serving/topk.h"
@@ -74,35 +75,39 @@ measure(uint32_t n, const float *centres)
 {
 	RsContext ctx = rs_context_malloc();
 	float *factors = malloc((size_t) n * DIM * sizeof(float));
+	float *sorted = rs_alloc(&ctx, (size_t) n * DIM * sizeof(float));
 	float *scores = malloc((size_t) n * sizeof(float));
-	RsFactorIndex *index;
+	RsModel model = {.ids.n = n};
+	RsFactors index;
 	double exact[QUERIES], scan[QUERIES], similar[QUERIES], begun;
 	RsHit hits[K], expected[K];
 	int different = 0;
 	uint64_t read = 0;
 	double *norm = malloc(n * sizeof(double));
 
-	if (factors == NULL || scores == NULL || norm == NULL)
+	if (factors == NULL || sorted == NULL || scores == NULL || norm == NULL)
 		exit(1);
 	for (uint32_t i = 0; i < n; i++)
 	{
 		norm[i] = exp(0.6 * normal());
 		draw(factors + (size_t) i * DIM, centres, norm[i]);
 	}
+	memcpy(sorted, factors, (size_t) n * DIM * sizeof(float));
 	begun = now();
-	index = rs_factor_index_create(&ctx, factors, n, DIM);
-	printf("%u x %d: index in %.1f ms, %.1f MB\n", n, DIM, (now() - begun) / 1e3,
-		   (double) rs_factor_index_bytes(index) / 1e6);
+	if (rs_factors_add(&ctx, &model, sorted, DIM) != RS_OK)
+		exit(1);
+	index = rs_model_factors(&model);
+	printf("%u x %d: sorted in %.1f ms\n", n, DIM, (now() - begun) / 1e3);
 	for (int q = 0; q < QUERIES; q++)
 	{
 		float query[DIM];
 
 		draw(query, centres, 1);
 		begun = now();
-		rs_topk_factors(index, query, NULL, K, hits);
+		rs_topk_factors(&index, query, NULL, K, hits);
 		exact[q] = now() - begun;
 		begun = now();
-		rs_topk_cosine(index, query, NULL, K, expected);
+		rs_topk_cosine(&index, query, NULL, K, expected);
 		similar[q] = now() - begun;
 		begun = now();
 		rs_dot_rows(query, factors, n, DIM, scores);
@@ -120,7 +125,7 @@ measure(uint32_t n, const float *centres)
 		   "cosine: median %.1f us; %d hits differ\n",
 		   K, exact[QUERIES / 2], exact[QUERIES * 95 / 100], 100 * (double) read / QUERIES / n,
 		   scan[QUERIES / 2], similar[QUERIES / 2], different);
-	rs_factor_index_free(&ctx, index);
+	rs_model_free(&ctx, &model);
 	free(factors);
 	free(scores);
 	free(norm);

@@ -59,7 +59,7 @@ SELECT 'not base64!'::recsys.model;
 \set VERBOSITY sqlstate
 SELECT length(overlay(m::bytea placing '\x0000807f' from length(m::bytea) - 3)::recsys.model::bytea)
 	FROM models WHERE algorithm = 'ease';
-SELECT length(decode(replace(encode(m::bytea, 'hex'), encode('"format_version": "1"', 'hex'),
+SELECT length(decode(replace(encode(m::bytea, 'hex'), encode('"format_version": "2"', 'hex'),
 	encode('"format_version": "9"', 'hex')), 'hex')::recsys.model::bytea)
 	FROM models WHERE algorithm = 'popularity';
 \set VERBOSITY terse

@@ -33,7 +33,8 @@ def score(path):
             x = numpy.concatenate([x, mean])
         for layer in range(len(options["hidden"])):
             x = activation(tensors[f"layers.{layer}.weight"] @ x + tensors[f"layers.{layer}.bias"])
-        scores = tensors["output.weight"] @ x + tensors["output.bias"]
+        output = tensors["item_factors"][tensors["item_factors.rows"]]  # by id
+        scores = output[:, :-1] @ x + output[:, -1]
         print(json.dumps(dict(zip(ids, scores.tolist()))))
 
 
@@ -42,10 +43,15 @@ def put(template, weights, out):
     with safetensors.safe_open(template, "numpy") as file:
         metadata = file.metadata()
     with open(weights) as file:
-        for name, values in json.load(file).items():
-            values = numpy.array(values, dtype=numpy.float32)
-            assert tensors[name].shape == values.shape, name
-            tensors[name] = values
+        given = {name: numpy.array(values, dtype=numpy.float32) for name, values in json.load(file).items()}
+    output = numpy.column_stack([given.pop("output.weight"), given.pop("output.bias")])
+    norms = numpy.linalg.norm(output.astype(numpy.float64), axis=1).astype(numpy.float32)
+    items = numpy.argsort(-norms, kind="stable").astype(numpy.int32)
+    given |= {"item_factors": output[items], "item_factors.norms": norms[items], "item_factors.items": items,
+              "item_factors.rows": numpy.argsort(items).astype(numpy.int32)}
+    for name, values in given.items():
+        assert tensors[name].shape == values.shape, name
+        tensors[name] = values
     safetensors.numpy.save_file(tensors, out, metadata)
 
 

@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include "core/algorithms/algorithms.h"
+#include "core/model/derived.h"
 
 #define MOST_EVENTS 8192
 

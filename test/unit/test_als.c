@@ -164,10 +164,16 @@ fold_in(const RsModel *model, const double *w, float *out)
 	CHECK(rs_als.query(&ctx, model, &history, out) == RS_OK);
 }
 
+/* The vectors in order of item, until the next call. */
 static const float *
 factors_of(const RsModel *model)
 {
-	return rs_model_tensor(model, "item_factors")->data;
+	static float rows[MOST_EVENTS * FACTORS];
+	RsFactors factors = rs_model_factors(model);
+
+	for (uint32_t i = 0; i < factors.n; i++)
+		memcpy(rows + i * FACTORS, rs_factors_row(&factors, i), FACTORS * sizeof(float));
+	return rows;
 }
 
 TEST(fold_in_is_the_row_that_training_would_give)

@@ -223,14 +223,14 @@ TEST(metadata_edited)
 		{"\"recsys\"", "7", "not a JSON object", 0},
 		{"\"format\":", "\"format\"", "not a JSON object", 0},
 		{"\"format\":", "7:", "not a JSON object", 0},
-		{"\"format_version\": \"1\"", "\"format_version\": \"0\"", "\"format_version\"", 0},
-		{"\"format_version\": \"1\"", "\"format_version\": \"x\"", "\"format_version\"", 0},
-		{"\"format_version\": \"1\"", "\"format_version\": \" 1\"", "\"format_version\"", 0},
-		{"\"format_version\": \"1\"", "\"format_version\": \"1 \"", "\"format_version\"", 0},
-		{"\"format_version\": \"1\"", "\"format_version\": \"99999999999999999999999\"",
+		{"\"format_version\": \"2\"", "\"format_version\": \"0\"", "\"format_version\"", 0},
+		{"\"format_version\": \"2\"", "\"format_version\": \"x\"", "\"format_version\"", 0},
+		{"\"format_version\": \"2\"", "\"format_version\": \" 2\"", "\"format_version\"", 0},
+		{"\"format_version\": \"2\"", "\"format_version\": \"2 \"", "\"format_version\"", 0},
+		{"\"format_version\": \"2\"", "\"format_version\": \"99999999999999999999999\"",
 		 "\"format_version\"", 0},
-		{"\"format_version\": \"1\"", "\"colour\": \"1\"", "\"colour\" is unknown", 0},
-		{"\"format_version\": \"1\", ", "", "\"format_version\" is missing", 0},
+		{"\"format_version\": \"2\"", "\"colour\": \"2\"", "\"colour\" is unknown", 0},
+		{"\"format_version\": \"2\", ", "", "\"format_version\" is missing", 0},
 		{"\"users\": ", "\"users\": \"1\", \"users\": ", "twice", 0},
 		{"\"algorithm\": \"als\"", "\"algorithm\": \"sla\"", "\"algorithm\"", 0},
 		{"\"algorithm\": \"als\"", "\"algorithm\": \"sla\", \"colour\": \"\"", "\"algorithm\"", 0},
@@ -256,7 +256,7 @@ TEST(metadata_edited)
 		{"\"factors\\\": 4", "\"colour\\\": 4", "\"colour\" is unknown or out", 0},
 		{"\"factors\\\": 4", "\"factors\\\": 4, \\\"factors\\\": 4", "twice", 0},
 		{"{\\\"factors\\\": 4, ", "{", "\"factors\" is missing", 0},
-		{"\"format_version\": \"1\"", "\"format_version\":  \"1\"", NULL, 0},
+		{"\"format_version\": \"2\"", "\"format_version\":  \"2\"", NULL, 0},
 		{NULL, NULL, NULL, 0}};
 
 	try_edits(&rs_als, RS_ID_BIGINT, edits);
@@ -293,7 +293,7 @@ TEST(tensors_edited)
 		{"\"item_popularity\"", "\"popularity\"", "\"item_popularity\" is missing", 0},
 		{"\"gram\"", "\"grim\"", "", 0},
 		{", \"item_ids\":",
-		 ", \"x\": {\"dtype\": \"U8\", \"shape\": [1], \"data_offsets\": [288, 289]},"
+		 ", \"x\": {\"dtype\": \"U8\", \"shape\": [1], \"data_offsets\": [460, 461]},"
 		 " \"item_ids\":",
 		 "\"x\"", 1},
 		{"\"dtype\": \"I64\", \"shape\": [9]", "\"shape\": [9], \"dtype\": \"I64\"", NULL, 0},
@@ -334,29 +334,32 @@ TEST(too_many_tensors)
 		sprintf(more + used, ", \"item_ids\":");
 		changed = edit(bytes, length, ", \"item_ids\":", more, 0, &n);
 		CHECK(model_try(&ctx, changed, n) == RS_ERR_BYTES);
-		CHECK(strstr(ctx.detail, count < RS_MAX_TENSORS ? "is unknown" : "too many") != NULL);
+		CHECK(strstr(ctx.detail, count < RS_MAX_TENSORS - 1 ? "is unknown" : "too many") != NULL);
 		free(changed);
 		free(more);
 	}
 	free(bytes);
 }
 
-TEST(later_version)
+TEST(other_version)
 {
 	size_t length, n;
 	char *bytes = model_bytes(&rs_popularity, RS_ID_BIGINT, &length);
-	char *changed = edit(bytes, length, "\"format_version\": \"1\", \"library_version\": ",
-						 "\"format_version\": \"2\", \"colour\": \"x\", \"items\": \"many\", "
+	char *changed = edit(bytes, length, "\"format_version\": \"2\", \"library_version\": ",
+						 "\"format_version\": \"3\", \"colour\": \"x\", \"items\": \"many\", "
 						 "\"library_version\": ",
 						 0, &n);
 	RsContext ctx = rs_context_malloc();
 
 	CHECK(model_try(&ctx, changed, n) == RS_ERR_BYTES); /* items twice */
 	free(changed);
-	changed = edit(bytes, length, "\"format_version\": \"1\", \"library_version\": ",
-				   "\"format_version\": \"2\", \"colour\": \"x\", \"library_version\": ", 0, &n);
+	changed = edit(bytes, length, "\"format_version\": \"2\", \"library_version\": ",
+				   "\"format_version\": \"3\", \"colour\": \"x\", \"library_version\": ", 0, &n);
 	CHECK(model_try(&ctx, changed, n) == RS_ERR_VERSION);
-	CHECK(strstr(ctx.detail, "format version 2") != NULL && ctx.hint[0] != '\0');
+	CHECK(strstr(ctx.detail, "format version 3") != NULL && ctx.hint[0] != '\0');
+	free(changed);
+	changed = edit(bytes, length, "\"format_version\": \"2\"", "\"format_version\": \"1\"", 0, &n);
+	CHECK(model_try(&ctx, changed, n) == RS_ERR_VERSION);
 	free(changed);
 	free(bytes);
 }
@@ -384,17 +387,153 @@ TEST(values_wrong)
 
 	wrong_data(&rs_popularity, RS_ID_BIGINT, 0, &seven, 8, "ascending");
 	wrong_data(&rs_popularity, RS_ID_BIGINT, 8 * 8, &five, 8, "ascending");
-	wrong_data(&rs_popularity, RS_ID_UUID, 4 * MODEL_ITEMS, "\1\1", 2, "ascending");
+	wrong_data(&rs_popularity, RS_ID_UUID, 8 * MODEL_ITEMS, "\1\1", 2, "ascending");
 	wrong_data(&rs_popularity, RS_ID_TEXT, 0, &seven, 8, "do not fit");
 	wrong_data(&rs_popularity, RS_ID_TEXT, 8 * MODEL_ITEMS, &minus, 8, "do not fit");
 	wrong_data(&rs_popularity, RS_ID_TEXT, 8 * MODEL_ITEMS, &huge, 8, "do not fit");
 	wrong_data(&rs_popularity, RS_ID_TEXT, 16, &huge, 8, "do not ascend");
 	wrong_data(&rs_popularity, RS_ID_TEXT, 16, &minus, 8, "do not ascend");
-	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 4 * MODEL_ITEMS, "\0", 1, "zero byte");
-	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 4 * MODEL_ITEMS, "b", 1, "ascending");
-	wrong_data(&rs_popularity, RS_ID_TEXT, floats, &nan, 4, "not allowed");
-	wrong_data(&rs_popularity, RS_ID_TEXT, floats, &inf, 4, "not allowed");
-	wrong_data(&rs_popularity, RS_ID_TEXT, floats, &negative, 4, "not allowed");
+	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 8 * MODEL_ITEMS, "\0", 1, "zero byte");
+	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 8 * MODEL_ITEMS, "b", 1, "ascending");
+	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 4 * MODEL_ITEMS, &nan, 4, "not allowed");
+	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 4 * MODEL_ITEMS, &inf, 4, "not allowed");
+	wrong_data(&rs_popularity, RS_ID_TEXT, floats + 4 * MODEL_ITEMS, &negative, 4, "not allowed");
+}
+
+/* Where a tensor's data begins in bytes, and its shape by the model read. */
+static char *
+find_data(char *bytes, size_t length, const char *name)
+{
+	RsContext ctx = rs_context_malloc();
+	RsModel model;
+	char *data;
+
+	if (rs_model_read(&ctx, rs_algorithms(), bytes, length, &model) != RS_OK)
+		abort();
+	data = (char *) rs_model_tensor(&model, name)->data;
+	rs_model_free(&ctx, &model);
+	return data;
+}
+
+static void
+refused(const char *bytes, size_t length, const char *detail)
+{
+	RsContext ctx = rs_context_malloc();
+
+	CHECK(model_try(&ctx, bytes, length) == RS_ERR_BYTES);
+	if (strstr(ctx.detail, detail) == NULL)
+	{
+		printf("not \"%s\": %s\n", detail, ctx.detail);
+		CHECK(!"the expected detail");
+	}
+}
+
+static void
+swap_values(char *a, char *b, size_t size)
+{
+	char kept[64];
+
+	memcpy(kept, a, size);
+	memcpy(a, b, size);
+	memcpy(b, kept, size);
+}
+
+/* Every lie about what is derived: the vectors' order, norms, items, rows and the
+ * order of popularity. */
+TEST(derived_wrong)
+{
+	const RsAlgorithm *const algorithms[] = {&rs_als, &rs_mlp};
+
+	for (int a = 0; a < 2; a++)
+	{
+		size_t length;
+		char *bytes = model_bytes(algorithms[a], RS_ID_TEXT, &length);
+		RsContext ctx = rs_context_malloc();
+		float *rows = (float *) find_data(bytes, length, RS_FACTORS);
+		float *norms = (float *) find_data(bytes, length, RS_FACTOR_NORMS);
+		uint32_t *items = (uint32_t *) find_data(bytes, length, RS_FACTOR_ITEMS);
+		uint32_t *row_of = (uint32_t *) find_data(bytes, length, RS_FACTOR_ROWS);
+		float *popularity = (float *) find_data(bytes, length, RS_POPULARITY);
+		uint32_t *popular = (uint32_t *) find_data(bytes, length, RS_POPULAR);
+		size_t dim = a == 0 ? 4 : 6;
+		float norm = norms[3];
+
+		CHECK(((char *) rows - bytes) % 64 == 0);
+		/* rows in another order than their norms, with and without these */
+		swap_values((char *) rows, (char *) (rows + 8 * dim), dim * sizeof(float));
+		refused(bytes, length, "do not descend");
+		swap_values((char *) norms, (char *) (norms + 8), sizeof(float));
+		refused(bytes, length, "do not descend");
+		swap_values((char *) rows, (char *) (rows + 8 * dim), dim * sizeof(float));
+		refused(bytes, length, "do not descend");
+		swap_values((char *) norms, (char *) (norms + 8), sizeof(float));
+		/* norms that are a little off are another CPU's */
+		norms[3] = norm * (1 + 0x1p-22f);
+		CHECK(model_try(&ctx, bytes, length) == RS_OK);
+		norms[3] = norm * (1 - 0x1p-22f);
+		CHECK(model_try(&ctx, bytes, length) == RS_OK);
+		norms[3] = norm * (1 + 0x1p-19f);
+		refused(bytes, length, "do not descend");
+		norms[3] = norm * (1 - 0x1p-19f);
+		refused(bytes, length, "do not descend");
+		norms[3] = -norm;
+		refused(bytes, length, "do not descend");
+		norms[3] = NAN;
+		refused(bytes, length, "not allowed");
+		norms[3] = norm;
+		rows[dim + 1] = NAN;
+		refused(bytes, length, "not allowed");
+		rows[dim + 1] = -INFINITY;
+		refused(bytes, length, "not allowed");
+		memcpy(&rows[dim + 1], &rows[dim], sizeof(float));
+		refused(bytes, length, "not allowed");
+		free(bytes);
+
+		bytes = model_bytes(algorithms[a], RS_ID_TEXT, &length);
+		items = (uint32_t *) find_data(bytes, length, RS_FACTOR_ITEMS);
+		row_of = (uint32_t *) find_data(bytes, length, RS_FACTOR_ROWS);
+		popularity = (float *) find_data(bytes, length, RS_POPULARITY);
+		popular = (uint32_t *) find_data(bytes, length, RS_POPULAR);
+		/* items and rows: swapped, twice, out of range; both swapped are an order of
+		 * their own, which no one but the trainer can tell from the right one */
+		swap_values((char *) items, (char *) (items + 1), 4);
+		refused(bytes, length, "not permutations");
+		swap_values((char *) items, (char *) (items + 1), 4);
+		swap_values((char *) row_of, (char *) (row_of + 1), 4);
+		refused(bytes, length, "not permutations");
+		swap_values((char *) row_of, (char *) (row_of + 1), 4);
+		for (int t = 0; t < 2; t++)
+		{
+			uint32_t *column = t == 0 ? items : row_of;
+			uint32_t value = column[5];
+
+			column[5] = column[6];
+			refused(bytes, length, "not permutations");
+			column[5] = MODEL_ITEMS;
+			refused(bytes, length, "not permutations");
+			column[5] = UINT32_MAX;
+			refused(bytes, length, "not permutations");
+			column[5] = value;
+		}
+		/* popularity: its order, an item twice, out of range, and ties the wrong way */
+		swap_values((char *) popular, (char *) (popular + 1), 4);
+		refused(bytes, length, "not the order");
+		popular[0] = popular[1];
+		refused(bytes, length, "not the order");
+		popular[0] = MODEL_ITEMS;
+		refused(bytes, length, "not the order");
+		popular[0] = UINT32_MAX;
+		refused(bytes, length, "not the order");
+		for (uint32_t i = 0; i < MODEL_ITEMS; i++)
+		{
+			popularity[i] = 1;
+			popular[i] = i;
+		}
+		CHECK(model_try(&ctx, bytes, length) == RS_OK);
+		swap_values((char *) popular, (char *) (popular + 1), 4);
+		refused(bytes, length, "not the order");
+		free(bytes);
+	}
 }
 
 static bool
@@ -522,5 +661,5 @@ TEST(checks_of_algorithms)
 }
 
 UNIT_MAIN(round_trip, ids_found, every_byte_changed, every_truncation, length_fields,
-		  metadata_edited, tensors_edited, too_many_tensors, later_version, values_wrong,
-		  writing_stops, reading_stops, adding_tensors, checks_of_algorithms)
+		  metadata_edited, tensors_edited, too_many_tensors, other_version, values_wrong,
+		  derived_wrong, writing_stops, reading_stops, adding_tensors, checks_of_algorithms)

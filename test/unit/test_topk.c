@@ -32,6 +32,42 @@ below(uint32_t n)
 	return (uint32_t) (unit_random(&seed) % n);
 }
 
+/* A model of nothing but the factors rows[n][dim], by item. */
+static RsStatus
+make_factors(RsContext *ctx, const float *rows, uint32_t n, uint32_t dim, RsModel *model)
+{
+	size_t size = (size_t) n * dim * sizeof(float);
+	float *own = rs_alloc(ctx, size);
+	RsStatus status;
+
+	memset(model, 0, sizeof(*model));
+	model->ids.n = n;
+	if (own == NULL)
+		return ctx->status;
+	memcpy(own, rows, size);
+	status = rs_factors_add(ctx, model, own, dim);
+	if (status != RS_OK)
+		rs_free(ctx, own);
+	return status;
+}
+
+/* Norms as another CPU may have rounded them, or as strangers may claim. */
+static void
+disturb_norms(RsFactors *factors)
+{
+	float *norm = (float *) factors->norm;
+	float before = INFINITY;
+
+	for (uint32_t i = 0; i < factors->n; i++)
+	{
+		float off = norm[i] * (float) RS_NORM_TOLERANCE;
+
+		norm[i] = below(2) ? norm[i] + off : norm[i] - off;
+		norm[i] = norm[i] > before ? before : norm[i];
+		before = norm[i];
+	}
+}
+
 static void
 random_mask(Case *c)
 {
@@ -52,7 +88,7 @@ random_mask(Case *c)
 static void
 random_case(Case *c)
 {
-	static const float odd[] = {NAN, INFINITY, -INFINITY, FLT_MAX, FLT_MIN, 1e-45f, -0.0f};
+	static const float odd[] = {NAN, INFINITY, -INFINITY, FLT_MAX, FLT_MIN, 1e-45f, -0.0f, 1e18f};
 	bool coarse = below(2) == 0;
 	bool strange = below(8) == 0;
 	float scale = below(4) == 0 ? 1e-30f : 1;
@@ -70,7 +106,7 @@ random_case(Case *c)
 
 			*x = coarse ? scale * ((float) below(3) - 1) : norm * (float) unit_normal(&seed);
 			if (strange && below(50) == 0)
-				*x = odd[below(7)];
+				*x = odd[4 + below(4)]; /* a model's vectors are finite */
 		}
 		if (below(20) == 0)
 			memset(&c->rows[i * c->dim], 0, c->dim * sizeof(float));
@@ -81,7 +117,7 @@ random_case(Case *c)
 	{
 		c->query[d] = coarse ? (float) below(3) - 1 : (float) unit_normal(&seed);
 		if (strange && below(40) == 0)
-			c->query[d] = odd[below(7)];
+			c->query[d] = odd[below(8)];
 	}
 	random_mask(c);
 }
@@ -131,7 +167,8 @@ TEST(equals_brute_force)
 	{
 		UnitHeap heap;
 		RsContext *ctx = unit_heap(&heap, 0, 0);
-		RsFactorIndex *index;
+		RsModel model;
+		RsFactors factors;
 		uint32_t n;
 
 		random_case(&c);
@@ -144,23 +181,20 @@ TEST(equals_brute_force)
 			cosine[i] = norm > 0 ? dot[i] / norm : NAN;
 			if (!isfinite(rs_norm(c.query, c.dim)))
 				dot[i] = cosine[i] = NAN;
-			/* FLT_MAX entries: a row's norm can pass the floats */
-			if (!isfinite(rs_norm(row, c.dim)))
-				cosine[i] = NAN;
 		}
-		index = rs_factor_index_create(ctx, c.rows, c.n, c.dim);
-		CHECK(index != NULL);
-		if (index == NULL)
-			return;
-		n = rs_topk_factors(index, c.query, &c.mask, c.k, got);
-		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
-		n = rs_topk_cosine(index, c.query, &c.mask, c.k, got);
+		CHECK(make_factors(ctx, c.rows, c.n, c.dim, &model) == RS_OK);
+		factors = rs_model_factors(&model);
+		n = rs_topk_cosine(&factors, c.query, &c.mask, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, cosine, false, expected)));
+		if (below(2))
+			disturb_norms(&factors);
+		n = rs_topk_factors(&factors, c.query, &c.mask, c.k, got);
+		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
 		n = rs_topk_scores(dot, c.n, &c.mask, false, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
 		n = rs_topk_scores(dot, c.n, &c.mask, true, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, dot, true, expected)));
-		rs_factor_index_free(ctx, index);
+		rs_model_free(ctx, &model);
 		CHECK(heap.live == 0);
 		if (unit_failed_checks > 20)
 			return;
@@ -173,17 +207,18 @@ TEST(no_mask_at_all)
 	float rows[] = {1, 2, 2, 3};
 	float query[] = {2};
 	RsHit hits[10];
-	RsFactorIndex *index = rs_factor_index_create(&ctx, rows, 4, 1);
+	RsModel model;
+	RsFactors factors;
 
-	CHECK(rs_factor_index_bytes(index) > 16);
-	CHECK(rs_topk_factors(index, query, NULL, 10, hits) == 4);
+	CHECK(make_factors(&ctx, rows, 4, 1, &model) == RS_OK);
+	factors = rs_model_factors(&model);
+	CHECK(rs_topk_factors(&factors, query, NULL, 10, hits) == 4);
 	CHECK(hits[0].item == 3 && hits[0].score == 6);
 	CHECK(hits[1].item == 1 && hits[2].item == 2 && hits[3].item == 0);
-	CHECK(rs_topk_factors(index, query, NULL, 0, hits) == 0);
+	CHECK(rs_topk_factors(&factors, query, NULL, 0, hits) == 0);
 	CHECK(rs_topk_scores(rows, 4, NULL, false, 0, hits) == 0);
 	CHECK(rs_topk_scores(rows, 0, NULL, false, 3, hits) == 0);
-	rs_factor_index_free(&ctx, index);
-	rs_factor_index_free(&ctx, NULL);
+	rs_model_free(&ctx, &model);
 }
 
 /* Many rows of one direction: scores an ulp apart around the k-th. */
@@ -197,6 +232,8 @@ TEST(near_ties)
 	static float rows[N * DIM];
 	static RsHit all[N];
 	RsContext ctx = rs_context_malloc();
+	RsModel model;
+	RsFactors factors;
 	float query[DIM];
 
 	for (int d = 0; d < DIM; d++)
@@ -216,15 +253,16 @@ TEST(near_ties)
 		all[i].score = rs_dot(query, rows + i * DIM, DIM);
 	}
 	qsort(all, N, sizeof(RsHit), compare_hits);
+	CHECK(make_factors(&ctx, rows, N, DIM, &model) == RS_OK);
+	factors = rs_model_factors(&model);
 	for (uint32_t k = 1; k < 2 * N; k += 97)
 	{
 		static RsHit hits[2 * N];
-		RsFactorIndex *index = rs_factor_index_create(&ctx, rows, N, DIM);
-		uint32_t n = rs_topk_factors(index, query, NULL, k, hits);
+		uint32_t n = rs_topk_factors(&factors, query, NULL, k, hits);
 
 		CHECK(same(hits, n, all, k < N ? k : N));
-		rs_factor_index_free(&ctx, index);
 	}
+	rs_model_free(&ctx, &model);
 }
 
 /*
@@ -253,7 +291,8 @@ TEST(wide_rows_and_sparse_masks)
 		RsMask mask = {.include = include, .exclude = below(2) ? exclude : NULL};
 		uint32_t k = below(4) == 0 ? n : 1 + below(20);
 		uint32_t allowed = 0;
-		RsFactorIndex *index;
+		RsModel model;
+		RsFactors factors;
 
 		for (uint32_t d = 0; d < dim; d++)
 			query[d] = (float) unit_normal(&seed);
@@ -276,7 +315,8 @@ TEST(wide_rows_and_sparse_masks)
 			include[i / 64] |= (uint64_t) (below(rate) == 0) << (i % 64);
 			exclude[i / 64] |= (uint64_t) (below(10) == 0) << (i % 64);
 		}
-		index = rs_factor_index_create(&ctx, rows, n, dim);
+		CHECK(make_factors(&ctx, rows, n, dim, &model) == RS_OK);
+		factors = rs_model_factors(&model);
 		for (int cosine = 0; cosine <= 1; cosine++)
 		{
 			uint32_t n_got;
@@ -293,12 +333,12 @@ TEST(wide_rows_and_sparse_masks)
 					all[allowed++] = (RsHit){i, score[i]};
 			}
 			qsort(all, allowed, sizeof(RsHit), compare_hits);
-			n_got = cosine ? rs_topk_cosine(index, query, &mask, k, got)
-						   : rs_topk_factors(index, query, &mask, k, got);
+			n_got = cosine ? rs_topk_cosine(&factors, query, &mask, k, got)
+						   : rs_topk_factors(&factors, query, &mask, k, got);
 			CHECK(same(got, n_got, all, allowed < k ? allowed : k));
 		}
 		CHECK(allowed > n / rate / 2 && allowed < n * 3 / rate / 2 + 30);
-		rs_factor_index_free(&ctx, index);
+		rs_model_free(&ctx, &model);
 	}
 }
 
@@ -310,11 +350,11 @@ TEST(out_of_memory)
 	{
 		UnitHeap heap;
 		RsContext *ctx = unit_heap(&heap, at, 0);
-		RsFactorIndex *index = rs_factor_index_create(ctx, rows, 2, 2);
+		RsModel model;
+		RsStatus status = make_factors(ctx, rows, 2, 2, &model);
 
-		CHECK((index == NULL) == heap.failed);
-		CHECK(index != NULL || ctx->status == RS_ERR_NOMEM);
-		rs_factor_index_free(ctx, index);
+		CHECK(status == (heap.failed ? RS_ERR_NOMEM : RS_OK));
+		rs_model_free(ctx, &model);
 		CHECK(heap.live == 0);
 		if (!heap.failed)
 			break;

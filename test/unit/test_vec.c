@@ -245,4 +245,33 @@ TEST(norms)
 	CHECK(isfinite(rs_norm(big, 2)));
 }
 
-UNIT_MAIN(dot_and_axpy, rows_equal_dot, solves, outer_products, applies, norms)
+/* Every kernel within an ulp of rs_norm, for numbers of all sizes. */
+TEST(norms_of_rows)
+{
+	const Kernels *all[3];
+	int n_sets = sets(all);
+	static float rows[5 * 150];
+	float out[5];
+
+	for (int s = 0; s < n_sets; s++)
+		for (size_t n = 1; n <= 150; n++)
+			for (int scale = -40; scale <= 37; scale += 7)
+			{
+				fill(rows, 5 * n);
+				for (size_t i = 0; i < 5 * n; i++)
+					rows[i] *= powf(10, (float) scale);
+				memset(rows + n, 0, n * sizeof(float));
+				rows[3 * n] = NAN;
+				rows[5 * n - 1] = INFINITY;
+				all[s]->norm_rows(rows, 5, n, out);
+				for (int j = 0; j < 3; j++)
+				{
+					float expected = (float) rs_norm(rows + (size_t) j * n, n);
+
+					CHECK(fabsf(out[j] - expected) <= expected * 0x1p-22f);
+				}
+				CHECK(isnan(out[3]) && isinf(out[4]));
+			}
+}
+
+UNIT_MAIN(dot_and_axpy, rows_equal_dot, solves, outer_products, applies, norms, norms_of_rows)

@@ -23,6 +23,7 @@
 #include "core/base/cells.h"
 #include "core/base/random.h"
 #include "core/math/vec.h"
+#include "core/model/derived.h"
 
 #include <math.h>
 #include <string.h>
@@ -197,8 +198,7 @@ hand_over(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *items, RsMod
 	for (size_t i = 1; i < factors; i++)
 		memmove(items->gram + i * factors, items->gram + i * settings->width,
 				factors * sizeof(float));
-	status = rs_model_add(ctx, model, "item_factors", RS_F32, 2, items->n, factors, items->factors,
-						  true);
+	status = rs_factors_add(ctx, model, items->factors, factors);
 	if (status != RS_OK)
 		return status;
 	items->factors = NULL;
@@ -243,7 +243,7 @@ tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 {
 	uint64_t n = (uint64_t) model->options.value[OPTION_FACTORS];
 
-	specs[0] = (RsTensorSpec){"item_factors", RS_F32, 2, {model->ids.n, n}, false};
+	specs[0] = (RsTensorSpec){RS_FACTORS, RS_F32, 2, {model->ids.n, n}, false};
 	specs[1] = (RsTensorSpec){"gram", RS_F32, 2, {n, n}, false};
 	return 2;
 }
@@ -285,15 +285,18 @@ solve_row(const RsModel *model, Row *row, float *x)
 {
 	RsCells *cells = &row->cells;
 	size_t k = row->settings.factors;
-	const float *factors = rs_model_tensor(model, "item_factors")->data;
+	RsFactors factors = rs_model_factors(model);
 	const float *gram = rs_model_tensor(model, "gram")->data;
 	float penalty = (float) rs_als_penalty(&row->settings, cells->n, model->ids.n);
 
 	for (size_t i = 0; i < k * k; i++)
 		row->a[i] = (float) row->settings.unobserved * gram[i];
 	for (size_t j = 0; j < cells->n; j++)
+	{
+		cells->item[j] = factors.row_of[cells->item[j]];
 		cells->weight[j] = (float) row->settings.alpha * fabsf(cells->weight[j]);
-	rs_add_outer(factors, cells->item, cells->weight, cells->n, k, row->a);
+	}
+	rs_add_outer(factors.rows, cells->item, cells->weight, cells->n, k, row->a);
 	for (size_t i = 0; i < k; i++)
 		row->a[i * k + i] += penalty;
 	if (!rs_solve_spd_upper(row->a, x, k) || !isfinite(rs_dot(x, x, k)))
@@ -303,7 +306,7 @@ solve_row(const RsModel *model, Row *row, float *x)
 static RsStatus
 query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
-	const float *factors = rs_model_tensor(model, "item_factors")->data;
+	RsFactors factors = rs_model_factors(model);
 	Row row;
 
 	if (history->n == 0)
@@ -313,8 +316,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	for (size_t j = 0; j < row.cells.n; j++)
 		if (row.cells.weight[j] > 0)
 			rs_axpy((float) row.settings.alpha * row.cells.weight[j],
-					factors + row.cells.item[j] * (size_t) row.settings.factors, out,
-					row.settings.factors);
+					rs_factors_row(&factors, row.cells.item[j]), out, factors.dim);
 	if (row.cells.n > 0)
 		solve_row(model, &row, out);
 	free_row(ctx, &row);
@@ -346,8 +348,8 @@ static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
 		float *contribution)
 {
-	const float *factors = rs_model_tensor(model, "item_factors")->data;
-	size_t k = (size_t) model->options.value[OPTION_FACTORS];
+	RsFactors factors = rs_model_factors(model);
+	size_t k = factors.dim;
 	float *z = rs_alloc(ctx, k * sizeof(float));
 	Row row;
 
@@ -360,10 +362,10 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 		contribution[i] = wanted(&row.cells, history->item[i])
 							  ? (float) row.settings.alpha * history->weight[i]
 							  : 0;
-	memcpy(z, factors + item * k, k * sizeof(float));
+	memcpy(z, rs_factors_row(&factors, item), k * sizeof(float));
 	solve_row(model, &row, z);
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] *= rs_dot(factors + history->item[i] * k, z, k);
+		contribution[i] *= rs_dot(rs_factors_row(&factors, history->item[i]), z, k);
 	free_row(ctx, &row);
 	rs_free(ctx, z);
 	return RS_OK;

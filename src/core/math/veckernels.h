@@ -9,7 +9,12 @@
 #define VEC VEC_NAME(Vec)
 #define VEC_INLINE VEC_TARGET __attribute__((always_inline)) static inline
 
+#define VEC_HALF VEC_NAME(Half)
+#define VEC_DOUBLES VEC_NAME(Doubles)
+
 typedef float VEC __attribute__((vector_size(VEC_LANES * 4), aligned(4), may_alias));
+typedef float VEC_HALF __attribute__((vector_size(VEC_LANES * 2), aligned(4), may_alias));
+typedef double VEC_DOUBLES __attribute__((vector_size(VEC_LANES * 4)));
 
 #define VEC_LOAD(p) (*(const VEC *) (p))
 #define VEC_STORE(p, v) (*(VEC *) (p) = (v))
@@ -88,6 +93,38 @@ VEC_NAME(dot_rows)(const float *q, const float *rows, size_t rows_n, size_t n, f
 	}
 	for (size_t j = 0; j < rows_n; j++)
 		out[j] = VEC_NAME(dot_inline)(q, rows + j * n, n);
+}
+
+/* out[j] = norm of row j, its squares summed in double. */
+VEC_TARGET static void
+VEC_NAME(norm_rows)(const float *rows, size_t rows_n, size_t n, float *out)
+{
+	const size_t step = VEC_LANES;
+
+	for (size_t j = 0; j < rows_n; j++)
+	{
+		const float *row = rows + j * n;
+		VEC_DOUBLES s0 = {0};
+		VEC_DOUBLES s1 = {0};
+		double total = 0;
+		size_t i = 0;
+
+		for (; i + step <= n; i += step)
+		{
+			VEC_DOUBLES a = __builtin_convertvector(*(const VEC_HALF *) (row + i), VEC_DOUBLES);
+			VEC_DOUBLES b =
+				__builtin_convertvector(*(const VEC_HALF *) (row + i + step / 2), VEC_DOUBLES);
+
+			s0 += a * a;
+			s1 += b * b;
+		}
+		s0 += s1;
+		for (size_t l = 0; l < step / 2; l++)
+			total += s0[l];
+		for (; i < n; i++)
+			total += (double) row[i] * row[i];
+		out[j] = (float) sqrt(total);
+	}
 }
 
 VEC_TARGET static void
@@ -294,6 +331,8 @@ VEC_NAME(apply)(const RsApply *job, const float *v, float target, float *out, fl
 }
 
 #undef VEC
+#undef VEC_DOUBLES
+#undef VEC_HALF
 #undef VEC_INLINE
 #undef VEC_LOAD
 #undef VEC_STORE

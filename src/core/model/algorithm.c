@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "core/math/vec.h"
+#include "core/model/derived.h"
 
-#define POLL_EVERY 1048576 /* cells, or floats of factors, between two questions for cancel */
+#define POLL_EVERY 1048576 /* cells between two questions for cancel */
+#define ROWS 512           /* of factors that are scored at a time */
 
 const RsAlgorithm *
 rs_algorithm_find(const RsAlgorithm *const *table, const char *name)
@@ -60,8 +62,7 @@ add_popularity(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	for (uint32_t i = 0; i < problem->n_items; i++)
 		popularity[i] = sum[i] <= 0 ? 0 : sum[i] > FLT_MAX ? FLT_MAX : (float) sum[i];
 	rs_free(ctx, sum);
-	status =
-		rs_model_add(ctx, model, RS_POPULARITY, RS_F32, 1, problem->n_items, 1, popularity, true);
+	status = rs_popularity_add(ctx, model, popularity);
 	if (status != RS_OK)
 		rs_free(ctx, popularity);
 	return status;
@@ -134,13 +135,17 @@ fits(const RsTensorSpec *spec, const RsTensor *tensor)
 static RsStatus
 check_tensors(RsContext *ctx, const RsModel *model)
 {
-	RsTensorSpec specs[RS_MAX_TENSORS + 1] = {
-		{.name = RS_POPULARITY, .dtype = RS_F32, .dims = 1, .shape = {model->ids.n}}};
+	uint64_t items = model->ids.n;
+	RsTensorSpec specs[RS_MAX_TENSORS + 5] = {{RS_POPULARITY, RS_F32, 1, {items}, false},
+											  {RS_POPULAR, RS_I32, 1, {items}, false},
+											  {RS_FACTOR_NORMS, RS_F32, 1, {items}, false},
+											  {RS_FACTOR_ITEMS, RS_I32, 1, {items}, false},
+											  {RS_FACTOR_ROWS, RS_I32, 1, {items}, false}};
 	bool known[RS_MAX_TENSORS] = {false};
-	int n = 1;
+	int n = model->algorithm->kind == RS_QUERY_FACTORS ? 5 : 2;
 
 	if (model->algorithm->tensors != NULL)
-		n += model->algorithm->tensors(model, specs + 1);
+		n += model->algorithm->tensors(model, specs + n);
 	for (int i = 0; i < n; i++)
 	{
 		const RsTensor *tensor = rs_model_tensor(model, specs[i].name);
@@ -157,6 +162,8 @@ check_tensors(RsContext *ctx, const RsModel *model)
 	return RS_OK;
 }
 
+static RsStatus check_own(RsContext *ctx, const RsModel *model);
+
 /* Has it the parts that its algorithm names, which have none themselves? */
 static RsStatus
 check_parts(RsContext *ctx, const RsModel *model)
@@ -172,7 +179,7 @@ check_parts(RsContext *ctx, const RsModel *model)
 			return rs_invalid_bytes(ctx, "Part \"%s\" is missing.", prefix[n]);
 		if (part->algorithm->parts != NULL)
 			return rs_invalid_bytes(ctx, "Part \"%s\" has parts itself.", prefix[n]);
-		if (rs_model_check(ctx, part) != RS_OK)
+		if (check_own(ctx, part) != RS_OK)
 			return ctx->status;
 	}
 	if (n != model->n_parts)
@@ -180,27 +187,26 @@ check_parts(RsContext *ctx, const RsModel *model)
 	return RS_OK;
 }
 
-RsStatus
-rs_model_check(RsContext *ctx, const RsModel *model)
+/* All but the order of popularity, which parts share with their model. */
+static RsStatus
+check_own(RsContext *ctx, const RsModel *model)
 {
-	if (check_tensors(ctx, model) != RS_OK || check_parts(ctx, model) != RS_OK)
+	if (check_tensors(ctx, model) != RS_OK ||
+		(model->algorithm->kind == RS_QUERY_FACTORS && rs_factors_check(ctx, model) != RS_OK) ||
+		check_parts(ctx, model) != RS_OK)
 		return ctx->status;
 	return model->algorithm->check != NULL ? model->algorithm->check(ctx, model) : RS_OK;
 }
 
-/* --- scores --- */
-
-const float *
-rs_item_factors(RsContext *ctx, const RsModel *model, uint32_t *columns, float **own)
+RsStatus
+rs_model_check(RsContext *ctx, const RsModel *model)
 {
-	const RsTensor *factors = rs_model_tensor(model, "item_factors");
+	RsStatus status = check_own(ctx, model);
 
-	*own = NULL;
-	if (model->algorithm->factors != NULL)
-		return *own = model->algorithm->factors(ctx, model, columns);
-	*columns = (uint32_t) factors->shape[1];
-	return factors->data;
+	return status == RS_OK ? rs_popularity_check(ctx, model) : status;
 }
+
+/* --- scores --- */
 
 static RsStatus
 check_item(RsContext *ctx, const RsModel *model, uint32_t item)
@@ -223,24 +229,22 @@ rs_check_history(RsContext *ctx, const RsModel *model, const RsHistory *history)
 static RsStatus
 score_factors(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
-	uint32_t n = model->ids.n;
-	uint32_t columns;
-	float *own;
-	const float *factors = rs_item_factors(ctx, model, &columns, &own);
-	float *query = factors != NULL ? rs_calloc(ctx, columns, sizeof(float)) : NULL;
+	RsFactors factors = rs_model_factors(model);
+	float *query = rs_calloc(ctx, factors.dim, sizeof(float));
 	RsStatus status = query != NULL ? RS_OK : ctx->status;
+	float product[ROWS];
 
 	if (status == RS_OK)
 		status = model->algorithm->query(ctx, model, history, query);
-	for (uint32_t i = 0, rows; i < n && status == RS_OK; i += rows)
+	for (uint32_t begin = 0, rows; begin < factors.n && status == RS_OK; begin += rows)
 	{
-		rows = POLL_EVERY / columns + 1;
-		rows = rows < n - i ? rows : n - i;
-		rs_dot_rows(query, factors + (size_t) i * columns, rows, columns, out + i);
+		rows = factors.n - begin < ROWS ? factors.n - begin : ROWS;
+		rs_dot_rows(query, factors.rows + (size_t) begin * factors.dim, rows, factors.dim, product);
+		for (uint32_t i = 0; i < rows; i++)
+			out[factors.item[begin + i]] = product[i];
 		status = rs_check_interrupt(ctx);
 	}
 	rs_free(ctx, query);
-	rs_free(ctx, own);
 	return status;
 }
 

@@ -26,7 +26,7 @@ typedef struct RsHistory
 /* How a query scores items. */
 typedef enum RsQueryKind
 {
-	RS_QUERY_FACTORS, /* a vector: score = vector · factors of item i */
+	RS_QUERY_FACTORS, /* a vector: score = vector · item_factors of item i */
 	RS_QUERY_SCORES   /* a score for each item; 0 = nothing known of it */
 } RsQueryKind;
 
@@ -63,8 +63,9 @@ struct RsAlgorithm
 	 * set iterations and loss. */
 	RsStatus (*train)(RsContext *ctx, const RsProblem *problem, RsModel *model);
 
-	/* All tensors of a model beside item_popularity, from its options and its number
-	 * of items; sizes of tensors it has may be looked at.  How many; NULL: none. */
+	/* All tensors of a model, from its options and its number of items; sizes of
+	 * tensors it has may be looked at.  Not those that derived.h adds to
+	 * item_popularity and item_factors.  How many; NULL: none. */
 	int (*tensors)(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS]);
 
 	/* Are the values right that tensors of these shapes have?  Floats are known to
@@ -73,10 +74,6 @@ struct RsAlgorithm
 
 	/* Floats of features that the model takes.  NULL: it takes none. */
 	uint32_t (*n_features)(const RsModel *model);
-
-	/* Factors of the items, rs_alloc'ed: [n_items][*columns].  NULL: they are the
-	 * tensor item_factors. */
-	float *(*factors)(RsContext *ctx, const RsModel *model, uint32_t *columns);
 
 	/* Fill out: [columns of the factors] or [n_items], zeroed by the caller.
 	 * May allocate scratch from ctx. */
@@ -112,11 +109,6 @@ extern RsStatus rs_train_part(RsContext *ctx, const RsAlgorithm *algorithm,
 /* Has the model the tensors and parts that its algorithm says, and none else, of
  * right values?  RS_ERR_BYTES. */
 extern RsStatus rs_model_check(RsContext *ctx, const RsModel *model);
-
-/* Factors of the items, [n_items][*columns]: the model's, or made: then they are in
- * *own too, for rs_free.  NULL: ctx->status.  For models of RS_QUERY_FACTORS. */
-extern const float *rs_item_factors(RsContext *ctx, const RsModel *model, uint32_t *columns,
-									float **own);
 
 /* Are all items of a history in the model?  RS_ERR_PARAM. */
 extern RsStatus rs_check_history(RsContext *ctx, const RsModel *model, const RsHistory *history);

@@ -66,15 +66,20 @@ rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix)
 RsStatus
 rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part)
 {
-	const RsTensor *popularity = rs_model_tensor(model, RS_POPULARITY);
+	static const char *const names[] = {RS_POPULARITY, RS_POPULAR};
 
 	part->ids = model->ids;
 	part->n_users = model->n_users;
 	part->n_events = model->n_events;
-	if (popularity == NULL)
-		return RS_OK;
-	return rs_model_add(ctx, part, RS_POPULARITY, popularity->dtype, popularity->dims,
-						popularity->shape[0], popularity->shape[1], popularity->data, false);
+	for (int i = 0; i < 2; i++)
+	{
+		const RsTensor *tensor = rs_model_tensor(model, names[i]);
+
+		if (tensor != NULL && rs_model_add(ctx, part, names[i], tensor->dtype, 1, tensor->shape[0],
+										   1, tensor->data, false) != RS_OK)
+			return ctx->status;
+	}
+	return RS_OK;
 }
 
 void

@@ -12,7 +12,7 @@
 #include "core/base/context.h"
 #include "core/model/options.h"
 
-#define RS_FORMAT_VERSION 1
+#define RS_FORMAT_VERSION 2
 #define RS_LIBRARY_VERSION "1.0.0"
 #define RS_MAX_TENSORS 24
 #define RS_MAX_PARTS 4
@@ -56,7 +56,8 @@ typedef struct RsTensor
 	const void *data;
 } RsTensor;
 
-#define RS_POPULARITY "item_popularity"
+#define RS_POPULARITY "item_popularity"    /* F32 [n] by item */
+#define RS_POPULAR "item_popularity.items" /* I32 [n] most popular first, ties by item */
 
 typedef struct RsAlgorithm RsAlgorithm;
 typedef struct RsModel RsModel;
@@ -86,7 +87,7 @@ struct RsModel
 	uint64_t n_events;
 	int iterations; /* done */
 	double loss;    /* final, NaN if the algorithm has none */
-	int n_tensors;  /* item_popularity F32[n] and the algorithm's own */
+	int n_tensors;  /* those of popularity and the algorithm's own */
 	RsTensor tensors[RS_MAX_TENSORS];
 	void *owned[RS_MAX_TENSORS + 8]; /* rs_alloc'ed, freed by rs_model_free */
 	int n_owned;
@@ -110,7 +111,7 @@ extern RsModel *rs_model_part(const RsModel *model, const char *prefix);
 /* Add an empty part, which belongs to model; prefix is not copied.  NULL on failure. */
 extern RsModel *rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix);
 
-/* Give a part the ids, the counts and item_popularity of its model. */
+/* Give a part the ids, the counts and the popularity of its model. */
 extern RsStatus rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part);
 
 /* The model and its parts. */
@@ -136,5 +137,10 @@ extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink
  */
 extern RsStatus rs_model_read(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes,
 							  uint64_t length, RsModel *model);
+
+/* The same for bytes that it has accepted before: reads the header and none of the
+ * numbers. */
+extern RsStatus rs_model_read_trusted(RsContext *ctx, const RsAlgorithm *const *table,
+									  const void *bytes, uint64_t length, RsModel *model);
 
 #endif

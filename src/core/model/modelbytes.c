@@ -8,7 +8,7 @@
  *		+--------+-------------------------------+---------+---------+-----
  *		0        8                               8 + H
  *
- *		{"__metadata__": {"format": "recsys", "format_version": "1",
+ *		{"__metadata__": {"format": "recsys", "format_version": "2",
  *		   "library_version", "algorithm", "options": "{\"factors\": 64, ...}",
  *		   "id_type": "bigint" | "uuid" | "text", "items", "users", "events",
  *		   "iterations", "loss": a number or "null"},          all strings
@@ -17,7 +17,9 @@
  * Item ids are the tensor item_ids (I64[n] or U8[n,16]) or the pair
  * item_ids.offsets (I64[n+1]) and item_ids.text (U8[total]).  Offsets count
  * from 8 + H.  safetensors forbids gaps, so tensors go by element size, largest
- * first: then each is aligned to its elements.  Any safetensors reader opens it.
+ * first: then each is aligned to its elements.  Among equals the longest goes
+ * first, and the header is padded so that the longest of 4-byte elements, what a
+ * query reads, begins at a multiple of 64.  Any safetensors reader opens it.
  */
 #include "core/model/modelbytes.h"
 
@@ -59,6 +61,14 @@ make_tensor(const char *name, RsDtype dtype, int dims, uint64_t rows, uint64_t c
 	return tensor;
 }
 
+static bool
+goes_before(const RsTensor *a, const RsTensor *b)
+{
+	if (rs_dtype_size(a->dtype) != rs_dtype_size(b->dtype))
+		return rs_dtype_size(a->dtype) > rs_dtype_size(b->dtype);
+	return tensor_bytes(a) > tensor_bytes(b);
+}
+
 /* All tensors of the file in their order; how many. */
 static int
 file_tensors(const RsModel *model, RsTensor *out)
@@ -66,7 +76,6 @@ file_tensors(const RsModel *model, RsTensor *out)
 	const RsIds *ids = &model->ids;
 	RsTensor all[RS_MAX_FILE_TENSORS];
 	int n = 0;
-	int placed = 0;
 
 	switch (ids->type)
 	{
@@ -85,11 +94,15 @@ file_tensors(const RsModel *model, RsTensor *out)
 	}
 	for (int i = 0; i < model->n_tensors; i++)
 		all[n++] = model->tensors[i];
-	for (size_t size = 8; size >= 1; size /= 2)
-		for (int i = 0; i < n; i++)
-			if (rs_dtype_size(all[i].dtype) == size)
-				out[placed++] = all[i];
-	return placed;
+	for (int i = 0; i < n; i++)
+	{
+		int at = i;
+
+		for (; at > 0 && goes_before(&all[i], &out[at - 1]); at--)
+			out[at] = out[at - 1];
+		out[at] = all[i];
+	}
+	return n;
 }
 
 /* A member whose value is a string. */
@@ -183,10 +196,16 @@ header_length(const RsModel *model, const RsTensor *tensors, int n)
 	return counted.used;
 }
 
+/* A length of the header with which the first tensor of 4-byte elements, behind
+ * those of 8, begins at a multiple of 64. */
 static uint64_t
-padded(uint64_t length)
+padded(uint64_t length, const RsTensor *tensors, int n)
 {
-	return (length + 7) / 8 * 8;
+	uint64_t before = 8;
+
+	for (int i = 0; i < n && rs_dtype_size(tensors[i].dtype) == 8; i++)
+		before += tensor_bytes(&tensors[i]);
+	return (before + length + 63) / 64 * 64 - before;
 }
 
 uint64_t
@@ -194,7 +213,7 @@ rs_model_size(const RsModel *model)
 {
 	RsTensor tensors[RS_MAX_FILE_TENSORS];
 	int n = file_tensors(model, tensors);
-	uint64_t size = 8 + padded(header_length(model, tensors, n));
+	uint64_t size = 8 + padded(header_length(model, tensors, n), tensors, n);
 
 	for (int i = 0; i < n; i++)
 		size += tensor_bytes(&tensors[i]);
@@ -227,7 +246,7 @@ rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque)
 	RsTensor tensors[RS_MAX_FILE_TENSORS];
 	int n = file_tensors(model, tensors);
 	uint64_t length = header_length(model, tensors, n);
-	uint64_t header = padded(length);
+	uint64_t header = padded(length, tensors, n);
 	RsJsonOut out;
 	RsStatus status = send(ctx, sink, opaque, &header, sizeof(header));
 

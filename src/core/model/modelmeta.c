@@ -3,7 +3,7 @@
  *		Reading a model file's metadata and options (drawn in modelbytes.c).
  *
  * The values are strings from anyone: each known key once and none other, each
- * value in its range.  A later format version is told from a broken file, even
+ * value in its range.  Another format version is told from a broken file, even
  * where it has keys that are unknown here.
  */
 #include "core/model/modelbytes.h"
@@ -158,10 +158,10 @@ check_members(Metadata *r)
 
 	if (!r->is_recsys)
 		return rs_invalid_bytes(ctx, "It is a safetensors file but not of format \"recsys\".");
-	if (r->version > RS_FORMAT_VERSION)
+	if (r->version != RS_FORMAT_VERSION && r->version != 0)
 	{
-		rs_fail(ctx, RS_ERR_VERSION, "model is of a later format version");
-		rs_detail(ctx, "The model has format version %llu, this library reads up to %d.",
+		rs_fail(ctx, RS_ERR_VERSION, "model is of another format version");
+		rs_detail(ctx, "The model has format version %llu, this library reads %d.",
 				  (unsigned long long) r->version, RS_FORMAT_VERSION);
 		rs_hint(ctx, "Update the extension recsys, or train the model again.");
 		return RS_ERR_VERSION;

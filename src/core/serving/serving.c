@@ -1,82 +1,64 @@
 /*
  * serving.c
- *		A validated model made ready to answer: history in, items out.
- *
- * What is prepared once: the factor index, the items by popularity, and room
- * for a query.  That room makes a serving one caller's at a time.
+ *		Answers from the bytes of a model: history in, items out.
  */
 #include "core/serving/serving.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "core/base/sort.h"
 #include "core/math/vec.h"
 
 struct RsServing
 {
 	RsModel model;
-	const float *factors; /* of the items, or NULL for a score model */
-	float *own_factors;   /* the same where the model has them in another form */
-	RsFactorIndex *index;
+	bool by_factors;
+	RsFactors factors; /* by_factors */
 	const float *popularity;
-	uint32_t *popular; /* items by popularity */
-	uint32_t query_n;  /* columns of the factors, or items */
-	float *query;      /* [query_n] */
-	size_t bytes;
+	const uint32_t *popular; /* items by popularity */
+	uint32_t query_n;        /* columns of the factors, or items */
 };
 
-/* What the algorithm's kind needs; its check has proven the rest. */
-static RsStatus
-prepare_factors(RsContext *ctx, RsServing *serving)
+struct RsScratch
 {
-	serving->factors =
-		rs_item_factors(ctx, &serving->model, &serving->query_n, &serving->own_factors);
-	if (serving->factors == NULL)
-		return ctx->status;
-	if (serving->own_factors != NULL)
-		serving->bytes += (size_t) serving->model.ids.n * serving->query_n * sizeof(float);
-	serving->index =
-		rs_factor_index_create(ctx, serving->factors, serving->model.ids.n, serving->query_n);
-	if (serving->index == NULL)
-		return ctx->status;
-	serving->bytes += rs_factor_index_bytes(serving->index);
-	return RS_OK;
-}
+	float *query; /* [query_n] */
+};
 
-static RsStatus
-prepare(RsContext *ctx, RsServing *serving)
-{
-	uint32_t n = serving->model.ids.n;
-
-	serving->query_n = n;
-	if (serving->model.algorithm->kind == RS_QUERY_FACTORS &&
-		prepare_factors(ctx, serving) != RS_OK)
-		return ctx->status;
-	serving->popularity = rs_model_tensor(&serving->model, RS_POPULARITY)->data;
-	serving->popular = rs_alloc(ctx, (size_t) n * sizeof(uint32_t));
-	serving->query = rs_alloc(ctx, (size_t) serving->query_n * sizeof(float));
-	if (serving->popular == NULL || serving->query == NULL)
-		return ctx->status;
-	serving->bytes += sizeof(*serving) + (size_t) n * sizeof(uint32_t) +
-					  (size_t) serving->query_n * sizeof(float);
-	return rs_order_descending(ctx, serving->popularity, n, serving->popular);
-}
-
-RsServing *
-rs_serving_open(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, uint64_t length)
+/* A view of bytes by this way of reading them. */
+static RsServing *
+open_bytes(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, uint64_t length,
+		   RsStatus (*read)(RsContext *, const RsAlgorithm *const *, const void *, uint64_t,
+							RsModel *))
 {
 	RsServing *serving = rs_calloc(ctx, 1, sizeof(RsServing));
 
 	if (serving == NULL)
 		return NULL;
-	if (rs_model_read(ctx, table, bytes, length, &serving->model) != RS_OK ||
-		prepare(ctx, serving) != RS_OK)
+	if (read(ctx, table, bytes, length, &serving->model) != RS_OK)
 	{
-		rs_serving_close(ctx, serving);
+		rs_free(ctx, serving);
 		return NULL;
 	}
+	serving->by_factors = serving->model.algorithm->kind == RS_QUERY_FACTORS;
+	if (serving->by_factors)
+		serving->factors = rs_model_factors(&serving->model);
+	serving->query_n = serving->by_factors ? serving->factors.dim : serving->model.ids.n;
+	serving->popularity = rs_model_tensor(&serving->model, RS_POPULARITY)->data;
+	serving->popular = rs_model_tensor(&serving->model, RS_POPULAR)->data;
 	return serving;
+}
+
+RsServing *
+rs_serving_open(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, uint64_t length)
+{
+	return open_bytes(ctx, table, bytes, length, rs_model_read);
+}
+
+RsServing *
+rs_serving_open_trusted(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes,
+						uint64_t length)
+{
+	return open_bytes(ctx, table, bytes, length, rs_model_read_trusted);
 }
 
 void
@@ -84,10 +66,6 @@ rs_serving_close(RsContext *ctx, RsServing *serving)
 {
 	if (serving == NULL)
 		return;
-	rs_factor_index_free(ctx, serving->index);
-	rs_free(ctx, serving->own_factors);
-	rs_free(ctx, serving->popular);
-	rs_free(ctx, serving->query);
 	rs_model_free(ctx, &serving->model);
 	rs_free(ctx, serving);
 }
@@ -98,20 +76,38 @@ rs_serving_model(const RsServing *serving)
 	return &serving->model;
 }
 
-size_t
-rs_serving_bytes(const RsServing *serving)
+RsScratch *
+rs_scratch_create(RsContext *ctx, const RsServing *serving)
 {
-	return serving->bytes;
+	RsScratch *scratch = rs_alloc(ctx, sizeof(RsScratch));
+
+	if (scratch == NULL)
+		return NULL;
+	scratch->query = rs_alloc(ctx, (size_t) serving->query_n * sizeof(float));
+	if (scratch->query == NULL)
+	{
+		rs_free(ctx, scratch);
+		return NULL;
+	}
+	return scratch;
 }
 
-/* The query of a history into serving->query. */
+void
+rs_scratch_free(RsContext *ctx, RsScratch *scratch)
+{
+	if (scratch == NULL)
+		return;
+	rs_free(ctx, scratch->query);
+	rs_free(ctx, scratch);
+}
+
 static RsStatus
-make_query(RsContext *ctx, RsServing *serving, const RsHistory *history)
+make_query(RsContext *ctx, const RsServing *serving, const RsHistory *history, float *query)
 {
 	if (rs_check_history(ctx, &serving->model, history) != RS_OK)
 		return ctx->status;
-	memset(serving->query, 0, (size_t) serving->query_n * sizeof(float));
-	return serving->model.algorithm->query(ctx, &serving->model, history, serving->query);
+	memset(query, 0, (size_t) serving->query_n * sizeof(float));
+	return serving->model.algorithm->query(ctx, &serving->model, history, query);
 }
 
 /* Are the scores the same for everybody? */
@@ -133,43 +129,43 @@ all_zero(const float *value, uint32_t n)
 }
 
 RsStatus
-rs_serving_recommend(RsContext *ctx, RsServing *serving, const RsHistory *history,
-					 const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
+rs_serving_recommend(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
+					 const RsHistory *history, const RsMask *mask, uint32_t k, RsHit *hits,
+					 uint32_t *n_hits)
 {
 	*n_hits = 0;
 	if (history->n == 0 && history->features == NULL)
 		return RS_OK;
-	if (make_query(ctx, serving, history) != RS_OK)
+	if (make_query(ctx, serving, history, scratch->query) != RS_OK)
 		return ctx->status;
-	if (serving->index == NULL)
+	if (!serving->by_factors)
 		*n_hits =
-			rs_topk_scores(serving->query, serving->query_n, mask, !impersonal(serving), k, hits);
-	else if (!all_zero(serving->query, serving->query_n))
-		*n_hits = rs_topk_factors(serving->index, serving->query, mask, k, hits);
+			rs_topk_scores(scratch->query, serving->query_n, mask, !impersonal(serving), k, hits);
+	else if (!all_zero(scratch->query, serving->query_n))
+		*n_hits = rs_topk_factors(&serving->factors, scratch->query, mask, k, hits);
 	return RS_OK;
 }
 
 /* By cosine: one more than asked for, less the item itself wherever it stands. */
 static RsStatus
-similar_factors(RsContext *ctx, RsServing *serving, uint32_t item, const RsMask *mask, uint32_t k,
-				RsHit *hits, uint32_t *n_hits)
+similar_factors(RsContext *ctx, const RsServing *serving, float *query, uint32_t item,
+				const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
-	uint32_t n = serving->model.ids.n;
-	uint32_t dim = serving->query_n;
-	const float *row = serving->factors + (size_t) item * dim;
-	double norm = rs_norm(row, dim);
+	const RsFactors *factors = &serving->factors;
+	const float *row = rs_factors_row(factors, item);
+	double norm = rs_norm(row, factors->dim);
 	RsHit *all;
 	uint32_t found;
 
 	if (!(norm > 0))
 		return RS_OK;
-	k = k < n ? k : n;
+	k = k < factors->n ? k : factors->n;
 	all = rs_alloc(ctx, ((size_t) k + 1) * sizeof(RsHit));
 	if (all == NULL)
 		return ctx->status;
-	for (uint32_t i = 0; i < dim; i++)
-		serving->query[i] = (float) (row[i] / norm);
-	found = rs_topk_cosine(serving->index, serving->query, mask, k + 1, all);
+	for (uint32_t i = 0; i < factors->dim; i++)
+		query[i] = (float) (row[i] / norm);
+	found = rs_topk_cosine(factors, query, mask, k + 1, all);
 	for (uint32_t i = 0; i < found && *n_hits < k; i++)
 		if (all[i].item != item)
 			hits[(*n_hits)++] = all[i];
@@ -178,8 +174,8 @@ similar_factors(RsContext *ctx, RsServing *serving, uint32_t item, const RsMask 
 }
 
 RsStatus
-rs_serving_similar(RsContext *ctx, RsServing *serving, uint32_t item, const RsMask *mask,
-				   uint32_t k, RsHit *hits, uint32_t *n_hits)
+rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch, uint32_t item,
+				   const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
 	const float weight = 1;
 	RsHistory history = {.n = 1, .item = &item, .weight = &weight};
@@ -187,34 +183,31 @@ rs_serving_similar(RsContext *ctx, RsServing *serving, uint32_t item, const RsMa
 	*n_hits = 0;
 	if (item >= serving->model.ids.n)
 		return rs_fail(ctx, RS_ERR_PARAM, "item number %u is not in the model", item);
-	if (serving->index != NULL)
-		return similar_factors(ctx, serving, item, mask, k, hits, n_hits);
+	if (serving->by_factors)
+		return similar_factors(ctx, serving, scratch->query, item, mask, k, hits, n_hits);
 	if (impersonal(serving)) /* it knows no likeness */
 		return RS_OK;
-	if (make_query(ctx, serving, &history) != RS_OK)
+	if (make_query(ctx, serving, &history, scratch->query) != RS_OK)
 		return ctx->status;
-	serving->query[item] = 0;
-	*n_hits = rs_topk_scores(serving->query, serving->query_n, mask, true, k, hits);
+	scratch->query[item] = 0;
+	*n_hits = rs_topk_scores(scratch->query, serving->query_n, mask, true, k, hits);
 	return RS_OK;
 }
 
-RsStatus
-rs_serving_popular(RsContext *ctx, RsServing *serving, const RsMask *mask, uint32_t k, RsHit *hits,
-				   uint32_t *n_hits)
+uint32_t
+rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t k, RsHit *hits)
 {
-	uint32_t n = serving->model.ids.n;
+	uint32_t n = 0;
 
-	(void) ctx;
-	*n_hits = 0;
-	for (uint32_t i = 0; i < n && *n_hits < k; i++)
+	for (uint32_t i = 0; i < serving->model.ids.n && n < k; i++)
 	{
 		uint32_t item = serving->popular[i];
 
 		if (rs_mask_allows(mask, item))
 		{
-			hits[*n_hits].item = item;
-			hits[(*n_hits)++].score = serving->popularity[item];
+			hits[n].item = item;
+			hits[n++].score = serving->popularity[item];
 		}
 	}
-	return RS_OK;
+	return n;
 }

@@ -1,6 +1,11 @@
 /*
  * serving.h
- *		A validated model made ready to answer: history in, items out.
+ *		Answers from the bytes of a model: history in, items out.
+ *
+ * The bytes hold all that answers need and never change: backends and threads may
+ * share them.  A serving is a process's view of them, pointers and no more, and
+ * does not change either.  What a call writes to is an RsScratch, of one caller
+ * at a time.
  */
 #ifndef RS_SERVING_H
 #define RS_SERVING_H
@@ -9,32 +14,43 @@
 #include "core/serving/topk.h"
 
 typedef struct RsServing RsServing;
+typedef struct RsScratch RsScratch;
 
-/* Read, validate and index model bytes, which must stay (8-aligned), of an
- * algorithm of table.  NULL on failure, with ctx->status set. */
+/* View bytes from anyone, of an algorithm of table.  They are validated whole and
+ * must stay, 8-aligned; aligned to 64 they are read faster.  NULL on failure, with
+ * ctx->status set. */
 extern RsServing *rs_serving_open(RsContext *ctx, const RsAlgorithm *const *table,
 								  const void *bytes, uint64_t length);
+
+/* The same for bytes that rs_serving_open or rs_model_read has accepted before:
+ * reads the header and none of the numbers. */
+extern RsServing *rs_serving_open_trusted(RsContext *ctx, const RsAlgorithm *const *table,
+										  const void *bytes, uint64_t length);
 extern void rs_serving_close(RsContext *ctx, RsServing *serving);
 extern const RsModel *rs_serving_model(const RsServing *serving);
 
-/* Bytes held beyond the model's own. */
-extern size_t rs_serving_bytes(const RsServing *serving);
+/* Room for one call at a time on this serving; NULL on failure. */
+extern RsScratch *rs_scratch_create(RsContext *ctx, const RsServing *serving);
+extern void rs_scratch_free(RsContext *ctx, RsScratch *scratch);
 
 /*
  * Top k for a history under a mask.  *n_hits 0 .. k.  Items that the model has
  * nothing to say of (score 0 of a score model; an empty history or one whose
  * query is all zero) do not appear: the caller fills up from popularity.
  */
-extern RsStatus rs_serving_recommend(RsContext *ctx, RsServing *serving, const RsHistory *history,
-									 const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits);
+extern RsStatus rs_serving_recommend(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
+									 const RsHistory *history, const RsMask *mask, uint32_t k,
+									 RsHit *hits, uint32_t *n_hits);
 
 /* Items most like item (itself never): by cosine of the factors, or by the
  * item's own row of weights. */
-extern RsStatus rs_serving_similar(RsContext *ctx, RsServing *serving, uint32_t item,
-								   const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits);
+extern RsStatus rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
+								   uint32_t item, const RsMask *mask, uint32_t k, RsHit *hits,
+								   uint32_t *n_hits);
 
-/* Most popular items under a mask; always all of them that qualify. */
-extern RsStatus rs_serving_popular(RsContext *ctx, RsServing *serving, const RsMask *mask,
-								   uint32_t k, RsHit *hits, uint32_t *n_hits);
+/* Most popular items under a mask into hits[k], always all of them that qualify;
+ * how many. */
+extern uint32_t rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t k,
+								   RsHit *hits);
 
 #endif

@@ -13,30 +13,16 @@
  * order of summation (Higham 2002, §3.1), plus n times the smallest subnormal.
  * A row is ruled out only by a bound strictly below the k-th score, since an
  * equal score may win by its number.
- *
- * Rows with a NaN or an infinity are left out: no product with them is finite.
+ * The norms that a model brings along may be off by RS_NORM_TOLERANCE.
  */
 #include "core/serving/topk.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "core/base/sort.h"
 #include "core/math/vec.h"
 
 #define BLOCK 32
-
-struct RsFactorIndex
-{
-	uint32_t n;      /* items */
-	uint32_t n_rows; /* of them finite */
-	uint32_t dim;
-	size_t bytes;
-	float *rows;      /* [n_rows][dim], norm descending */
-	float *norm;      /* [n_rows], nearest float */
-	uint32_t *item;   /* [n_rows] number of the row's item */
-	uint32_t *row_of; /* [n] and back; n where left out */
-};
 
 /* --- the k best so far: a heap with the worst at the root --- */
 
@@ -142,108 +128,11 @@ few_included(const RsMask *mask, uint32_t n)
 	return count <= most;
 }
 
-/* --- the index --- */
-
-/* Norms of all rows; those not finite get 0 and their number in *left_out. */
-static void
-fill_norms(const float *factors, uint32_t n, uint32_t dim, float *norm, uint32_t *row_of,
-		   uint32_t *left_out)
-{
-	*left_out = 0;
-	for (uint32_t i = 0; i < n; i++)
-	{
-		double value = rs_norm(factors + (size_t) i * dim, dim);
-		bool finite = isfinite(value);
-
-		/* A sum of squares in double cannot overflow, so this is about the row. */
-		norm[i] = finite ? (float) value : 0;
-		row_of[i] = finite ? 0 : n;
-		*left_out += finite ? 0 : 1;
-	}
-}
-
-/* Copy the rows that are kept in the order given; norm is used up. */
-static void
-fill_rows(RsFactorIndex *index, const float *factors, const float *norm, const uint32_t *order)
-{
-	size_t dim = index->dim;
-	uint32_t row = 0;
-
-	for (uint32_t i = 0; i < index->n; i++)
-	{
-		uint32_t item = order[i];
-
-		if (index->row_of[item] == index->n)
-			continue;
-		memcpy(index->rows + row * dim, factors + item * dim, dim * sizeof(float));
-		index->norm[row] = norm[item];
-		index->item[row] = item;
-		index->row_of[item] = row++;
-	}
-}
-
-RsFactorIndex *
-rs_factor_index_create(RsContext *ctx, const float *factors, uint32_t n, uint32_t dim)
-{
-	RsFactorIndex *index = rs_calloc(ctx, 1, sizeof(RsFactorIndex));
-	float *norm = rs_calloc(ctx, n, sizeof(float));
-	uint32_t *order = rs_calloc(ctx, n, sizeof(uint32_t));
-	uint32_t left_out;
-
-	if (index == NULL || norm == NULL || order == NULL)
-		goto failed;
-	index->n = n;
-	index->dim = dim;
-	index->row_of = rs_calloc(ctx, n, sizeof(uint32_t));
-	if (index->row_of == NULL)
-		goto failed;
-	fill_norms(factors, n, dim, norm, index->row_of, &left_out);
-	if (rs_order_descending(ctx, norm, n, order) != RS_OK)
-		goto failed;
-	index->n_rows = n - left_out;
-	index->rows = rs_alloc(ctx, (size_t) index->n_rows * dim * sizeof(float));
-	index->norm = rs_alloc(ctx, (size_t) index->n_rows * sizeof(float));
-	index->item = rs_alloc(ctx, (size_t) index->n_rows * sizeof(uint32_t));
-	if (index->rows == NULL || index->norm == NULL || index->item == NULL)
-		goto failed;
-	fill_rows(index, factors, norm, order);
-	index->bytes =
-		sizeof(*index) + (size_t) n * sizeof(uint32_t) +
-		(size_t) index->n_rows * (dim * sizeof(float) + sizeof(float) + sizeof(uint32_t));
-	rs_free(ctx, norm);
-	rs_free(ctx, order);
-	return index;
-
-failed:
-	rs_free(ctx, norm);
-	rs_free(ctx, order);
-	rs_factor_index_free(ctx, index);
-	return NULL;
-}
-
-void
-rs_factor_index_free(RsContext *ctx, RsFactorIndex *index)
-{
-	if (index == NULL)
-		return;
-	rs_free(ctx, index->rows);
-	rs_free(ctx, index->norm);
-	rs_free(ctx, index->item);
-	rs_free(ctx, index->row_of);
-	rs_free(ctx, index);
-}
-
-size_t
-rs_factor_index_bytes(const RsFactorIndex *index)
-{
-	return index->bytes;
-}
-
 /* --- queries --- */
 
 typedef struct Query
 {
-	const RsFactorIndex *index;
+	const RsFactors *factors;
 	const float *vector;
 	const RsMask *mask;
 	bool cosine;
@@ -255,14 +144,14 @@ row_score(const Query *query, uint32_t row, float product)
 {
 	if (!query->cosine)
 		return product;
-	return query->index->norm[row] > 0 ? product / query->index->norm[row] : NAN;
+	return query->factors->norm[row] > 0 ? product / query->factors->norm[row] : NAN;
 }
 
 static void
 scan_included(const Query *query, Best *best)
 {
-	const RsFactorIndex *index = query->index;
-	uint32_t n = index->n;
+	const RsFactors *factors = query->factors;
+	uint32_t n = factors->n;
 
 	for (uint32_t w = 0; w < n / 64 + (n % 64 != 0); w++)
 	{
@@ -271,14 +160,11 @@ scan_included(const Query *query, Best *best)
 		for (; word != 0; word &= word - 1)
 		{
 			uint32_t item = w * 64 + (uint32_t) __builtin_ctzll(word);
-			uint32_t row = index->row_of[item];
-			float score;
+			uint32_t row = factors->row_of[item];
+			float product =
+				rs_dot(query->vector, factors->rows + (size_t) row * factors->dim, factors->dim);
+			float score = row_score(query, row, product);
 
-			if (row == n)
-				continue;
-			score = row_score(
-				query, row,
-				rs_dot(query->vector, index->rows + (size_t) row * index->dim, index->dim));
 			if (isfinite(score))
 				best_add(best, item, score);
 		}
@@ -288,18 +174,18 @@ scan_included(const Query *query, Best *best)
 static void
 scan_block(const Query *query, uint32_t begin, uint32_t end, Best *best)
 {
-	const RsFactorIndex *index = query->index;
-	const float *rows = index->rows + (size_t) begin * index->dim;
+	const RsFactors *factors = query->factors;
+	const float *rows = factors->rows + (size_t) begin * factors->dim;
 	float product[BLOCK];
 
-	rs_dot_rows(query->vector, rows, end - begin, index->dim, product);
+	rs_dot_rows(query->vector, rows, end - begin, factors->dim, product);
 	for (uint32_t row = begin; row < end; row++)
 	{
 		float score = row_score(query, row, product[row - begin]);
 
 		if (score >= best_threshold(best) && isfinite(score) &&
-			rs_mask_allows(query->mask, index->item[row]))
-			best_add(best, index->item[row], score);
+			rs_mask_allows(query->mask, factors->item[row]))
+			best_add(best, factors->item[row], score);
 	}
 }
 
@@ -307,17 +193,17 @@ scan_block(const Query *query, uint32_t begin, uint32_t end, Best *best)
 static void
 scan_all(const Query *query, double query_norm, Best *best)
 {
-	const RsFactorIndex *index = query->index;
-	/* g, and the rounding of both norms and of this product, generously */
-	double widen = 1 + ((double) index->dim + 16) * 0x1p-23;
-	double slack = ((double) index->dim + 16) * 0x1p-148;
+	const RsFactors *factors = query->factors;
+	/* g, RS_NORM_TOLERANCE and the rounding of this product, generously */
+	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
+	double slack = ((double) factors->dim + 16) * 0x1p-148;
 
-	for (uint32_t begin = 0; begin < index->n_rows; begin += BLOCK)
+	for (uint32_t begin = 0; begin < factors->n; begin += BLOCK)
 	{
-		uint32_t end = index->n_rows - begin < BLOCK ? index->n_rows : begin + BLOCK;
+		uint32_t end = factors->n - begin < BLOCK ? factors->n : begin + BLOCK;
 
 		if (!query->cosine &&
-			query_norm * (index->norm[begin] + 0x1p-149) * widen + slack < best_threshold(best))
+			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < best_threshold(best))
 			break;
 		scan_block(query, begin, end, best);
 	}
@@ -327,11 +213,11 @@ static uint32_t
 run(const Query *query, uint32_t k, RsHit *hits)
 {
 	Best best = {hits, k, 0};
-	double query_norm = rs_norm(query->vector, query->index->dim);
+	double query_norm = rs_norm(query->vector, query->factors->dim);
 
 	if (k == 0 || !isfinite(query_norm))
 		return 0;
-	if (few_included(query->mask, query->index->n))
+	if (few_included(query->mask, query->factors->n))
 		scan_included(query, &best);
 	else
 		scan_all(query, query_norm, &best);
@@ -339,19 +225,19 @@ run(const Query *query, uint32_t k, RsHit *hits)
 }
 
 uint32_t
-rs_topk_factors(const RsFactorIndex *index, const float *query, const RsMask *mask, uint32_t k,
+rs_topk_factors(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
 				RsHit *hits)
 {
-	Query q = {index, query, mask, false};
+	Query q = {factors, query, mask, false};
 
 	return run(&q, k, hits);
 }
 
 uint32_t
-rs_topk_cosine(const RsFactorIndex *index, const float *query, const RsMask *mask, uint32_t k,
+rs_topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
 			   RsHit *hits)
 {
-	Query q = {index, query, mask, true};
+	Query q = {factors, query, mask, true};
 
 	return run(&q, k, hits);
 }

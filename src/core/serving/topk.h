@@ -8,7 +8,7 @@
 #ifndef RS_TOPK_H
 #define RS_TOPK_H
 
-#include "core/base/context.h"
+#include "core/model/derived.h"
 
 typedef struct RsHit
 {
@@ -35,23 +35,13 @@ rs_mask_allows(const RsMask *mask, uint32_t item)
 		   (mask->include == NULL || (mask->include[item / 64] & bit));
 }
 
-/* Items by descending norm, in blocks, for early stop by Cauchy–Schwarz. */
-typedef struct RsFactorIndex RsFactorIndex;
-
-/* factors[n][dim] stays the caller's and may go away afterwards.  NULL on
- * failure. */
-extern RsFactorIndex *rs_factor_index_create(RsContext *ctx, const float *factors, uint32_t n,
-											 uint32_t dim);
-extern void rs_factor_index_free(RsContext *ctx, RsFactorIndex *index);
-extern size_t rs_factor_index_bytes(const RsFactorIndex *index);
-
 /* Up to k hits into hits[k]; returns how many.  query[dim].  Equal to scoring
  * every item with rs_dot and sorting, bit for bit. */
-extern uint32_t rs_topk_factors(const RsFactorIndex *index, const float *query, const RsMask *mask,
+extern uint32_t rs_topk_factors(const RsFactors *factors, const float *query, const RsMask *mask,
 								uint32_t k, RsHit *hits);
 
 /* The same by cosine: score = (query · row) / |row|, for rows that are not 0. */
-extern uint32_t rs_topk_cosine(const RsFactorIndex *index, const float *query, const RsMask *mask,
+extern uint32_t rs_topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask,
 							   uint32_t k, RsHit *hits);
 
 /* The same over ready scores; skip_zero leaves items of score 0 out. */

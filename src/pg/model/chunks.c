@@ -2,8 +2,8 @@
  * chunks.c
  *		The bytes of a model version, read from recsys.model_chunk.
  *
- * Chunks are fetched one at a time, so that a load holds the model and one
- * chunk, not the model twice.
+ * Chunks are fetched one at a time and read straight into place, so that a load
+ * holds the model once.
  */
 #include "pg/model/chunks.h"
 
@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 
 #include "pg/base/spi.h"
+#include "pg/base/varlena.h"
 
 #define CHUNK_SQL                                                                                  \
 	"SELECT seq, bytes, crc FROM recsys.model_chunk"                                               \
@@ -74,7 +75,6 @@ read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 se
 	Datum number = SPI_getbinval(tuple, desc, 1, &is_null[0]);
 	Datum content = SPI_getbinval(tuple, desc, 2, &is_null[1]);
 	Datum expected = SPI_getbinval(tuple, desc, 3, &is_null[2]);
-	struct varlena *bytes;
 	Size length;
 	pg_crc32c crc;
 
@@ -82,13 +82,10 @@ read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 se
 		fail(row, seq, "is missing");
 	if (is_null[1] || is_null[2])
 		fail(row, seq, "is null");
-	bytes = PG_DETOAST_DATUM_PACKED(content);
-	length = VARSIZE_ANY_EXHDR(bytes);
+	length = rspg_varlena_length((struct varlena *) DatumGetPointer(content));
 	if (length > room)
 		fail(row, seq, "is too long");
-	memcpy(to, VARDATA_ANY(bytes), length);
-	if ((Pointer) bytes != DatumGetPointer(content))
-		pfree(bytes);
+	rspg_varlena_read((struct varlena *) DatumGetPointer(content), to);
 	INIT_CRC32C(crc);
 	COMP_CRC32C(crc, to, length);
 	FIN_CRC32C(crc);

@@ -10,7 +10,6 @@
 #include "pg/model/store.h"
 
 #include "access/detoast.h"
-
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
@@ -18,16 +17,18 @@
 
 #include "core/algorithms/algorithms.h"
 #include "pg/base/guc.h"
+#include "pg/base/varlena.h"
 #include "pg/model/chunks.h"
 #include "pg/model/modeltype.h"
 
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
-static Size kept_bytes = 0;
 
 static RspgStored *find_kept(const RspgRegistryRow *row);
 static void make_room(Size needed, const RspgStored *stays);
 static RspgStored *create_stored(MemoryContext parent, const char *name);
-static void open_serving(RspgStored *stored, const void *bytes, uint64 length);
+static Size bytes_kept(void);
+static RsStatus open_bytes(RspgStored *stored, const void *bytes, uint64 length);
+static const char *version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length);
 static RspgStored *load(const RspgRegistryRow *row);
 
 RspgStored *
@@ -46,9 +47,8 @@ rspg_store_open(const RspgRegistryRow *row)
 		return stored;
 	}
 	stored = load(row);
-	make_room(stored->bytes, NULL);
+	make_room(MemoryContextMemAllocated(stored->mcxt, true), NULL);
 	MemoryContextSetParent(stored->mcxt, TopMemoryContext);
-	kept_bytes += stored->bytes;
 	dlist_push_head(&kept, &stored->node);
 	return stored;
 }
@@ -72,6 +72,20 @@ find_kept(const RspgRegistryRow *row)
 }
 
 /*
+ * What the kept models take, with what calls have added since.
+ */
+static Size
+bytes_kept(void)
+{
+	Size bytes = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &kept) bytes +=
+		MemoryContextMemAllocated(dlist_container(RspgStored, node, iter.cur)->mcxt, true);
+	return bytes;
+}
+
+/*
  * Let the models go that were not used for longest, until needed bytes fit;
  * the one that stays (NULL: none) was used last.
  */
@@ -80,13 +94,12 @@ make_room(Size needed, const RspgStored *stays)
 {
 	Size limit = (Size) recsys_local_cache_size * 1024;
 
-	while (!dlist_is_empty(&kept) && kept_bytes + needed > limit)
+	while (!dlist_is_empty(&kept) && bytes_kept() + needed > limit)
 	{
 		RspgStored *oldest = dlist_tail_element(RspgStored, node, &kept);
 
 		if (oldest == stays)
 			break;
-		kept_bytes -= oldest->bytes;
 		dlist_delete(&oldest->node);
 		MemoryContextDelete(oldest->mcxt);
 	}
@@ -109,14 +122,21 @@ create_stored(MemoryContext parent, const char *name)
 	return stored;
 }
 
-static void
-open_serving(RspgStored *stored, const void *bytes, uint64 length)
+/*
+ * A view of the bytes and room for its calls; on failure the status is the
+ * context's too.
+ */
+static RsStatus
+open_bytes(RspgStored *stored, const void *bytes, uint64 length)
 {
-	stored->serving = rs_serving_open(&stored->ctx, rs_algorithms(), bytes, length);
-	if (stored->serving == NULL)
-		return;
-	rspg_check_text_ids(&rs_serving_model(stored->serving)->ids);
-	stored->bytes = length + rs_serving_bytes(stored->serving);
+	RsServing *serving = rs_serving_open(&stored->ctx, rs_algorithms(), bytes, length);
+
+	if (serving == NULL)
+		return stored->ctx.status;
+	rspg_check_text_ids(&rs_serving_model(serving)->ids);
+	stored->serving = serving;
+	stored->scratch = rs_scratch_create(&stored->ctx, serving);
+	return stored->scratch != NULL ? RS_OK : stored->ctx.status;
 }
 
 const RsEncoder *
@@ -132,29 +152,38 @@ rspg_store_encoder(RspgStored *stored)
 }
 
 /*
- * Read the live version's bytes and open them.
+ * The bytes of the live version, not looked at yet: a copy of this backend's own.
  */
+static const char *
+version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length)
+{
+	char *bytes;
+
+	*length = rspg_chunks_length(row);
+	make_room(*length, NULL);
+	bytes = rs_alloc(&stored->ctx, *length);
+	if (bytes == NULL)
+		rspg_check(&stored->ctx, stored->ctx.status);
+	rspg_huge_pages(bytes, *length);
+	rspg_chunks_read(row, bytes, *length);
+	return bytes;
+}
+
 static RspgStored *
 load(const RspgRegistryRow *row)
 {
 	RspgStored *stored = create_stored(CurrentMemoryContext, row->name);
-	uint64 length = rspg_chunks_length(row);
-	char *bytes;
+	uint64 length;
+	const char *bytes = version_bytes(stored, row, &length);
+	RsStatus status = open_bytes(stored, bytes, length);
 
-	make_room(length, NULL);
 	stored->model_id = row->id;
 	stored->key = row->live_key;
-	bytes = rs_alloc(&stored->ctx, length);
-	if (bytes == NULL)
-		rspg_check(&stored->ctx, stored->ctx.status);
-	rspg_chunks_read(row, bytes, length);
-	open_serving(stored, bytes, length);
-	if (stored->serving == NULL && stored->ctx.status == RS_ERR_BYTES)
+	if (status == RS_ERR_BYTES)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("corrupt model \"%s\" version %d: %s", row->name, row->live_version,
 							   stored->ctx.message)));
-	if (stored->serving == NULL)
-		rspg_check(&stored->ctx, stored->ctx.status);
+	rspg_check(&stored->ctx, status);
 	return stored;
 }
 
@@ -162,9 +191,26 @@ load(const RspgRegistryRow *row)
 typedef struct KeptValue
 {
 	RspgStored *stored;
-	struct varlena *value;
+	struct varlena *value;                  /* with the bytes aligned to 64 */
 	char toast_pointer[TOAST_POINTER_SIZE]; /* zero: was none */
 } KeptValue;
+
+/*
+ * A copy of a value for open_bytes.
+ */
+static struct varlena *
+copy_value(RspgStored *stored, struct varlena *value)
+{
+	Size length = rspg_varlena_length(value);
+	Size before = VARHDRSZ + 4; /* RSPG_MODEL_BYTES */
+	char *room = MemoryContextAllocHuge(stored->mcxt, before + length + 64);
+	char *copy = (char *) TYPEALIGN(64, room + before) - before;
+
+	rspg_huge_pages(copy, VARHDRSZ + length);
+	rspg_varlena_read(value, copy + VARHDRSZ);
+	SET_VARSIZE(copy, VARHDRSZ + length);
+	return (struct varlena *) copy;
+}
 
 /*
  * A toast pointer tells equal values apart without reading them: what it points
@@ -184,7 +230,6 @@ rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value)
 {
 	KeptValue *kept_value = flinfo->fn_extra;
 	RspgStored *stored;
-	MemoryContext caller;
 
 	if (kept_value != NULL && same_value(kept_value, value))
 		return kept_value->stored;
@@ -194,16 +239,13 @@ rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value)
 		MemoryContextDelete(kept_value->stored->mcxt);
 	}
 	stored = create_stored(CurrentMemoryContext, NULL);
-	caller = MemoryContextSwitchTo(stored->mcxt);
-	kept_value = palloc0(sizeof(KeptValue));
+	kept_value = MemoryContextAllocZero(stored->mcxt, sizeof(KeptValue));
 	kept_value->stored = stored;
 	if (VARATT_IS_EXTERNAL_ONDISK(value))
 		memcpy(kept_value->toast_pointer, value, TOAST_POINTER_SIZE);
-	kept_value->value = PG_DETOAST_DATUM_COPY(PointerGetDatum(value));
-	MemoryContextSwitchTo(caller);
-	open_serving(stored, RSPG_MODEL_BYTES(kept_value->value), RSPG_MODEL_LENGTH(kept_value->value));
-	if (stored->serving == NULL)
-		rspg_check(&stored->ctx, stored->ctx.status);
+	kept_value->value = copy_value(stored, value);
+	rspg_check(&stored->ctx, open_bytes(stored, RSPG_MODEL_BYTES(kept_value->value),
+										RSPG_MODEL_LENGTH(kept_value->value)));
 	MemoryContextSetParent(stored->mcxt, flinfo->fn_mcxt);
 	flinfo->fn_extra = kept_value;
 	return stored;

@@ -16,13 +16,13 @@
 typedef struct RspgStored
 {
 	RsContext ctx;
-	RsServing *serving;
-	MemoryContext mcxt; /* holds this struct, the bytes and the serving */
-	int64 model_id;     /* with the key, for an owner may write any key into a row of theirs */
+	const RsServing *serving; /* a view of the bytes */
+	RsScratch *scratch;       /* of the calls on it, one at a time */
+	MemoryContext mcxt;       /* holds this struct, the bytes and all else */
+	int64 model_id; /* with the key, for an owner may write any key into a row of theirs */
 	int64 key;
 	RsEncoder *encoder;  /* of the model, once it was asked for */
 	RspgRowMap *row_map; /* of the relation of users to it */
-	Size bytes;          /* of model and serving */
 	dlist_node node;
 } RspgStored;
 

@@ -169,21 +169,21 @@ rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result)
 						 .n_features = answer->n_features};
 	uint32 wanted = Min((uint32) k, answer->model->ids.n);
 	uint32 n = 0;
-	uint32 n_popular = 0;
+	uint32 n_popular;
 	uint32 i;
 	RsHit *hits;
 
 	hits = MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RsHit));
 	if (history.n > 0 || history.features != NULL)
-		rspg_check(&stored->ctx, rs_serving_recommend(&stored->ctx, stored->serving, &history,
-													  &answer->mask, wanted, hits, &n));
+		rspg_check(&stored->ctx,
+				   rs_serving_recommend(&stored->ctx, stored->serving, stored->scratch, &history,
+										&answer->mask, wanted, hits, &n));
 	emit(answer, hits, n, 1, SOURCE_MODEL, result);
 	if (n == wanted)
 		return;
 	for (i = 0; i < n; i++)
 		mark(answer->exclude, hits[i].item);
-	rspg_check(&stored->ctx, rs_serving_popular(&stored->ctx, stored->serving, &answer->mask,
-												wanted - n, hits, &n_popular));
+	n_popular = rs_serving_popular(stored->serving, &answer->mask, wanted - n, hits);
 	emit(answer, hits, n_popular, n + 1, SOURCE_POPULARITY, result);
 }
 
@@ -196,8 +196,8 @@ rspg_answer_similar(RspgAnswer *answer, uint32 item, int32 k, ReturnSetInfo *res
 	RsHit *hits;
 
 	hits = MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RsHit));
-	rspg_check(&stored->ctx, rs_serving_similar(&stored->ctx, stored->serving, item, &answer->mask,
-												wanted, hits, &n));
+	rspg_check(&stored->ctx, rs_serving_similar(&stored->ctx, stored->serving, stored->scratch,
+												item, &answer->mask, wanted, hits, &n));
 	emit(answer, hits, n, 1, NULL, result);
 }
 

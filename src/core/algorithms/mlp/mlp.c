@@ -4,11 +4,11 @@
  *
  *		x = [features, mean of history.weight over the items of the history]
  *		h = activation(layers.n.weight · … activation(layers.0.weight · x + layers.0.bias))
- *		score_i = output.weight_i · h + output.bias_i
+ *		score_i = item_factors_i · [h, 1]
  *
- * trained by softmax cross entropy and Adam (mlp_fit.c).  h with a 1 appended is
- * the query, output.weight with output.bias appended are the items' factors, so
- * the exact top k answers as for every model of factors.
+ * trained by softmax cross entropy and Adam (mlp_fit.c).  The output layer's
+ * weights with its biases as last column are the items' factors, so the exact top
+ * k answers as for every model of factors.
  *
  * The history of an event in training is everything else that the user did, or,
  * where events have a time, the last of what was before it; of a query, all of
@@ -23,6 +23,7 @@
 #include "core/encoding/encoder.h"
 #include "core/encoding/encoder_bytes.h"
 #include "core/math/vec.h"
+#include "core/model/derived.h"
 
 enum
 {
@@ -158,25 +159,13 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 /* --- answering --- */
 
-/* Weights and biases of layer l of a model; the output layer is the last. */
-static void
-layer_tensors(const RsModel *model, int l, const RsTensor **weight, const RsTensor **bias)
-{
-	int hidden = (int) model->options.value[OPTION_HIDDEN];
-
-	*weight = rs_model_tensor(model, rs_mlp_weight_name(l, hidden));
-	*bias = rs_model_tensor(model, rs_mlp_bias_name(l, hidden));
-}
-
-/* Floats of the input of the first layer. */
+/* Floats of the input of the first layer, which may be the output's. */
 static uint64_t
 input_width(const RsModel *model)
 {
-	const RsTensor *weight;
-	const RsTensor *bias;
-
-	layer_tensors(model, 0, &weight, &bias);
-	return weight->shape[1];
+	if (model->options.value[OPTION_HIDDEN] == 0)
+		return rs_model_factors(model).dim - 1;
+	return rs_model_tensor(model, rs_mlp_weight_names[0])->shape[1];
 }
 
 static uint32_t
@@ -210,14 +199,16 @@ tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 	uint64_t in = RS_ANY; /* features and history */
 	int n = 0;
 
-	for (int l = 0; l <= hidden; l++)
+	for (int l = 0; l < hidden; l++)
 	{
-		uint64_t out = l < hidden ? (uint64_t) model->options.list[l] : model->ids.n;
+		uint64_t out = (uint64_t) model->options.list[l];
 
-		specs[n++] = (RsTensorSpec){rs_mlp_weight_name(l, hidden), RS_F32, 2, {out, in}, false};
-		specs[n++] = (RsTensorSpec){rs_mlp_bias_name(l, hidden), RS_F32, 1, {out}, false};
+		specs[n++] = (RsTensorSpec){rs_mlp_weight_names[l], RS_F32, 2, {out, in}, false};
+		specs[n++] = (RsTensorSpec){rs_mlp_bias_names[l], RS_F32, 1, {out}, false};
 		in = out;
 	}
+	specs[n++] = (RsTensorSpec){
+		RS_FACTORS, RS_F32, 2, {model->ids.n, in == RS_ANY ? RS_ANY : in + 1}, false};
 	if (history > 0)
 		specs[n++] = (RsTensorSpec){"history.weight", RS_F32, 2, {model->ids.n, history}, false};
 	specs[n++] = (RsTensorSpec){"encoder", RS_U8, 1, {RS_ANY}, true};
@@ -234,27 +225,6 @@ check(RsContext *ctx, const RsModel *model)
 	if (in == 0 || in < history || in - history > RS_MAX_FEATURES)
 		return rs_invalid_bytes(ctx, "The first layer has a wrong width.");
 	return encoder != NULL ? check_encoder(ctx, model, encoder) : RS_OK;
-}
-
-/* output.weight with output.bias as its last column. */
-static float *
-factors(RsContext *ctx, const RsModel *model, uint32_t *columns)
-{
-	const RsTensor *weight = rs_model_tensor(model, "output.weight");
-	const RsTensor *bias = rs_model_tensor(model, "output.bias");
-	size_t width = weight->shape[1];
-	float *out = rs_alloc(ctx, weight->shape[0] * (width + 1) * sizeof(float));
-
-	if (out == NULL)
-		return NULL;
-	for (size_t i = 0; i < weight->shape[0]; i++)
-	{
-		memcpy(out + i * (width + 1), (const float *) weight->data + i * width,
-			   width * sizeof(float));
-		out[i * (width + 1) + width] = ((const float *) bias->data)[i];
-	}
-	*columns = (uint32_t) width + 1;
-	return out;
 }
 
 /* --- a query --- */
@@ -290,12 +260,10 @@ static void
 forward(const RsModel *model, int l, const float *x, float *y)
 {
 	RsActivation activation = (RsActivation) model->options.value[OPTION_ACTIVATION];
-	const RsTensor *weight;
-	const RsTensor *bias;
-	size_t out;
+	const RsTensor *weight = rs_model_tensor(model, rs_mlp_weight_names[l]);
+	const RsTensor *bias = rs_model_tensor(model, rs_mlp_bias_names[l]);
+	size_t out = weight->shape[0];
 
-	layer_tensors(model, l, &weight, &bias);
-	out = weight->shape[0];
 	rs_dot_rows(x, weight->data, out, weight->shape[1], y);
 	for (size_t j = 0; j < out; j++)
 	{
@@ -336,7 +304,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 		status = mean_history(ctx, model, history, x + features);
 	if (status == RS_OK)
 	{
-		size_t width = rs_model_tensor(model, "output.weight")->shape[1];
+		size_t width = rs_model_factors(model).dim - 1;
 
 		for (int l = 0; l < hidden; l++)
 			forward(model, l, x + (l % 2) * widest, x + ((l + 1) % 2) * widest);
@@ -360,6 +328,5 @@ const RsAlgorithm rs_mlp = {
 	.tensors = tensors,
 	.check = check,
 	.n_features = n_features,
-	.factors = factors,
 	.query = query,
 };

@@ -8,28 +8,17 @@
 #include <string.h>
 
 #include "core/base/random.h"
+#include "core/model/derived.h"
 
 #define RANDOM_PRICE 8 /* multiplications that a random number costs, about */
 #define MOVE_PRICE 4   /* and a float that is moved from one place to another */
 
-static const char *const weight_names[] = {"layers.0.weight", "layers.1.weight", "layers.2.weight",
-										   "layers.3.weight", "layers.4.weight", "layers.5.weight",
-										   "layers.6.weight", "layers.7.weight"};
-static const char *const bias_names[] = {"layers.0.bias", "layers.1.bias", "layers.2.bias",
-										 "layers.3.bias", "layers.4.bias", "layers.5.bias",
-										 "layers.6.bias", "layers.7.bias"};
-
-const char *
-rs_mlp_weight_name(int l, int hidden)
-{
-	return l == hidden ? "output.weight" : weight_names[l];
-}
-
-const char *
-rs_mlp_bias_name(int l, int hidden)
-{
-	return l == hidden ? "output.bias" : bias_names[l];
-}
+const char *const rs_mlp_weight_names[RS_MAX_LIST] = {
+	"layers.0.weight", "layers.1.weight", "layers.2.weight", "layers.3.weight",
+	"layers.4.weight", "layers.5.weight", "layers.6.weight", "layers.7.weight"};
+const char *const rs_mlp_bias_names[RS_MAX_LIST] = {
+	"layers.0.bias", "layers.1.bias", "layers.2.bias", "layers.3.bias",
+	"layers.4.bias", "layers.5.bias", "layers.6.bias", "layers.7.bias"};
 
 static RsStatus
 create_layer(RsContext *ctx, RsMlpLayer *layer, uint32_t in, uint32_t out, bool panels)
@@ -182,25 +171,54 @@ export_rows(RsContext *ctx, RsModel *model, const char *name, float **rows, size
 	return status;
 }
 
+/* Weights with the biases as last column, in the layer's own memory where the
+ * rounding of its rows left room; the model takes it over. */
+static RsStatus
+export_output(RsContext *ctx, RsModel *model, RsMlpLayer *layer)
+{
+	size_t width = (size_t) layer->in + 1;
+	float *rows = layer->weight;
+	RsStatus status;
+
+	if (width > layer->in_p)
+	{
+		rows = rs_alloc(ctx, layer->out * width * sizeof(float));
+		if (rows == NULL)
+			return ctx->status;
+	}
+	for (size_t i = 0; i < layer->out; i++)
+	{
+		memmove(rows + i * width, layer->weight + i * layer->in_p, layer->in * sizeof(float));
+		rows[i * width + layer->in] = layer->bias[i];
+	}
+	status = rs_factors_add(ctx, model, rows, (uint32_t) width);
+	if (status != RS_OK && rows != layer->weight)
+		rs_free(ctx, rows);
+	else if (status == RS_OK && rows == layer->weight)
+		layer->weight = NULL;
+	return status;
+}
+
 RsStatus
 rs_mlp_net_export(RsContext *ctx, RsMlpNet *net, RsModel *model)
 {
 	RsStatus status = RS_OK;
 
 	free_panels(ctx, net);
-	for (int l = 0; l < net->layers && status == RS_OK; l++)
+	for (int l = 0; l < net->layers - 1 && status == RS_OK; l++)
 	{
 		RsMlpLayer *layer = &net->layer[l];
-		int hidden = net->layers - 1;
 
-		status = export_rows(ctx, model, rs_mlp_weight_name(l, hidden), &layer->weight, layer->out,
+		status = export_rows(ctx, model, rs_mlp_weight_names[l], &layer->weight, layer->out,
 							 layer->in, layer->in_p);
 		if (status == RS_OK)
-			status = rs_model_add(ctx, model, rs_mlp_bias_name(l, hidden), RS_F32, 1, layer->out, 1,
+			status = rs_model_add(ctx, model, rs_mlp_bias_names[l], RS_F32, 1, layer->out, 1,
 								  layer->bias, true);
 		if (status == RS_OK)
 			layer->bias = NULL;
 	}
+	if (status == RS_OK)
+		status = export_output(ctx, model, &net->layer[net->layers - 1]);
 	if (status == RS_OK && net->shape.history > 0)
 		status = export_rows(ctx, model, "history.weight", &net->embedding, net->shape.items,
 							 net->shape.history, net->shape.history);

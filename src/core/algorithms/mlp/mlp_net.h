@@ -79,11 +79,12 @@ extern RsStatus rs_mlp_net_pack(RsContext *ctx, RsMlpNet *net);
  * biases 2 l + 1, the embeddings 2 layers.  *n floats, 0 where there are none. */
 extern float *rs_mlp_net_array(const RsMlpNet *net, int i, size_t *n);
 
-/* Names of the tensors of layer l; the output layer comes after the hidden ones. */
-extern const char *rs_mlp_weight_name(int l, int hidden);
-extern const char *rs_mlp_bias_name(int l, int hidden);
+/* Names of the tensors of each hidden layer. */
+extern const char *const rs_mlp_weight_names[RS_MAX_LIST];
+extern const char *const rs_mlp_bias_names[RS_MAX_LIST];
 
-/* The weights become the tensors of the model; the network is empty then. */
+/* The weights become the tensors of the model, those of the output layer with its
+ * biases the items' factors; the network is empty then. */
 extern RsStatus rs_mlp_net_export(RsContext *ctx, RsMlpNet *net, RsModel *model);
 
 #endif
