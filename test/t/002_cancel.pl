@@ -51,9 +51,9 @@ $statement{fit_encoder} = q{
 
 my $killer = session($node);
 my $victim = session($node);
-# How long each takes, at most 4 s; the first training of a session loads BLAS
+# How long each takes, at most 2.5 s; the first training of a session loads BLAS
 my %seconds;
-$victim->do("SET statement_timeout = '4s'");
+$victim->do("SET statement_timeout = '2500ms'");
 foreach my $algorithm (sort keys %statement)
 {
 	my $started = time;
@@ -70,11 +70,11 @@ foreach my $algorithm (sort keys %statement)
 	my $sql = $statement{$algorithm};
 	my (@figures, %phases);
 	my $canceled = 0;
-	foreach my $try (1 .. 6)
+	foreach my $try (1 .. 4)
 	{
 		$victim->send($sql);
-		# One instant in each sixth
-		usleep(1_000_000 * $seconds{$algorithm} * ($try - 1 + rand(0.9)) / 6);
+		# One instant in each quarter
+		usleep(1_000_000 * $seconds{$algorithm} * ($try - 1 + rand(0.9)) / 4);
 		my $phase = $killer->do('SELECT phase FROM recsys.training_progress');
 		my $ms = $killer->do("SELECT cancel_and_wait($victim->{pid})");
 		my $answer = $victim->wait;

@@ -135,6 +135,7 @@ sub wait_until
 {
 	my ($seconds, $condition) = @_;
 	my $end = time + $seconds;
+	my $pause = 5_000;
 	until ($condition->())
 	{
 		if (time > $end)
@@ -143,7 +144,8 @@ sub wait_until
 			my (undef, $file, $line) = caller;
 			die "waited $seconds s in vain at $file line $line\n";
 		}
-		usleep(5000);
+		usleep($pause);
+		$pause *= 1.2 if $pause < 40_000;
 	}
 	return 1;
 }

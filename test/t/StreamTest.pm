@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RecsysTest;
 use Test::More ();
+use Wire ();
 
 our @EXPORT = qw(stream_server sql as_shop create_stream status states caught_up says settled_rows kill_hard);
 
@@ -29,16 +30,31 @@ sub stream_server
 	return $node;
 }
 
+# What psql would print; dies at an error
 sub sql
 {
 	my ($node, $sql) = @_;
-	return $node->safe_psql('postgres', $sql);
+	return ask($node, $sql, 'postgres');
 }
 
 sub as_shop
 {
 	my ($node, $sql) = @_;
-	return $node->safe_psql('postgres', $sql, extra_params => [ '-U', 'shop' ]);
+	return ask($node, $sql, 'shop');
+}
+
+# One statement needs no psql, whose start costs more than most of the questions that
+# tests ask again and again until they like the answer
+sub ask
+{
+	my ($node, $sql, $role) = @_;
+	return $node->safe_psql('postgres', $sql, extra_params => [ '-U', $role ]) if $sql =~ /;/;
+	my $wire = Wire->new($node, user => $role, patience => 180) or die "no connection as $role: $sql";
+	$wire->query($sql);
+	my ($answer) = $wire->answers(1);
+	$wire->end;
+	die "$answer->{code}: $answer->{message}: $sql" if $answer->{code} ne '';
+	return join "\n", map { join '|', map { $_ // '' } @$_ } @{ $answer->{rows} };
 }
 
 # As shop: a stream of this name from the topic into shop's table of the same name

@@ -47,6 +47,17 @@ sub put
 
 sub message { return $_[0] . pack('N', 4 + length $_[1]) . $_[1] }
 
+# Say goodbye, and wait until the server's process has gone: others may count it
+sub end
+{
+	my ($self) = @_;
+	$self->put(message('X', ''));
+	my $rest;
+	1 while sysread $self->{socket}, $rest, 4096;
+	close $self->{socket};
+	return;
+}
+
 # Any number of statements, in one transaction unless they say otherwise
 sub query
 {
