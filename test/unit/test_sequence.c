@@ -68,6 +68,51 @@ TEST(formula)
 	CHECK(ctx.memory_used == 0);
 }
 
+/* Two events of each user, in either order in memory, often at the same time: then the
+ * lower item comes first. */
+TEST(two_events_each)
+{
+	static double pairs[12][12], count[12];
+	RsContext ctx = rs_context_malloc();
+	const double backward = 0.25;
+	RsOptions options;
+	RsModel model;
+	float out[12];
+
+	case_random(&c, 300, 12, 600, true, false, 23);
+	for (uint32_t u = 0; u < 300; u++)
+	{
+		uint32_t first = c.item[u], second = c.item[u + 300];
+
+		c.user[u] = c.user[u + 300] = u;
+		c.time[u] %= 3;
+		c.time[u + 300] %= 3;
+		if (c.time[u] > c.time[u + 300] || (c.time[u] == c.time[u + 300] && first > second))
+		{
+			second = c.item[u];
+			first = c.item[u + 300];
+		}
+		count[first]++;
+		count[second]++;
+		pairs[first][second]++;
+		pairs[second][first] += backward;
+	}
+	rs_options_default(&options, rs_sequence.options);
+	set_option(&options, "source_exponent", 0.5);
+	set_option(&options, "target_exponent", 0.5);
+	set_option(&options, "backward", backward);
+	set_option(&options, "neighbors", 0);
+	CHECK(case_train(&ctx, &c, 5, &rs_sequence, &options, &model) == RS_OK);
+	for (uint32_t i = 0; i < 12; i++)
+	{
+		weights_of(&model, i, 1, out);
+		for (uint32_t j = 0; j < 12; j++)
+			CHECK_NEAR(out[j], i == j ? 0 : pairs[i][j] / sqrt(count[i] * count[j]), 1e-5);
+	}
+	rs_model_free(&ctx, &model);
+	CHECK(ctx.memory_used == 0);
+}
+
 /* A chain 0 1 2 3 …: what follows an item is the next one. */
 TEST(order_counts)
 {
@@ -114,4 +159,4 @@ TEST(robust)
 	check_determinism(&rs_sequence, &options, true);
 }
 
-UNIT_MAIN(formula, order_counts, robust)
+UNIT_MAIN(formula, two_events_each, order_counts, robust)
