@@ -94,7 +94,7 @@ init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *value
 	double scale = values->value[OPTION_INIT_STDDEV] / sqrt((double) settings->factors);
 	uint64_t seed = (uint64_t) values->value[OPTION_SEED];
 
-	for (uint32_t i = 0; i < items->n; i++)
+	for (uint32_t i = 0; i < items->rows->n; i++)
 	{
 		float *row = items->factors + i * settings->width;
 
@@ -109,7 +109,7 @@ init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *value
 static RsStatus
 create_side(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *side)
 {
-	side->factors = rs_calloc(ctx, (size_t) side->n * settings->width, sizeof(float));
+	side->factors = rs_calloc(ctx, (size_t) side->rows->n * settings->width, sizeof(float));
 	if (side->factors == NULL)
 		return ctx->status;
 	side->gram = rs_calloc(ctx, settings->width * settings->width, sizeof(float));
@@ -192,7 +192,7 @@ hand_over(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *items, RsMod
 	uint32_t factors = settings->factors;
 	RsStatus status;
 
-	for (size_t i = 1; i < items->n; i++)
+	for (size_t i = 1; i < items->rows->n; i++)
 		memmove(items->factors + i * factors, items->factors + i * settings->width,
 				factors * sizeof(float));
 	for (size_t i = 1; i < factors; i++)
@@ -213,8 +213,8 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
 	RsAlsSettings settings;
 	RsAlsScratch scratch = {0};
-	RsAlsSide users = {.n = problem->n_users, .rows = &problem->by_user};
-	RsAlsSide items = {.n = problem->n_items, .rows = &problem->by_item};
+	RsAlsSide users = {.rows = &problem->by_user};
+	RsAlsSide items = {.rows = &problem->by_item};
 	RsStatus status;
 
 	read_settings(&model->options, &settings);
@@ -222,8 +222,9 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 	if (status == RS_OK)
 		status = create_side(ctx, &settings, &users);
 	if (status == RS_OK)
-		status =
-			rs_als_scratch_create(ctx, &settings, users.n > items.n ? users.n : items.n, &scratch);
+		status = rs_als_scratch_create(
+			ctx, &settings,
+			problem->n_users > problem->n_items ? problem->n_users : problem->n_items, &scratch);
 	if (status == RS_OK)
 		status = init_items(ctx, &settings, &model->options, &items);
 	if (status == RS_OK)

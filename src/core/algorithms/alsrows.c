@@ -72,7 +72,7 @@ piece_end(const RsAlsSettings *settings, const RsAlsSide *side, uint32_t row)
 {
 	uint64_t work = 0;
 
-	while (row < side->n && work < PIECE_WORK)
+	while (row < side->rows->n && work < PIECE_WORK)
 	{
 		uint64_t count = side->rows->start[row + 1] - side->rows->start[row];
 
@@ -87,7 +87,7 @@ rs_als_cut(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *side)
 {
 	uint64_t n = 0;
 
-	for (uint32_t row = 0; row < side->n; row = piece_end(settings, side, row))
+	for (uint32_t row = 0; row < side->rows->n; row = piece_end(settings, side, row))
 		n++;
 	side->pieces = n;
 	side->piece_start = rs_alloc(ctx, (n + 1) * sizeof(uint32_t));
@@ -129,8 +129,8 @@ gram_blocks(void *arg, uint64_t begin, uint64_t end, int thread)
 			memset(partial, 0, square * sizeof(float));
 		if (last > (block + 1) * job->block_rows)
 			last = (block + 1) * job->block_rows;
-		if (last > job->side->n)
-			last = job->side->n;
+		if (last > job->side->rows->n)
+			last = job->side->rows->n;
 		if (first < last)
 			rs_add_outer(job->side->factors + first * job->width, NULL, NULL, last - first,
 						 job->width, partial);
@@ -143,7 +143,7 @@ rs_als_gram(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *side, RsAl
 	size_t width = settings->width;
 	GramJob job = {.side = side, .width = width, .partial = scratch->partial};
 
-	job.block_rows = (side->n + scratch->blocks - 1) / scratch->blocks;
+	job.block_rows = (side->rows->n + scratch->blocks - 1) / scratch->blocks;
 	job.step = GRAM_WORK / (width * width) + 8;
 	for (job.from = 0; job.from < job.block_rows; job.from += job.step)
 	{
@@ -331,7 +331,7 @@ solve_row(const SolveJob *job, uint32_t i, float *scratch, double *loss, double 
 		memset(row.x, 0, width * sizeof(float));
 		return true;
 	}
-	row.penalty = rs_als_penalty(job->settings, count, job->other->n);
+	row.penalty = rs_als_penalty(job->settings, count, job->other->rows->n);
 	if (job->settings->solver == RS_ALS_CHOLESKY)
 		finite = solve_by_cholesky(job, &row, loss);
 	else

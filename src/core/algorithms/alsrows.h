@@ -31,8 +31,7 @@ typedef struct RsAlsSettings
 /* Users or items: what they touched and what is known of them. */
 typedef struct RsAlsSide
 {
-	uint32_t n;
-	const RsRows *rows; /* n, indexes into the other side */
+	const RsRows *rows; /* indexes into the other side */
 	float *factors;     /* [n][width] */
 	float *gram;        /* [width][width], of factors */
 

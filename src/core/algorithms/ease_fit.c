@@ -71,31 +71,37 @@ penalties(void *arg, uint64_t begin, uint64_t end, int thread)
 	}
 }
 
+/* out[j] += x w_j scale_j over the entries j <= last of a row; scale NULL: 1. */
+static inline void
+add_row(const RsRows *rows, uint64_t row, uint64_t last, float x, const float *scale, float *out)
+{
+	for (uint64_t i = rows->start[row]; i < rows->start[row + 1] && rows->index[i] <= last; i++)
+	{
+		uint32_t j = rows->index[i];
+
+		out[j] += x * (scale != NULL ? rows->weight[i] * scale[j] : rows->weight[i]);
+	}
+}
+
 /* Lower triangle of G + L, rows [begin, end). */
 static void
 item_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	const RsRows *users = &fit->problem->by_user;
 	const RsRows *items = &fit->problem->by_item;
-	size_t n = items->n;
-	uint64_t item;
 
 	(void) thread;
-	for (item = begin; item < end; item++)
+	for (uint64_t item = begin; item < end; item++)
 	{
-		float *row = fit->items + item * n;
-		uint64_t u;
+		float *row = fit->items + item * items->n;
 
-		memset(row, 0, n * sizeof(float));
-		for (u = items->start[item]; u < items->start[item + 1]; u++)
+		memset(row, 0, items->n * sizeof(float));
+		for (uint64_t u = items->start[item]; u < items->start[item + 1]; u++)
 		{
 			uint32_t user = items->index[u];
 			float x = scaled(fit, user, items->weight[u]) * fit->user_scale[user];
-			uint64_t j;
 
-			for (j = users->start[user]; j < users->start[user + 1] && users->index[j] <= item; j++)
-				row[users->index[j]] += x * users->weight[j];
+			add_row(&fit->problem->by_user, user, item, x, NULL, row);
 		}
 		row[item] += fit->penalty[item];
 	}
@@ -107,26 +113,17 @@ user_gram(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
 	const RsRows *users = &fit->problem->by_user;
-	const RsRows *items = &fit->problem->by_item;
-	size_t n = users->n;
-	uint64_t user;
 
 	(void) thread;
-	for (user = begin; user < end; user++)
+	for (uint64_t user = begin; user < end; user++)
 	{
-		float *row = fit->users + user * n;
-		uint64_t i;
+		float *row = fit->users + user * users->n;
 
-		memset(row, 0, n * sizeof(float));
-		for (i = users->start[user]; i < users->start[user + 1]; i++)
-		{
-			uint32_t item = users->index[i];
-			float x = scaled(fit, (uint32_t) user, users->weight[i]) / fit->penalty[item];
-			uint64_t v;
-
-			for (v = items->start[item]; v < items->start[item + 1] && items->index[v] <= user; v++)
-				row[items->index[v]] += x * scaled(fit, items->index[v], items->weight[v]);
-		}
+		memset(row, 0, users->n * sizeof(float));
+		for (uint64_t i = users->start[user]; i < users->start[user + 1]; i++)
+			add_row(&fit->problem->by_item, users->index[i], user,
+					scaled(fit, (uint32_t) user, users->weight[i]) / fit->penalty[users->index[i]],
+					fit->user_scale, row);
 		row[user] += 1;
 	}
 }
@@ -139,27 +136,22 @@ rs_ease_inverse_row(const RsEaseFit *fit, uint32_t item, float *out, int thread)
 	size_t n_users = users->n;
 	float *y = fit->scratch + (size_t) thread * n_users;
 	float own = fit->penalty[item];
-	uint64_t i;
-	uint32_t u;
 
 	/* y = M X' e_item, out = X'^T y */
 	memset(y, 0, n_users * sizeof(float));
-	for (i = items->start[item]; i < items->start[item + 1]; i++)
-	{
-		uint32_t user = items->index[i];
-
-		rs_axpy(scaled(fit, user, items->weight[i]), fit->users + user * n_users, y, n_users);
-	}
+	for (uint64_t i = items->start[item]; i < items->start[item + 1]; i++)
+		rs_axpy(scaled(fit, items->index[i], items->weight[i]),
+				fit->users + items->index[i] * n_users, y, n_users);
 	memset(out, 0, items->n * sizeof(float));
-	for (u = 0; u < n_users; u++)
+	for (uint32_t u = 0; u < n_users; u++)
 	{
 		float scale = y[u] * fit->user_scale[u];
 
-		for (i = users->start[u]; scale != 0 && i < users->start[u + 1]; i++)
-			out[users->index[i]] += scale * users->weight[i];
+		if (scale != 0)
+			add_row(users, u, UINT32_MAX, scale, NULL, out);
 	}
-	for (u = 0; u < items->n; u++)
-		out[u] = (u == item ? 1.0f - out[u] / own : -out[u] / own) / fit->penalty[u];
+	for (uint32_t i = 0; i < items->n; i++)
+		out[i] = (i == item ? 1.0f - out[i] / own : -out[i] / own) / fit->penalty[i];
 }
 
 /* Rows [begin, end) of P, whole, from users. */

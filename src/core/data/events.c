@@ -77,12 +77,6 @@ rs_events_append(RsContext *ctx, RsEvents *events, uint32_t user, uint32_t item,
 	return RS_OK;
 }
 
-uint64_t
-rs_events_count(const RsEvents *events)
-{
-	return events->count;
-}
-
 RsEventBlock *
 rs_events_drop_first(RsContext *ctx, RsEvents *events)
 {

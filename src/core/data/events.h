@@ -35,7 +35,6 @@ typedef struct RsEvents
 extern RsEvents *rs_events_create(RsContext *ctx, bool timed);
 extern RsStatus rs_events_append(RsContext *ctx, RsEvents *events, uint32_t user, uint32_t item,
 								 float weight, int64_t time);
-extern uint64_t rs_events_count(const RsEvents *events);
 extern void rs_events_free(RsContext *ctx, RsEvents *events);
 
 /* Free the first block; the next one, or NULL. */

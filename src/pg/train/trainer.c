@@ -254,7 +254,7 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	check_memory(trainer);
 	trainer->stats.users = n_users;
 	trainer->stats.items = n_items;
-	trainer->stats.events = (int64) rs_events_count(events);
+	trainer->stats.events = (int64) events->count;
 	if (trainer->stats.events == 0)
 	{
 		rs_fail(ctx, RS_ERR_EMPTY, "no events to train on");
