@@ -13,15 +13,15 @@ main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 		for (int type = RS_ID_BIGINT; type <= RS_ID_TEXT; type++)
 		{
 			char path[1024];
 			size_t length;
-			char *bytes = model_bytes(rs_algorithms()[a], (RsIdType) type, &length);
+			char *bytes = model_bytes(model_table[a], (RsIdType) type, &length);
 			FILE *file;
 
-			snprintf(path, sizeof(path), "%s/%s-%s.safetensors", argv[1], rs_algorithms()[a]->name,
+			snprintf(path, sizeof(path), "%s/%s-%s.safetensors", argv[1], model_table[a]->name,
 					 types[type]);
 			file = fopen(path, "wb");
 			if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0)

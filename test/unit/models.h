@@ -6,11 +6,15 @@
 #ifndef MODELS_H
 #define MODELS_H
 
-#include "items.h"
+#include "blend.h"
 
 #include "core/serving/serving.h"
 
 #define MODEL_ITEMS 9
+
+/* Every algorithm there is, and one that is known here alone. */
+static const RsAlgorithm *const model_table[] = {
+	&rs_als, &rs_ease, &rs_item_knn, &rs_mlp, &rs_popularity, &rs_sequence, &blend, NULL};
 
 static const int64_t model_bigints[MODEL_ITEMS] = {INT64_MIN, -5,  0,    1,        2,
 												   30,        400, 5000, INT64_MAX};
@@ -40,8 +44,9 @@ model_train(RsContext *ctx, const RsAlgorithm *algorithm, RsIdType type, RsModel
 	RsOptions options;
 	RsStatus status;
 
-	case_random(&c, 20, MODEL_ITEMS, 90, !(algorithm->flags & RS_CELLS), false, 7);
 	rs_options_default(&options, algorithm->options);
+	case_random(&c, 20, MODEL_ITEMS, 90,
+				(rs_algorithm_flags(algorithm, &options, false) & RS_SEQUENCES) != 0, false, 7);
 	if (algorithm == &rs_als)
 		set_option(&options, "factors", 4);
 	if (algorithm == &rs_mlp)
@@ -80,7 +85,7 @@ model_bytes(const RsAlgorithm *algorithm, RsIdType type, size_t *length)
 static UNIT_UNUSED RsStatus
 model_try(RsContext *ctx, const void *bytes, size_t length)
 {
-	RsServing *serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+	RsServing *serving = rs_serving_open(ctx, model_table, bytes, length);
 	RsScratch *scratch = serving != NULL ? rs_scratch_create(ctx, serving) : NULL;
 	uint32_t items[3] = {0, 0, 0};
 	float weights[3] = {1, 2, 0.5f};
@@ -119,7 +124,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 	rs_serving_close(ctx, serving);
 	if (status == RS_OK) /* what was validated needs no second look */
 	{
-		serving = rs_serving_open_trusted(ctx, rs_algorithms(), bytes, length);
+		serving = rs_serving_open_trusted(ctx, model_table, bytes, length);
 		if (serving == NULL)
 			return ctx->status;
 		if (rs_serving_popular(serving, NULL, 16, hits) != (n < 16 ? n : 16))

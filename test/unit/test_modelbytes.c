@@ -15,10 +15,10 @@ header_length(const char *bytes)
 
 TEST(round_trip)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 		for (int type = RS_ID_BIGINT; type <= RS_ID_TEXT; type++)
 		{
-			const RsAlgorithm *algorithm = rs_algorithms()[a];
+			const RsAlgorithm *algorithm = model_table[a];
 			UnitHeap heap;
 			RsContext *ctx = unit_heap(&heap, 0, 0);
 			RsModel model, again;
@@ -29,7 +29,7 @@ TEST(round_trip)
 			CHECK(rs_model_write(ctx, &model, keep_bytes, &bytes) == RS_OK);
 			CHECK(bytes.n == rs_model_size(&model));
 			CHECK((8 + header_length(bytes.data)) % 8 == 0);
-			CHECK(rs_model_read(ctx, rs_algorithms(), bytes.data, bytes.n, &again) == RS_OK);
+			CHECK(rs_model_read(ctx, model_table, bytes.data, bytes.n, &again) == RS_OK);
 			CHECK(ctx->message[0] == '\0');
 			CHECK(again.algorithm == algorithm && again.n_users == model.n_users);
 			CHECK(again.n_events == model.n_events && again.iterations == model.iterations);
@@ -81,12 +81,12 @@ TEST(every_byte_changed)
 {
 	static const unsigned char flips[] = {1, 2, 0x80, 0xff, '0' ^ '1', ' ' ^ '"'};
 
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 		for (int type = RS_ID_BIGINT; type <= RS_ID_TEXT; type++)
 		{
-			bool thorough = rs_algorithms()[a] == &rs_item_knn && type == RS_ID_TEXT;
+			bool thorough = model_table[a] == &rs_item_knn && type == RS_ID_TEXT;
 			size_t length;
-			char *bytes = model_bytes(rs_algorithms()[a], (RsIdType) type, &length);
+			char *bytes = model_bytes(model_table[a], (RsIdType) type, &length);
 
 			for (size_t i = 0; i < length; i++)
 				for (int f = 0; f < (thorough ? 255 : (int) sizeof(flips)); f++)
@@ -108,10 +108,10 @@ TEST(every_byte_changed)
 
 TEST(every_truncation)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 	{
 		size_t length;
-		char *bytes = model_bytes(rs_algorithms()[a], RS_ID_TEXT, &length);
+		char *bytes = model_bytes(model_table[a], RS_ID_TEXT, &length);
 
 		for (size_t n = 0; n <= length + 1; n++)
 		{
@@ -141,7 +141,7 @@ TEST(length_fields)
 		memcpy(bytes, &lengths[i], 8);
 		CHECK(model_try(&ctx, bytes, length) == RS_ERR_BYTES);
 	}
-	CHECK(rs_model_read(&ctx, rs_algorithms(), bytes + 4, length - 4, &model) == RS_ERR_PARAM);
+	CHECK(rs_model_read(&ctx, model_table, bytes + 4, length - 4, &model) == RS_ERR_PARAM);
 	free(bytes);
 	bytes = calloc(1, 100000);
 	memcpy(bytes, (uint64_t[]){65544}, 8);
@@ -408,7 +408,7 @@ find_data(char *bytes, size_t length, const char *name)
 	RsModel model;
 	char *data;
 
-	if (rs_model_read(&ctx, rs_algorithms(), bytes, length, &model) != RS_OK)
+	if (rs_model_read(&ctx, model_table, bytes, length, &model) != RS_OK)
 		abort();
 	data = (char *) rs_model_tensor(&model, name)->data;
 	rs_model_free(&ctx, &model);
@@ -625,9 +625,9 @@ TEST(adding_tensors)
 /* Every tensor of every algorithm, of a wrong type or shape, or missing. */
 TEST(checks_of_algorithms)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 	{
-		const RsAlgorithm *algorithm = rs_algorithms()[a];
+		const RsAlgorithm *algorithm = model_table[a];
 		RsContext ctx = rs_context_malloc();
 		RsModel model;
 

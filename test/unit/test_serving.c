@@ -63,7 +63,7 @@ TEST(popular_items)
 	CHECK(rs_popularity_add(ctx, &model, given) == RS_OK);
 	bytes = write_model(&model, &length);
 	rs_model_free(ctx, &model);
-	serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+	serving = rs_serving_open(ctx, model_table, bytes, length);
 	CHECK(serving != NULL);
 	scratch = rs_scratch_create(ctx, serving);
 	CHECK((n = rs_serving_popular(serving, NULL, 20, hits)) == MODEL_ITEMS);
@@ -123,7 +123,7 @@ TEST(factors)
 	replace_factors(ctx, &model, factors, 4);
 	bytes = write_model(&model, &length);
 	rs_model_free(ctx, &model);
-	serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+	serving = rs_serving_open(ctx, model_table, bytes, length);
 	CHECK(serving != NULL);
 	scratch = rs_scratch_create(ctx, serving);
 
@@ -165,7 +165,7 @@ TEST(scores)
 		RsContext *ctx = unit_heap(&heap, 0, 0);
 		size_t length;
 		char *bytes = model_bytes(algorithms[a], RS_ID_BIGINT, &length);
-		RsServing *serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+		RsServing *serving = rs_serving_open(ctx, model_table, bytes, length);
 		RsScratch *scratch = rs_scratch_create(ctx, serving);
 		RsHistory history = {.n = 1, .item = all_items + 3, .weight = ones};
 		float query[MODEL_ITEMS] = {0};
@@ -274,12 +274,12 @@ check_scores(RsContext *ctx, const RsServing *serving, RsScratch *scratch, const
 
 TEST(all_scores)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 		for (int dense = 0; dense < 2; dense++)
 		{
 			UnitHeap heap;
 			RsContext *ctx = unit_heap(&heap, 0, 0);
-			const RsAlgorithm *algorithm = rs_algorithms()[a];
+			const RsAlgorithm *algorithm = model_table[a];
 			size_t length;
 			char *bytes;
 			RsServing *serving;
@@ -290,7 +290,7 @@ TEST(all_scores)
 				continue;
 			bytes = dense == 0 ? model_bytes(algorithm, RS_ID_TEXT, &length)
 							   : sparse_ease_bytes(&length);
-			serving = rs_serving_open(ctx, rs_algorithms(), bytes, length);
+			serving = rs_serving_open(ctx, model_table, bytes, length);
 			scratch = rs_scratch_create(ctx, serving);
 			for (int round = 0; round < 60; round++)
 			{
@@ -355,13 +355,13 @@ ask(void *arg)
 /* Threads with a scratch of their own on one serving: run this under TSan too. */
 TEST(shared_by_threads)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 	{
 		RsContext ctx = rs_context_malloc();
 		static Asking asking[3];
 		size_t length;
-		char *bytes = model_bytes(rs_algorithms()[a], RS_ID_BIGINT, &length);
-		RsServing *serving = rs_serving_open(&ctx, rs_algorithms(), bytes, length);
+		char *bytes = model_bytes(model_table[a], RS_ID_BIGINT, &length);
+		RsServing *serving = rs_serving_open(&ctx, model_table, bytes, length);
 
 		memset(asking, 0, sizeof(asking));
 		for (int t = 0; t < 3; t++)
@@ -384,10 +384,10 @@ TEST(shared_by_threads)
 /* Each allocation fails once, in every call. */
 TEST(out_of_memory)
 {
-	for (int a = 0; rs_algorithms()[a] != NULL; a++)
+	for (int a = 0; model_table[a] != NULL; a++)
 	{
 		size_t length;
-		char *bytes = model_bytes(rs_algorithms()[a], RS_ID_BIGINT, &length);
+		char *bytes = model_bytes(model_table[a], RS_ID_BIGINT, &length);
 		bool done = false;
 
 		for (long at = 1; !done; at++)

@@ -63,23 +63,29 @@ rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix)
 	return part;
 }
 
+bool
+rs_is_shared(const char *name)
+{
+	return strcmp(name, RS_POPULARITY) == 0 || strcmp(name, RS_POPULAR) == 0;
+}
+
 RsStatus
 rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part)
 {
-	static const char *const names[] = {RS_POPULARITY, RS_POPULAR};
+	RsStatus status = RS_OK;
 
 	part->ids = model->ids;
 	part->n_users = model->n_users;
 	part->n_events = model->n_events;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < model->n_tensors && status == RS_OK; i++)
 	{
-		const RsTensor *tensor = rs_model_tensor(model, names[i]);
+		const RsTensor *t = &model->tensors[i];
 
-		if (tensor != NULL && rs_model_add(ctx, part, names[i], tensor->dtype, 1, tensor->shape[0],
-										   1, tensor->data, false) != RS_OK)
-			return ctx->status;
+		if (rs_is_shared(t->name))
+			status = rs_model_add(ctx, part, t->name, t->dtype, t->dims, t->shape[0], t->shape[1],
+								  t->data, false);
 	}
-	return RS_OK;
+	return status;
 }
 
 void

@@ -111,8 +111,11 @@ extern RsModel *rs_model_part(const RsModel *model, const char *prefix);
 /* Add an empty part, which belongs to model; prefix is not copied.  NULL on failure. */
 extern RsModel *rs_model_add_part(RsContext *ctx, RsModel *model, const char *prefix);
 
-/* Give a part the ids, the counts and the popularity of its model. */
+/* Give a part the ids, the counts and the shared tensors of its model. */
 extern RsStatus rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part);
+
+/* Does a part have the tensor of this name from its model? */
+extern bool rs_is_shared(const char *name);
 
 /* The model and its parts. */
 extern void rs_model_free(RsContext *ctx, RsModel *model);

@@ -16,10 +16,14 @@
  *
  * Item ids are the tensor item_ids (I64[n] or U8[n,16]) or the pair
  * item_ids.offsets (I64[n+1]) and item_ids.text (U8[total]).  Offsets count
- * from 8 + H.  safetensors forbids gaps, so tensors go by element size, largest
- * first: then each is aligned to its elements.  Among equals the longest goes
- * first, and the header is padded so that the longest of 4-byte elements, what a
- * query reads, begins at a multiple of 64.  Any safetensors reader opens it.
+ * from 8 + H.  A part of a model adds "prefix.algorithm" and "prefix.options" to
+ * the metadata and "prefix.name" for each of its tensors but those that it shares
+ * (item_popularity and its order).
+ *
+ * safetensors forbids gaps, so tensors go by element size, largest first: then
+ * each is aligned to its elements.  Among equals the longest goes first, and the
+ * header is padded so that the longest of 4-byte elements, what a query reads,
+ * begins at a multiple of 64.  Any safetensors reader opens it.
  */
 #include "core/model/modelbytes.h"
 
@@ -69,9 +73,16 @@ goes_before(const RsTensor *a, const RsTensor *b)
 	return tensor_bytes(a) > tensor_bytes(b);
 }
 
-/* All tensors of the file in their order; how many. */
-static int
-file_tensors(const RsModel *model, RsTensor *out)
+/* The tensors of a file in their order. */
+typedef struct FileTensors
+{
+	int n;
+	RsTensor tensor[RS_MAX_FILE_TENSORS];
+	char part_name[RS_MAX_FILE_TENSORS][RS_MAX_NAME]; /* of tensors of parts, not in order */
+} FileTensors;
+
+static void
+list_tensors(const RsModel *model, FileTensors *file)
 {
 	const RsIds *ids = &model->ids;
 	RsTensor all[RS_MAX_FILE_TENSORS];
@@ -94,15 +105,30 @@ file_tensors(const RsModel *model, RsTensor *out)
 	}
 	for (int i = 0; i < model->n_tensors; i++)
 		all[n++] = model->tensors[i];
+	for (int p = 0; p < model->n_parts; p++)
+	{
+		const RsModel *part = model->parts[p].model;
+
+		for (int i = 0; i < part->n_tensors; i++)
+		{
+			if (rs_is_shared(part->tensors[i].name))
+				continue;
+			snprintf(file->part_name[n], RS_MAX_NAME, "%s.%s", model->parts[p].prefix,
+					 part->tensors[i].name);
+			all[n] = part->tensors[i];
+			all[n].name = file->part_name[n];
+			n++;
+		}
+	}
 	for (int i = 0; i < n; i++)
 	{
 		int at = i;
 
-		for (; at > 0 && goes_before(&all[i], &out[at - 1]); at--)
-			out[at] = out[at - 1];
-		out[at] = all[i];
+		for (; at > 0 && goes_before(&all[i], &file->tensor[at - 1]); at--)
+			file->tensor[at] = file->tensor[at - 1];
+		file->tensor[at] = all[i];
 	}
-	return n;
+	file->n = n;
 }
 
 /* A member whose value is a string. */
@@ -124,26 +150,40 @@ put_count(RsJsonOut *out, const char *name, uint64_t value)
 	put_member(out, name, text);
 }
 
+/* Algorithm and options of a model, or of a part under its prefix. */
+static void
+put_algorithm(RsJsonOut *out, const RsModel *model, const char *prefix)
+{
+	const char *dot = prefix[0] != '\0' ? "." : "";
+	char options[RS_MAX_OPTIONS_TEXT];
+	char name[RS_MAX_NAME];
+
+	snprintf(name, sizeof(name), "%s%salgorithm", prefix, dot);
+	put_member(out, name, model->algorithm->name);
+	rs_options_json(&model->options, options, sizeof(options));
+	snprintf(name, sizeof(name), "%s%soptions", prefix, dot);
+	put_member(out, name, options);
+}
+
 static void
 put_metadata(RsJsonOut *out, const RsModel *model)
 {
-	char options[RS_MAX_OPTIONS_TEXT];
 	char loss[32] = "null";
 
-	rs_options_json(&model->options, options, sizeof(options));
 	if (isfinite(model->loss))
 		snprintf(loss, sizeof(loss), "%.17g", model->loss);
 	rs_json_put(out, "{\"__metadata__\": {\"format\": \"recsys\"");
 	put_count(out, "format_version", RS_FORMAT_VERSION);
 	put_member(out, "library_version", RS_LIBRARY_VERSION);
-	put_member(out, "algorithm", model->algorithm->name);
-	put_member(out, "options", options);
+	put_algorithm(out, model, "");
 	put_member(out, "id_type", rs_id_type_names[model->ids.type]);
 	put_count(out, "items", model->ids.n);
 	put_count(out, "users", model->n_users);
 	put_count(out, "events", model->n_events);
 	put_count(out, "iterations", model->iterations > 0 ? (uint64_t) model->iterations : 0);
 	put_member(out, "loss", loss);
+	for (int i = 0; i < model->n_parts; i++)
+		put_algorithm(out, model->parts[i].model, model->parts[i].prefix);
 	rs_json_put(out, "}");
 }
 
@@ -161,14 +201,14 @@ put_numbers(RsJsonOut *out, const char *before, const uint64_t *numbers, int n)
 
 /* The header without its padding. */
 static void
-put_header(RsJsonOut *out, const RsModel *model, const RsTensor *tensors, int n)
+put_header(RsJsonOut *out, const RsModel *model, const FileTensors *file)
 {
 	uint64_t offsets[2] = {0, 0};
 
 	put_metadata(out, model);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < file->n; i++)
 	{
-		const RsTensor *t = &tensors[i];
+		const RsTensor *t = &file->tensor[i];
 
 		offsets[0] = offsets[1];
 		offsets[1] += tensor_bytes(t);
@@ -185,13 +225,13 @@ put_header(RsJsonOut *out, const RsModel *model, const RsTensor *tensors, int n)
 
 /* Bytes of the header without its padding. */
 static uint64_t
-header_length(const RsModel *model, const RsTensor *tensors, int n)
+header_length(const RsModel *model, const FileTensors *file)
 {
 	RsBuffer counted = {NULL, 0, 0};
 	RsJsonOut out;
 
 	rs_json_out(&out, NULL, rs_buffer_keep, &counted);
-	put_header(&out, model, tensors, n);
+	put_header(&out, model, file);
 	rs_json_flush(&out);
 	return counted.used;
 }
@@ -199,24 +239,25 @@ header_length(const RsModel *model, const RsTensor *tensors, int n)
 /* A length of the header with which the first tensor of 4-byte elements, behind
  * those of 8, begins at a multiple of 64. */
 static uint64_t
-padded(uint64_t length, const RsTensor *tensors, int n)
+padded(uint64_t length, const FileTensors *file)
 {
 	uint64_t before = 8;
 
-	for (int i = 0; i < n && rs_dtype_size(tensors[i].dtype) == 8; i++)
-		before += tensor_bytes(&tensors[i]);
+	for (int i = 0; i < file->n && rs_dtype_size(file->tensor[i].dtype) == 8; i++)
+		before += tensor_bytes(&file->tensor[i]);
 	return (before + length + 63) / 64 * 64 - before;
 }
 
 uint64_t
 rs_model_size(const RsModel *model)
 {
-	RsTensor tensors[RS_MAX_FILE_TENSORS];
-	int n = file_tensors(model, tensors);
-	uint64_t size = 8 + padded(header_length(model, tensors, n), tensors, n);
+	FileTensors file;
+	uint64_t size;
 
-	for (int i = 0; i < n; i++)
-		size += tensor_bytes(&tensors[i]);
+	list_tensors(model, &file);
+	size = 8 + padded(header_length(model, &file), &file);
+	for (int i = 0; i < file.n; i++)
+		size += tensor_bytes(&file.tensor[i]);
 	return size;
 }
 
@@ -243,21 +284,24 @@ send(RsContext *ctx, RsSink sink, void *opaque, const void *bytes, uint64_t leng
 RsStatus
 rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque)
 {
-	RsTensor tensors[RS_MAX_FILE_TENSORS];
-	int n = file_tensors(model, tensors);
-	uint64_t length = header_length(model, tensors, n);
-	uint64_t header = padded(length, tensors, n);
+	FileTensors file;
 	RsJsonOut out;
-	RsStatus status = send(ctx, sink, opaque, &header, sizeof(header));
+	uint64_t length;
+	uint64_t header;
+	RsStatus status;
 
+	list_tensors(model, &file);
+	length = header_length(model, &file);
+	header = padded(length, &file);
+	status = send(ctx, sink, opaque, &header, sizeof(header));
 	if (status != RS_OK)
 		return status;
 	rs_json_out(&out, ctx, sink, opaque);
-	put_header(&out, model, tensors, n);
+	put_header(&out, model, &file);
 	for (; length < header; length++)
 		rs_json_put(&out, " ");
 	status = rs_json_flush(&out);
-	for (int i = 0; i < n && status == RS_OK; i++)
-		status = send(ctx, sink, opaque, tensors[i].data, tensor_bytes(&tensors[i]));
+	for (int i = 0; i < file.n && status == RS_OK; i++)
+		status = send(ctx, sink, opaque, file.tensor[i].data, tensor_bytes(&file.tensor[i]));
 	return status;
 }

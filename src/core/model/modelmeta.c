@@ -3,7 +3,9 @@
  *		Reading a model file's metadata and options (drawn in modelbytes.c).
  *
  * The values are strings from anyone: each known key once and none other, each
- * value in its range.  Another format version is told from a broken file, even
+ * value in its range.  Keys of parts, "prefix.algorithm" and "prefix.options", are
+ * read once the algorithm is known, which names the prefixes.  Another format
+ * version is told from a broken file, even
  * where it has keys that are unknown here.
  */
 #include "core/model/modelbytes.h"
@@ -18,8 +20,9 @@ typedef struct Metadata
 	RsContext *ctx;
 	const RsAlgorithm *const *table;
 	RsModel *model;
-	uint32_t seen; /* keys, a bit each */
-	int bad;       /* first key without a valid value, or -1 */
+	RsJson members; /* where they begin */
+	uint32_t seen;  /* keys, a bit each */
+	int bad;        /* first key without a valid value, or -1 */
 	uint64_t version;
 	bool is_recsys;
 	char unknown[RS_MAX_NAME];
@@ -127,6 +130,7 @@ read_members(Metadata *r, RsJson *json)
 	char value[RS_MAX_OPTIONS_TEXT];
 
 	rs_json_take(json, '{');
+	r->members = *json;
 	while (rs_json_more(json, '}', &first))
 	{
 		int key;
@@ -134,6 +138,8 @@ read_members(Metadata *r, RsJson *json)
 		if (!rs_json_string(json, name, sizeof(name)) || !rs_json_take(json, ':') ||
 			!rs_json_string(json, value, sizeof(value)))
 			break;
+		if (strchr(name, '.') != NULL)
+			continue; /* of a part */
 		key = rs_find_word(keys, name);
 		if (key < 0)
 		{
@@ -152,6 +158,12 @@ read_members(Metadata *r, RsJson *json)
 }
 
 static RsStatus
+bad_value(RsContext *ctx, const char *key)
+{
+	return rs_invalid_bytes(ctx, "Metadata \"%s\" has no valid value.", key);
+}
+
+static RsStatus
 check_members(Metadata *r)
 {
 	RsContext *ctx = r->ctx;
@@ -167,7 +179,7 @@ check_members(Metadata *r)
 		return RS_ERR_VERSION;
 	}
 	if (r->bad >= 0)
-		return rs_invalid_bytes(ctx, "Metadata \"%s\" has no valid value.", keys[r->bad]);
+		return bad_value(ctx, keys[r->bad]);
 	if (r->unknown[0] != '\0')
 		return rs_invalid_bytes(ctx, "Metadata \"%s\" is unknown.", r->unknown);
 	for (int key = 0; key < KEY_COUNT; key++)
@@ -178,7 +190,7 @@ check_members(Metadata *r)
 
 /* A value of the options that is an array of numbers. */
 static RsStatus
-read_list_option(Metadata *r, RsJson *json, const char *name)
+read_list_option(RsContext *ctx, RsOptions *options, RsJson *json, const char *name)
 {
 	double numbers[RS_MAX_LIST];
 	bool first = true;
@@ -188,21 +200,20 @@ read_list_option(Metadata *r, RsJson *json, const char *name)
 	while (rs_json_more(json, ']', &first))
 	{
 		if (n == RS_MAX_LIST || !rs_json_number(json, &numbers[n]))
-			return rs_invalid_bytes(r->ctx, "Option \"%s\" is not a value.", name);
+			return rs_invalid_bytes(ctx, "Option \"%s\" is not a value.", name);
 		n++;
 	}
 	if (json->failed)
-		return rs_invalid_bytes(r->ctx, "Option \"%s\" is not a value.", name);
-	if (rs_options_set_list(r->ctx, &r->model->options, name, numbers, n) != RS_OK)
-		return rs_invalid_bytes(r->ctx, "Option \"%s\" is unknown or out of its range.", name);
+		return rs_invalid_bytes(ctx, "Option \"%s\" is not a value.", name);
+	if (rs_options_set_list(ctx, options, name, numbers, n) != RS_OK)
+		return rs_invalid_bytes(ctx, "Option \"%s\" is unknown or out of its range.", name);
 	return RS_OK;
 }
 
 /* One value of the options; its kind is what it looks like. */
 static RsStatus
-read_option(Metadata *r, RsJson *json, const char *name)
+read_option(RsContext *ctx, RsOptions *options, RsJson *json, const char *name)
 {
-	RsOptions *options = &r->model->options;
 	RsOptionKind kind = RS_OPTION_REAL;
 	char word[RS_MAX_NAME];
 	double number = 0;
@@ -211,7 +222,7 @@ read_option(Metadata *r, RsJson *json, const char *name)
 
 	word[0] = '\0';
 	if (c == '[')
-		return read_list_option(r, json, name);
+		return read_list_option(ctx, options, json, name);
 	if (c == '"')
 	{
 		kind = RS_OPTION_ENUM;
@@ -226,23 +237,23 @@ read_option(Metadata *r, RsJson *json, const char *name)
 	else
 		rs_json_number(json, &number);
 	if (json->failed)
-		return rs_invalid_bytes(r->ctx, "Option \"%s\" is not a value.", name);
-	if (rs_options_set(r->ctx, options, name, kind, number, word) != RS_OK)
-		return rs_invalid_bytes(r->ctx, "Option \"%s\" is unknown or out of its range.", name);
+		return rs_invalid_bytes(ctx, "Option \"%s\" is not a value.", name);
+	if (rs_options_set(ctx, options, name, kind, number, word) != RS_OK)
+		return rs_invalid_bytes(ctx, "Option \"%s\" is unknown or out of its range.", name);
 	return RS_OK;
 }
 
-/* All options of the algorithm, each once. */
+/* All options of the model's algorithm, each once. */
 static RsStatus
-read_options(Metadata *r)
+read_options(RsContext *ctx, const char *text, RsModel *model)
 {
-	const RsOption *table = r->model->algorithm->options;
-	RsJson json = {r->options, r->options + strlen(r->options), false};
+	const RsOption *table = model->algorithm->options;
+	RsJson json = {text, text + strlen(text), false};
 	char name[RS_MAX_NAME];
 	bool first = true;
 	uint32_t seen = 0;
 
-	rs_options_default(&r->model->options, table);
+	rs_options_default(&model->options, table);
 	rs_json_take(&json, '{');
 	while (rs_json_more(&json, '}', &first))
 	{
@@ -250,19 +261,77 @@ read_options(Metadata *r)
 
 		if (!rs_json_string(&json, name, sizeof(name)) || !rs_json_take(&json, ':'))
 			break;
-		if (read_option(r, &json, name) != RS_OK)
-			return r->ctx->status;
+		if (read_option(ctx, &model->options, &json, name) != RS_OK)
+			return ctx->status;
 		while (strcmp(table[i].name, name) != 0)
 			i++;
 		if (seen & (1u << i))
-			return rs_invalid_bytes(r->ctx, "Option \"%s\" is there twice.", name);
+			return rs_invalid_bytes(ctx, "Option \"%s\" is there twice.", name);
 		seen |= 1u << i;
 	}
 	if (!rs_json_done(&json))
-		return rs_invalid_bytes(r->ctx, "The options are not a JSON object.");
+		return rs_invalid_bytes(ctx, "The options are not a JSON object.");
 	for (int i = 0; table[i].name != NULL; i++)
 		if (!(seen & (1u << i)))
-			return rs_invalid_bytes(r->ctx, "Option \"%s\" is missing.", table[i].name);
+			return rs_invalid_bytes(ctx, "Option \"%s\" is missing.", table[i].name);
+	return RS_OK;
+}
+
+/* --- parts --- */
+
+/* One member of a part: its algorithm, or, in a second pass, its options. */
+static RsStatus
+part_member(Metadata *r, const char *name, const char *value, bool options)
+{
+	const char *const *prefix = r->model->algorithm->parts;
+	const char *dot = strrchr(name, '.');
+	bool is_options = strcmp(dot, ".options") == 0;
+	RsModel *part;
+
+	while (prefix != NULL && *prefix != NULL &&
+		   (strlen(*prefix) != (size_t) (dot - name) ||
+			strncmp(*prefix, name, (size_t) (dot - name)) != 0))
+		prefix++;
+	if (prefix == NULL || *prefix == NULL || (!is_options && strcmp(dot, ".algorithm") != 0))
+		return rs_invalid_bytes(r->ctx, "Metadata \"%s\" is unknown.", name);
+	if (is_options != options)
+		return RS_OK;
+	part = rs_model_part(r->model, *prefix);
+	if (options ? part != NULL && part->options.table != NULL : part != NULL)
+		return rs_invalid_bytes(r->ctx, "Metadata \"%s\" is there twice.", name);
+	if (!options)
+	{
+		part = rs_model_add_part(r->ctx, r->model, *prefix);
+		if (part == NULL)
+			return r->ctx->status;
+		part->loss = NAN;
+		part->algorithm = rs_algorithm_find(r->table, value);
+		return part->algorithm != NULL ? RS_OK : bad_value(r->ctx, name);
+	}
+	return part != NULL ? read_options(r->ctx, value, part) : RS_OK;
+}
+
+/* The members of parts, as they were read before. */
+static RsStatus
+read_parts(Metadata *r, bool options)
+{
+	RsJson json = r->members;
+	bool first = true;
+	char name[RS_MAX_NAME];
+	char value[RS_MAX_OPTIONS_TEXT];
+
+	while (rs_json_more(&json, '}', &first))
+	{
+		rs_json_string(&json, name, sizeof(name));
+		rs_json_take(&json, ':');
+		rs_json_string(&json, value, sizeof(value));
+		if (strchr(name, '.') != NULL && part_member(r, name, value, options) != RS_OK)
+			return r->ctx->status;
+	}
+	for (int i = 0; options && i < r->model->n_parts; i++)
+		if (r->model->parts[i].model->options.table == NULL)
+			return rs_invalid_bytes(r->ctx, "Metadata \"%s.options\" is missing.",
+									r->model->parts[i].prefix);
 	return RS_OK;
 }
 
@@ -282,6 +351,10 @@ rs_model_read_metadata(RsContext *ctx, const RsAlgorithm *const *table, RsJson *
 	if (status == RS_OK)
 		status = check_members(&r);
 	if (status == RS_OK)
-		status = read_options(&r);
+		status = read_options(ctx, r.options, model);
+	if (status == RS_OK)
+		status = read_parts(&r, false);
+	if (status == RS_OK)
+		status = read_parts(&r, true);
 	return status;
 }

@@ -295,7 +295,24 @@ check_floats(RsContext *ctx, const RsTensor *tensor)
 	return RS_OK;
 }
 
-/* Every tensor that is not the ids' becomes one of the model's. */
+/* The part whose prefix a tensor's name has, and the rest of the name; or the model. */
+static RsModel *
+owner_of(RsModel *model, const char **name)
+{
+	for (int i = 0; i < model->n_parts; i++)
+	{
+		size_t length = strlen(model->parts[i].prefix);
+
+		if (strncmp(*name, model->parts[i].prefix, length) == 0 && (*name)[length] == '.')
+		{
+			*name += length + 1;
+			return model->parts[i].model;
+		}
+	}
+	return model;
+}
+
+/* Every tensor that is not the ids' becomes one of the model's, or of a part's. */
 static RsStatus
 read_tensors(Reader *r)
 {
@@ -309,6 +326,8 @@ read_tensors(Reader *r)
 	for (int i = 0; i < r->n; i++)
 	{
 		const Entry *entry = &r->entries[i];
+		const char *name;
+		RsModel *owner;
 		bool is_id = text ? strcmp(entry->name, RS_ID_OFFSETS_NAME) == 0 ||
 								strcmp(entry->name, RS_ID_TEXT_NAME) == 0
 						  : strcmp(entry->name, RS_IDS_NAME) == 0;
@@ -316,14 +335,21 @@ read_tensors(Reader *r)
 		if (is_id)
 			continue;
 		memcpy(names[i], entry->name, sizeof(names[i]));
-		if (rs_model_add(r->ctx, model, names[i], entry->dtype, entry->dims, entry->shape[0],
+		name = names[i];
+		owner = owner_of(model, &name);
+		if (owner != model && rs_is_shared(name))
+			return rs_invalid_bytes(r->ctx, "Tensor \"%s\" is unknown.", names[i]);
+		if (rs_model_add(r->ctx, owner, name, entry->dtype, entry->dims, entry->shape[0],
 						 entry->shape[1], r->data + entry->begin, false) != RS_OK)
 			return rs_invalid_bytes(r->ctx, "It has too many tensors.");
 		/* those of the factors are looked at with their norms */
-		if (entry->dtype == RS_F32 && !r->trusted && strcmp(entry->name, RS_FACTORS) != 0 &&
-			check_floats(r->ctx, &model->tensors[model->n_tensors - 1]) != RS_OK)
+		if (entry->dtype == RS_F32 && !r->trusted && strcmp(name, RS_FACTORS) != 0 &&
+			check_floats(r->ctx, &owner->tensors[owner->n_tensors - 1]) != RS_OK)
 			return r->ctx->status;
 	}
+	for (int i = 0; i < model->n_parts; i++)
+		if (rs_model_share(r->ctx, model, model->parts[i].model) != RS_OK)
+			return rs_invalid_bytes(r->ctx, "It has too many tensors.");
 	return RS_OK;
 }
 
