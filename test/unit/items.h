@@ -10,6 +10,8 @@
 
 #include "core/algorithms/algorithms.h"
 #include "core/model/derived.h"
+#include "core/model/modelbytes.h"
+#include "core/model/modelread.h"
 
 #define MOST_EVENTS 8192
 

@@ -7,6 +7,7 @@
 
 #include "core/model/algorithm.h"
 
+/* Each is defined in the file of its name, which knows no other. */
 extern const RsAlgorithm rs_als;
 extern const RsAlgorithm rs_ease;
 extern const RsAlgorithm rs_item_knn;

@@ -18,7 +18,7 @@
  * users (alsrows.c).  Items come last, so that a history is answered as the
  * next half step would answer it: by the exact solution of its row.
  */
-#include "core/algorithms/algorithms.h"
+#include "core/model/algorithm.h"
 #include "core/algorithms/alsrows.h"
 #include "core/base/cells.h"
 #include "core/base/random.h"

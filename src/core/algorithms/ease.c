@@ -17,7 +17,7 @@
  * `neighbors` sources of each target.  Query: x B for the history x; a negative
  * weight lowers what its item would raise.
  */
-#include "core/algorithms/ease.h"
+#include "core/algorithms/ease_fit.h"
 
 #include "core/algorithms/item_rows.h"
 #include "core/algorithms/item_rows_build.h"

@@ -12,7 +12,7 @@
  * from the sparse rows: each row of the triangle is summed by one thread, in the
  * order of users (or items), so the number of threads changes nothing.
  */
-#include "core/algorithms/ease.h"
+#include "core/algorithms/ease_fit.h"
 
 #include "core/math/linalg.h"
 #include "core/math/vec.h"

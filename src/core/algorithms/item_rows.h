@@ -12,7 +12,7 @@
 #ifndef RS_ITEM_ROWS_H
 #define RS_ITEM_ROWS_H
 
-#include "core/algorithms/algorithms.h"
+#include "core/model/algorithm.h"
 
 /* The three tensors, and the proof of their values: offsets monotone, columns
  * ascending and in range. */

@@ -6,7 +6,7 @@
  * weights already.  The baseline that every other algorithm has to beat, and
  * what fills up a list where an algorithm has nothing to say.
  */
-#include "core/algorithms/algorithms.h"
+#include "core/model/algorithm.h"
 
 #include <string.h>
 

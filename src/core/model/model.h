@@ -12,8 +12,6 @@
 #include "core/base/context.h"
 #include "core/model/options.h"
 
-#define RS_FORMAT_VERSION 2
-#define RS_LIBRARY_VERSION "1.0.0"
 #define RS_MAX_TENSORS 24
 #define RS_MAX_PARTS 4
 #define RS_MAX_ITEMS 100000000
@@ -123,27 +121,5 @@ extern void rs_model_free(RsContext *ctx, RsModel *model);
 /* RS_ERR_BYTES with one message and the reason as its detail. */
 extern RsStatus rs_invalid_bytes(RsContext *ctx, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* --- bytes (modelbytes.c) --- */
-
-/* Exact size of the model as bytes. */
-extern uint64_t rs_model_size(const RsModel *model);
-
-extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque);
-
-/*
- * Read and validate bytes from anyone: every size in 64 bits and checked
- * before it is used, all floats finite, ids strictly ascending, tensors
- * covering the file without gap, overlap or trailing bytes, then rs_model_check.
- * Algorithms are looked up in table.  The model points into bytes, which must
- * stay and be 8-aligned.  RS_ERR_BYTES or RS_ERR_VERSION.
- */
-extern RsStatus rs_model_read(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes,
-							  uint64_t length, RsModel *model);
-
-/* The same for bytes that it has accepted before: reads the header and none of the
- * numbers. */
-extern RsStatus rs_model_read_trusted(RsContext *ctx, const RsAlgorithm *const *table,
-									  const void *bytes, uint64_t length, RsModel *model);
 
 #endif

@@ -1,11 +1,10 @@
 /*
  * modelbytes.h
- *		What the writer and the reader of model bytes share.
+ *		A model as bytes: writing it, and what the reader shares with the writer.
  */
 #ifndef RS_MODELBYTES_H
 #define RS_MODELBYTES_H
 
-#include "core/base/json_read.h"
 #include "core/base/text.h"
 #include "core/model/model.h"
 
@@ -13,6 +12,9 @@
 #error                                                                                             \
 	"recsys model files are little endian and are read in place: big-endian hosts are not supported"
 #endif
+
+#define RS_FORMAT_VERSION 2
+#define RS_LIBRARY_VERSION "1.0.0"
 
 #define RS_IDS_NAME "item_ids"
 #define RS_ID_OFFSETS_NAME "item_ids.offsets"
@@ -31,9 +33,9 @@ extern const char *const rs_dtype_names[]; /* by RsDtype, ends with NULL */
 extern const char *const rs_id_type_names[];
 extern size_t rs_dtype_size(RsDtype dtype);
 
-/* Read and check the object that is the value of __metadata__ (modelmeta.c):
- * sets all of the model and its parts but the ids' values and the tensors. */
-extern RsStatus rs_model_read_metadata(RsContext *ctx, const RsAlgorithm *const *table,
-									   RsJson *json, RsModel *model);
+/* Exact size of the model as bytes. */
+extern uint64_t rs_model_size(const RsModel *model);
+
+extern RsStatus rs_model_write(RsContext *ctx, const RsModel *model, RsSink sink, void *opaque);
 
 #endif

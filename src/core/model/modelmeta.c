@@ -8,12 +8,13 @@
  * version is told from a broken file, even
  * where it has keys that are unknown here.
  */
-#include "core/model/modelbytes.h"
+#include "core/model/modelmeta.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/model/algorithm.h"
+#include "core/model/modelbytes.h"
 
 typedef struct Metadata
 {

@@ -8,13 +8,15 @@
  * Nothing is allocated but the tensors' names, a fixed size; tensors are read
  * where they stand, which is why each must be aligned to its elements.
  */
-#include "core/model/modelbytes.h"
+#include "core/model/modelread.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "core/model/algorithm.h"
 #include "core/model/derived.h"
+#include "core/model/modelbytes.h"
+#include "core/model/modelmeta.h"
 
 #define POLL_EVERY 1048576 /* elements between two questions for cancel */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/math/vec.h"
+#include "core/model/modelread.h"
 
 struct RsServing
 {

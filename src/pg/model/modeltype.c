@@ -14,6 +14,8 @@
 #include "utils/builtins.h"
 
 #include "core/algorithms/algorithms.h"
+#include "core/model/modelbytes.h"
+#include "core/model/modelread.h"
 #include "pg/base/guc.h"
 #include "pg/base/rspg.h"
 

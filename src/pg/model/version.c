@@ -18,6 +18,8 @@
 #include "utils/memutils.h"
 
 #include "core/algorithms/algorithms.h"
+#include "core/model/modelbytes.h"
+#include "core/model/modelread.h"
 #include "pg/base/check.h"
 #include "pg/base/idmap.h"
 #include "pg/base/rspg.h"

@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/algorithms/algorithms.h"
+#include "core/model/algorithm.h"
 #include "core/algorithms/mlp/mlp_fit.h"
 #include "core/base/cells.h"
 #include "core/encoding/encoder.h"

@@ -1,10 +1,9 @@
 /*
- * ease.h
- *		What ease.c and ease_fit.c share: the inverse P = (G + L)^-1, whole or on
- *		demand.
+ * ease_fit.h
+ *		The inverse P = (G + L)^-1 of EASE, whole or on demand.
  */
-#ifndef RS_EASE_H
-#define RS_EASE_H
+#ifndef RS_EASE_FIT_H
+#define RS_EASE_FIT_H
 
 #include "core/base/threads.h"
 #include "core/model/algorithm.h"
