@@ -15,7 +15,7 @@ rspg_prepare(const char *sql, int nargs, Oid *argtypes)
 	return plan;
 }
 
-int
+void
 rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only)
 {
 	int result;
@@ -25,5 +25,4 @@ rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool re
 	result = SPI_execute_plan(statement->plan, values, nulls, read_only, 0);
 	if (result < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
-	return result;
 }

@@ -21,7 +21,9 @@ typedef struct RspgStatement
 /* A plan of a statement, kept for the session; errors quote it. */
 extern SPIPlanPtr rspg_prepare(const char *sql, int nargs, Oid *argtypes);
 
-/* Run it in an open SPI connection; read_only uses the active snapshot. */
-extern int rspg_execute(RspgStatement *statement, Datum *values, const char *nulls, bool read_only);
+/* Run it in an open SPI connection, which has the rows then; read_only uses the
+ * active snapshot. */
+extern void rspg_execute(RspgStatement *statement, Datum *values, const char *nulls,
+						 bool read_only);
 
 #endif

@@ -47,7 +47,7 @@ rspg_chunks_length(const RspgRegistryRow *row)
 	int64 length = 0;
 
 	SPI_connect();
-	(void) rspg_execute(&find, key, NULL, true);
+	rspg_execute(&find, key, NULL, true);
 	if (SPI_processed == 1)
 		length =
 			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));

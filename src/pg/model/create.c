@@ -295,7 +295,7 @@ insert_row(FunctionCallInfo fcinfo)
 	nulls[ARG_COUNT] = ' ';
 	nulls[ARG_COUNT + 1] = '\0';
 	SPI_connect();
-	(void) rspg_execute(&insert, values, nulls, false);
+	rspg_execute(&insert, values, nulls, false);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
 						errmsg("model \"%s\" already exists",

@@ -69,13 +69,13 @@ find(const char *name, bool read_only)
 	if (name != NULL)
 	{
 		value = CStringGetTextDatum(name);
-		(void) rspg_execute(&by_name, &value, NULL, read_only);
+		rspg_execute(&by_name, &value, NULL, read_only);
 		if (SPI_processed == 0)
 			fail_unknown(name);
 	}
 	else
 	{
-		(void) rspg_execute(&any, NULL, NULL, read_only);
+		rspg_execute(&any, NULL, NULL, read_only);
 		if (SPI_processed != 1)
 			ereport(ERROR, (errcode(SPI_processed == 0 ? ERRCODE_UNDEFINED_OBJECT
 													   : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -207,7 +207,7 @@ recsys_deploy(PG_FUNCTION_ARGS)
 	rspg_require_owner(row);
 	rspg_require_right(ACL_UPDATE, ACL_NO_RIGHTS, "deploy a model");
 	SPI_connect();
-	(void) rspg_execute(&deploy, values, NULL, false);
+	rspg_execute(&deploy, values, NULL, false);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("model \"%s\" has no version %d", name, version),
@@ -251,7 +251,7 @@ recsys_drop_model(PG_FUNCTION_ARGS)
 	SPI_connect();
 	for (i = 0; i < lengthof(steps); i++)
 	{
-		(void) rspg_execute(&steps[i], &value, NULL, false);
+		rspg_execute(&steps[i], &value, NULL, false);
 		if (i == 0 && SPI_processed != 1)
 			fail_unknown(name);
 	}

@@ -95,11 +95,11 @@ next_version(const RspgRegistryRow *row)
 	bool null;
 	Datum version;
 
-	(void) rspg_execute(&lock, &value, NULL, false);
+	rspg_execute(&lock, &value, NULL, false);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("model \"%s\" was dropped meanwhile", row->name)));
-	(void) rspg_execute(&highest, &value, NULL, false);
+	rspg_execute(&highest, &value, NULL, false);
 	version = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	return null ? 1 : DatumGetInt32(version) + 1;
 }
@@ -118,7 +118,7 @@ rspg_version_events(const RspgRegistryRow *row)
 	bool null;
 
 	SPI_connect();
-	(void) rspg_execute(&find, key, NULL, false);
+	rspg_execute(&find, key, NULL, false);
 	if (SPI_processed == 1)
 		events =
 			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
@@ -201,7 +201,7 @@ insert_version(const RspgRegistryRow *row, int32 version, int64 key, const RsMod
 		nulls[12] = nulls[13] = nulls[14] = 'n';
 	if (model->n_epochs == 0)
 		nulls[16] = nulls[17] = nulls[18] = 'n';
-	(void) rspg_execute(&insert, values, nulls, false);
+	rspg_execute(&insert, values, nulls, false);
 }
 
 static void
@@ -215,7 +215,7 @@ make_live(const RspgRegistryRow *row, int32 version, int64 key)
 		NULL};
 	Datum values[3] = {Int64GetDatum(row->id), Int32GetDatum(version), Int64GetDatum(key)};
 
-	(void) rspg_execute(&update, values, NULL, false);
+	rspg_execute(&update, values, NULL, false);
 }
 
 static bool
@@ -262,7 +262,7 @@ flush_chunk(ChunkWriter *writer)
 	values[2] = Int32GetDatum(writer->seq);
 	values[3] = Int64GetDatum((int64) crc);
 	values[4] = PointerGetDatum(writer->chunk);
-	(void) rspg_execute(&insert, values, NULL, false);
+	rspg_execute(&insert, values, NULL, false);
 	writer->seq++;
 	writer->filled = 0;
 }
@@ -316,11 +316,11 @@ create_saved(const char *name, const RsModel *model)
 
 	rspg_check_name(name, "a model");
 	SPI_connect();
-	(void) rspg_execute(&find, values, NULL, false);
+	rspg_execute(&find, values, NULL, false);
 	if (SPI_processed == 0)
 	{
 		rspg_require_right(ACL_INSERT, ACL_NO_RIGHTS, "create a model");
-		(void) rspg_execute(&insert, values, NULL, false);
+		rspg_execute(&insert, values, NULL, false);
 		/* a name that is taken but not seen is somebody else's */
 		if (SPI_processed == 0)
 			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -64,7 +64,7 @@ read_row(RspgStatement *statement, Datum key)
 	MemoryContext caller = CurrentMemoryContext;
 	RspgStream *stream = NULL;
 
-	(void) rspg_execute(statement, &key, NULL, false);
+	rspg_execute(statement, &key, NULL, false);
 	MemoryContextSwitchTo(caller);
 	if (SPI_processed > 0)
 		stream = stream_from_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc);

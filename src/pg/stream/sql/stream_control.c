@@ -52,7 +52,7 @@ recsys_pause_stream(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	id = Int64GetDatum(rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id);
-	(void) rspg_execute(&pause, &id, NULL, false);
+	rspg_execute(&pause, &id, NULL, false);
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
@@ -79,7 +79,7 @@ recsys_resume_stream(PG_FUNCTION_ARGS)
 	values[0] = Int64GetDatum(rspg_stream_lock(name).id);
 	values[1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[2] = ObjectIdGetDatum(MyDatabaseId);
-	(void) rspg_execute(&resume, values, NULL, false);
+	rspg_execute(&resume, values, NULL, false);
 	rspg_stream_validate(name);
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
@@ -145,8 +145,8 @@ seek_text(int64 id, const char *start)
 									NULL};
 	Datum values[2] = {Int64GetDatum(id), CStringGetTextDatum(start)};
 
-	(void) rspg_execute(&stream, values, NULL, false);
-	(void) rspg_execute(&offsets, values, NULL, false);
+	rspg_execute(&stream, values, NULL, false);
+	rspg_execute(&offsets, values, NULL, false);
 }
 
 static int
@@ -216,19 +216,19 @@ seek_offsets(int64 id, Jsonb *offsets)
 	char *key;
 	int partition;
 
-	(void) rspg_execute(&stream, values, NULL, false);
+	rspg_execute(&stream, values, NULL, false);
 	while (rspg_jsonb_next_member(&iterator, &key, &item))
 	{
 		partition = partition_of(key);
 		values[1] = Int32GetDatum(partition);
 		values[2] = Int64GetDatum(offset_of(&item, partition));
-		(void) rspg_execute(&unknown, values, NULL, false);
+		rspg_execute(&unknown, values, NULL, false);
 		if (SPI_processed != 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("the stream knows no partition %d", partition),
 							errdetail("recsys.stream_status has those of its topic."),
 							errhint("New partitions are found within seconds.")));
-		(void) rspg_execute(&one, values, NULL, false);
+		rspg_execute(&one, values, NULL, false);
 	}
 }
 
@@ -256,7 +256,7 @@ forget(Datum id)
 	int i;
 
 	for (i = 0; i < lengthof(steps); i++)
-		(void) rspg_execute(&steps[i], &id, NULL, false);
+		rspg_execute(&steps[i], &id, NULL, false);
 	return SPI_processed;
 }
 
@@ -298,7 +298,7 @@ recsys_drop_stream(PG_FUNCTION_ARGS)
 	SPI_connect();
 	id = Int64GetDatum(rspg_stream_lock(name).id);
 	dead_letters = forget(id);
-	(void) rspg_execute(&drop, &id, NULL, false);
+	rspg_execute(&drop, &id, NULL, false);
 	SPI_finish();
 	if (dead_letters > 0)
 		ereport(NOTICE, (errmsg_plural("dropped %llu dead letter of stream \"%s\"",

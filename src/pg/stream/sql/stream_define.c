@@ -106,7 +106,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	values[ARG_COUNT + 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[ARG_COUNT + 2] = ObjectIdGetDatum(MyDatabaseId);
 	SPI_connect();
-	(void) rspg_execute(&insert, values, nulls, false);
+	rspg_execute(&insert, values, nulls, false);
 	if (SPI_processed != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stream \"%s\" already exists", name)));
@@ -158,7 +158,7 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	row = rspg_stream_lock(name);
 	values[ARG_NAME] = Int64GetDatum(row.id);
 	values[ARG_COUNT] = BoolGetDatum(!PG_ARGISNULL(ARG_MAPPING));
-	(void) rspg_execute(&update, values, nulls, false);
+	rspg_execute(&update, values, nulls, false);
 	if (nulls[ARG_TOPIC] == ' ' &&
 		strcmp(row.topic, text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC))) != 0)
 		forget_topic(&row, name);
@@ -194,13 +194,13 @@ forget_topic(const RspgStreamRow *row, const char *name)
 								   NULL};
 	Datum id = Int64GetDatum(row->id);
 
-	(void) rspg_execute(&dead, &id, NULL, false);
+	rspg_execute(&dead, &id, NULL, false);
 	if (SPI_processed > 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("stream \"%s\" has dead letters of topic \"%s\"", name, row->topic),
 						errhint("Retry them or delete them first, or create another stream.")));
-	(void) rspg_execute(&offsets, &id, NULL, false);
-	(void) rspg_execute(&stream, &id, NULL, false);
+	rspg_execute(&offsets, &id, NULL, false);
+	rspg_execute(&stream, &id, NULL, false);
 }
 
 /* The writer checks the target, with the owner's rights; this is no error. */

@@ -33,7 +33,7 @@ rspg_stream_lock(const char *name)
 	Datum value = CStringGetTextDatum(name);
 	bool null;
 
-	(void) rspg_execute(&find, &value, NULL, false);
+	rspg_execute(&find, &value, NULL, false);
 	if (SPI_processed != 1)
 		rspg_stream_unknown(name);
 	row.id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
@@ -45,7 +45,7 @@ rspg_stream_lock(const char *name)
 	PreventCommandIfReadOnly("the change of a stream"); /* a standby knows no such lock */
 	rspg_stream_queue(row.id, ExclusiveLock);
 	value = Int64GetDatum(row.id);
-	(void) rspg_execute(&lock, &value, NULL, false);
+	rspg_execute(&lock, &value, NULL, false);
 	if (SPI_processed != 1) /* dropped while we waited */
 		rspg_stream_unknown(name);
 	row.topic = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);

@@ -138,7 +138,7 @@ settle(const Letters *letters, const RspgBatch *batch)
 		values[0] = Int64GetDatum(letters->ids[reject->message]);
 		values[1] = CStringGetTextDatum(unpack_sql_state(reject->sqlstate));
 		values[2] = CStringGetTextDatum(reject->error);
-		(void) rspg_execute(&keep, values, NULL, false);
+		rspg_execute(&keep, values, NULL, false);
 	}
 	for (i = 0; i < letters->n; i++)
 		if (batch->states[i] != RSPG_MESSAGE_REJECTED)

@@ -313,7 +313,7 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 		nulls[7] = 'n';
 	else
 		values[7] = TimestampTzGetDatum(rspg_time_of_ms(partition->newest_time_ms));
-	(void) rspg_execute(&statement, values, nulls, false);
+	rspg_execute(&statement, values, nulls, false);
 	if (SPI_processed == 1)
 		return;
 	AbortCurrentTransaction();

@@ -171,7 +171,7 @@ check_cluster(void)
 		values[0] = Int64GetDatum(w->stream->id);
 		values[1] = CStringGetTextDatum(answer.cluster_id);
 		if (w->job.worker == FIRST_WORKER)
-			(void) rspg_execute(&statement, values, NULL, false);
+			rspg_execute(&statement, values, NULL, false);
 	}
 	else if (strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
 		stop_for_cluster();
@@ -236,11 +236,11 @@ resolve(const char *start, bool seek)
 		(void) start_offset(start, &answer.partitions[i], &offset);
 		values[1] = Int32GetDatum(answer.partitions[i].partition);
 		values[2] = Int64GetDatum(offset);
-		(void) rspg_execute(&store, values, NULL, false);
+		rspg_execute(&store, values, NULL, false);
 	}
 	if (seek)
 	{
-		(void) rspg_execute(&done, values, NULL, false);
+		rspg_execute(&done, values, NULL, false);
 		w->stream->generation++;
 		w->stream->seek_to = NULL;
 		rspg_jobs_wake_at_commit("stream"); /* the stream's other workers */
@@ -272,7 +272,7 @@ read_offsets(int *n)
 	Datum id = Int64GetDatum(rspg_worker.stream->id);
 	StoredOffset *stored;
 
-	(void) rspg_execute(&statement, &id, NULL, false);
+	rspg_execute(&statement, &id, NULL, false);
 	*n = (int) SPI_processed;
 	stored = palloc0((*n + 1) * sizeof(StoredOffset));
 	for (int i = 0; i < *n; i++)
@@ -348,7 +348,7 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 
 	partition->number = info->partition;
 	if (stored == NULL)
-		(void) rspg_execute(&store, values, NULL, false);
+		rspg_execute(&store, values, NULL, false);
 	else
 		partition->next = stored->next;
 	if (info->high >= 0 && info->high < partition->next)
@@ -403,8 +403,8 @@ pass_loss(const RskPartitionInfo *info, int64 *next)
 						 "%lld now: the broker has thrown away what is between",
 						 info->partition, w->stream->topic, (long long) *next,
 						 (long long) info->low);
-	(void) rspg_execute(&record, values, NULL, false);
-	(void) rspg_execute(&move, values, NULL, false);
+	rspg_execute(&record, values, NULL, false);
+	rspg_execute(&move, values, NULL, false);
 	if (SPI_processed != 1)
 		rspg_worker_restart();
 	ereport(LOG, (errmsg("recsys stream \"%s\": messages %lld to %lld of partition %d are lost",

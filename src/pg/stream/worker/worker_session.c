@@ -114,7 +114,7 @@ rspg_worker_write_stop(void)
 	values[1] = Int64GetDatum(stream->generation);
 	values[2] = CStringGetTextDatum(w->stop_reason);
 	values[3] = CStringGetTextDatum(unpack_sql_state(w->stop_sqlstate));
-	(void) rspg_execute(&statement, values, NULL, false);
+	rspg_execute(&statement, values, NULL, false);
 	rspg_worker_commit();
 	ereport(LOG, (errcode(w->stop_sqlstate),
 				  errmsg("recsys stream \"%s\" stopped: %s", stream->name, w->stop_reason)));
@@ -179,7 +179,7 @@ rspg_worker_lock_row(void)
 	if (superuser() || stream_table() != rspg_worker.table)
 		return false;
 	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
-	(void) rspg_execute(&statement, values, NULL, false);
+	rspg_execute(&statement, values, NULL, false);
 	return SPI_processed == 1;
 }
 

@@ -69,7 +69,7 @@ insert_one(int64 stream, const RskMessage *message, const RspgReject *reject)
 			: (Datum) 0;
 	values[7] = CStringGetTextDatum(unpack_sql_state(reject->sqlstate));
 	values[8] = CStringGetTextDatum(reject->error);
-	(void) rspg_execute(&insert_statement, values, nulls, false);
+	rspg_execute(&insert_statement, values, nulls, false);
 }
 
 void
@@ -89,7 +89,7 @@ rspg_dead_letters_delete(const int64 *ids, int n)
 		values[i] = Int64GetDatum(ids[i]);
 	array = PointerGetDatum(
 		construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	(void) rspg_execute(&statement, &array, NULL, false);
+	rspg_execute(&statement, &array, NULL, false);
 }
 
 /* --- what was read again and is no dead letter any more --- */
@@ -153,7 +153,7 @@ forget_written(const RspgBatch *batch)
 		values[0] = Int64GetDatum(batch->stream->id);
 		values[1] = Int32GetDatum(partition);
 		offsets_of(batch, i, &values[2], &values[3]);
-		(void) rspg_execute(&find_statement, values, NULL, false);
+		rspg_execute(&find_statement, values, NULL, false);
 		if (SPI_processed > 0)
 			delete_found(batch, i);
 	}
