@@ -6,7 +6,8 @@
 #		turn, ROUNDS times (5).  Prints a row a figure: the medians, and the median
 #		and range of the ratios this / other of each turn.  make compare OTHER=DIR
 #
-# PAIRS (500,000) sets the size of the events, ITEMS (1,000,000) that of the wide
+# FIGURES="train als,recommend als" takes some alone (a model answers once it was
+# trained).  PAIRS (500,000) sets the size of the events, ITEMS (1,000,000) that of the wide
 # model whose opening is timed.
 #
 set -euo pipefail
@@ -30,13 +31,15 @@ on() { # SIDE [PSQL OPTION…]: psql on its server
 	PGHOST=$servers/$side "${bin[$side]}/psql" -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -p 5432 postgres "$@"
 }
 stop_both() {
-	local side
+	local status=$? side
 	for side in $sides; do
 		scratch=$servers/$side
 		server_stop || true
 	done
 	scratch=$servers
-	scratch_remove
+	trap - EXIT
+	rm -rf "$scratch"
+	exit $status
 }
 trap stop_both EXIT
 for side in $sides; do
@@ -73,7 +76,7 @@ seconds() { # SIDE, SQL on standard input: seconds of its last statement, in a n
 	{
 		echo "\\timing on"
 		cat
-	} | on "$1" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1 | awk '{ printf "%.4f\n", $1 / 1000 }'
+	} | on "$1" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1 | awk '{ printf "%.4f\n", $1 / 1000 }'
 }
 latency() { # SIDE MODEL: median milliseconds of recommend over one prepared connection
 	cat >"$servers/recommend.sql" <<-SQL

@@ -43,6 +43,9 @@ none "dlopen outside src/core/math/linalg.c and src/kafka/api.c" \
 none "src/core or src/kafka prints or exits" \
 	grep -rnE '\b(printf|fprintf|puts|abort|exit|longjmp|ereport|elog|palloc) *\(' src/core src/kafka
 
+# rooms inside of core and pg, and files in a circle
+none "the map in docs/architecture.md does not hold" python3 test/tools/rooms.py
+
 # symbols
 none "exported symbol without our prefix" \
 	sh -c "nm -D --defined-only recsys.so | awk '{print \$3}' |

@@ -30,13 +30,8 @@ def read_map():
 		sys.exit(f"{MAP} has no map after <!-- rooms -->")
 	rooms = {}
 	for line in block.group(1).splitlines():
-		words = line.split("  ")[0].split() if "→" not in line else None
-		if words is None:
-			room, _, rest = line.partition("→")
-			# what follows two blanks is for people
-			rooms[room.strip()] = re.split(r" {2,}", rest.strip() + "  ")[0].split()
-		elif words:
-			rooms[words[0]] = []
+		room, _, arrows = line.partition("→")
+		rooms[room.strip()] = [] if "nothing" in arrows else arrows.split()
 	return rooms
 
 
