@@ -172,6 +172,21 @@ weights_of(const RsModel *model, uint32_t source, float weight, float *out)
 		abort();
 }
 
+/* (sum |w|)^2 / sum w^2 of n numbers, step apart; 0 where all are. */
+static UNIT_UNUSED double
+effective(const double *w, uint32_t n, uint32_t step)
+{
+	double sum = 0;
+	double squares = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		sum += fabs(w[i * step]);
+		squares += w[i * step] * w[i * step];
+	}
+	return squares > 0 ? sum * sum / squares : 0;
+}
+
 /* Dense matrix of summed weights [n_users][n_items]; calloc'ed. */
 static UNIT_UNUSED double *
 case_dense(const Case *c)

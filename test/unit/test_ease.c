@@ -40,10 +40,8 @@ expected_weights(double lambda, double e, double dropout)
 
 	for (u = 0; u < c.n_users; u++)
 	{
-		double length = 0;
+		double length = effective(x + u * n, n, 1);
 
-		for (i = 0; i < n; i++)
-			length += x[u * n + i] * x[u * n + i];
 		for (i = 0; i < n && length > 0; i++)
 			for (j = 0; j < n; j++)
 				p[i * n + j] += x[u * n + i] * x[u * n + j] * pow(length, -e);

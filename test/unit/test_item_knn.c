@@ -17,11 +17,9 @@ check_formula(double a, double b, double e, double h, int neighbors_of, bool sig
 	case_random(&c, 40, 25, 400, false, signs, 11);
 	x = case_dense(&c);
 	for (u = 0; u < 40; u++)
-		for (i = 0; i < 25; i++)
-		{
-			users[u] += x[u * 25 + i] * x[u * 25 + i];
-			items[i] += x[u * 25 + i] * x[u * 25 + i];
-		}
+		users[u] = effective(x + u * 25, 25, 1);
+	for (i = 0; i < 25; i++)
+		items[i] = effective(x + i, 40, 25);
 	rs_options_default(&options, rs_item_knn.options);
 	set_option(&options, "user_exponent", a);
 	set_option(&options, "source_exponent", b);

@@ -6,7 +6,7 @@ static Case c;
 TEST(formula)
 {
 	RsContext ctx = rs_context_malloc();
-	static double pairs[20][20], count[20];
+	static double pairs[20][20], count[20], squares[20];
 	uint32_t history_item[3] = {4, 7, 4};
 	float history_weight[3] = {1, 2, -1};
 	RsHistory history = {.n = 3, .item = history_item, .weight = history_weight};
@@ -26,6 +26,7 @@ TEST(formula)
 		for (x = p.sequences.start[u]; x < p.sequences.start[u + 1]; x++)
 		{
 			count[p.sequences.index[x]] += fabs(p.sequences.weight[x]);
+			squares[p.sequences.index[x]] += p.sequences.weight[x] * p.sequences.weight[x];
 			for (y = x + 1; y < p.sequences.start[u + 1]; y++)
 			{
 				double factor = exp(-(double) (y - x - 1) / tau);
@@ -38,6 +39,8 @@ TEST(formula)
 			}
 		}
 	}
+	for (i = 0; i < 20; i++)
+		count[i] = squares[i] > 0 ? count[i] * count[i] / squares[i] : 0;
 	rs_problem_free(&ctx, &p);
 	rs_options_default(&options, rs_sequence.options);
 	set_option(&options, "decay", tau);

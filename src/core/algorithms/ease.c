@@ -7,9 +7,8 @@
  *
  *		sum_u N_u^-e |x_u - x_u B|^2  +  |L^1/2 B|^2,   L = lambda + r diag(G)
  *
- * with G = sum_u N_u^-e x_u^T x_u and N_u the sum of squared weights of a user
- * (the number of items where all weights are 1).  e = user_exponent; r =
- * p / (1 - p) for p = dropout (EDLAE: Steck 2020, "Autoencoders that don't overfit
+ * with G = sum_u N_u^-e x_u^T x_u and N_u the effective number of items that a user
+ * has (rs_rows_effective).  e = user_exponent; r = p / (1 - p) for p = dropout (EDLAE: Steck 2020, "Autoencoders that don't overfit
  * towards the identity").  Then P = (G + L)^-1 and B_ij = -P_ij / P_jj.
  *
  * Where users are few the same P comes from a users x users system (Woodbury; see

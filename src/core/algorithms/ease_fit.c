@@ -38,10 +38,10 @@ user_scales(void *arg, uint64_t begin, uint64_t end, int thread)
 	(void) thread;
 	for (uint64_t u = begin; u < end; u++)
 	{
-		double sum = rs_rows_squares(&fit->problem->by_user, u);
+		double count = rs_rows_effective(&fit->problem->by_user, u);
 
 		fit->user_scale[u] =
-			sum > 0 ? (float) pow(sum, -fit->option[RS_EASE_USER_EXPONENT] / 2) : 0;
+			count > 0 ? (float) pow(count, -fit->option[RS_EASE_USER_EXPONENT] / 2) : 0;
 	}
 }
 

@@ -4,13 +4,14 @@
  *
  *		S_ji = sum_u w_uj w_ui N_u^-2a / (D_j^b D_i^c + h)
  *
- * j the source (what a user has), i the target (what is scored); N_u = sum of
- * squared weights of the user, D_i of the item: the numbers of items and users
- * where all weights are 1.  a, b, c = user_exponent, source_exponent,
- * target_exponent, h = shrinkage.  With a = 0 and b = c = .5 it is the cosine
- * (Sarwar et al. 2001; shrinkage as in Bell & Koren 2007); a > 0 takes away from
- * users who have everything, b > c from popular sources more than from popular
- * targets.  A query is the sum of the rows of a history times its weights, so a
+ * j the source (what a user has), i the target (what is scored); N_u = how many
+ * items the user has, D_i = how many users the item has, both as effective numbers
+ * (rs_rows_effective).  They have no scale: weights that have decayed to nothing
+ * make nothing large.  a, b, c = user_exponent, source_exponent, target_exponent,
+ * h = shrinkage.  With a = 0 and b = c = .5 it is the cosine where weights are
+ * equal (Sarwar et al. 2001; shrinkage as in Bell & Koren 2007); a > 0 takes away
+ * from users who have everything, b > c from popular sources more than from
+ * popular targets.  A query is the sum of the rows of a history times its weights, so a
  * negative weight lowers an item's neighbours.
  *
  * `neighbors` entries are kept of each target's sources, or of each source's
@@ -72,9 +73,9 @@ user_norms(void *arg, uint64_t begin, uint64_t end, int thread)
 	(void) thread;
 	for (uint64_t u = begin; u < end; u++)
 	{
-		double sum = rs_rows_squares(&loop->problem->by_user, u);
+		double count = rs_rows_effective(&loop->problem->by_user, u);
 
-		loop->user_factor[u] = sum > 0 ? pow(sum, -2 * loop->option[USER_EXPONENT]) : 0;
+		loop->user_factor[u] = count > 0 ? pow(count, -2 * loop->option[USER_EXPONENT]) : 0;
 	}
 }
 
@@ -87,10 +88,10 @@ item_norms(void *arg, uint64_t begin, uint64_t end, int thread)
 	(void) thread;
 	for (uint64_t i = begin; i < end; i++)
 	{
-		double sum = rs_rows_squares(&loop->problem->by_item, i);
+		double count = rs_rows_effective(&loop->problem->by_item, i);
 
-		loop->source_factor[i] = pow(sum, loop->option[SOURCE_EXPONENT]);
-		loop->target_factor[i] = pow(sum, loop->option[TARGET_EXPONENT]);
+		loop->source_factor[i] = pow(count, loop->option[SOURCE_EXPONENT]);
+		loop->target_factor[i] = pow(count, loop->option[TARGET_EXPONENT]);
 	}
 }
 

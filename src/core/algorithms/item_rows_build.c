@@ -410,7 +410,7 @@ static RsStatus
 not_finite(RsContext *ctx)
 {
 	rs_fail(ctx, RS_ERR_DIVERGED, "weights between items are not finite");
-	rs_hint(ctx, "Use smaller event weights, or more regularization.");
+	rs_hint(ctx, "Use smaller event weights.");
 	return ctx->status;
 }
 

@@ -6,8 +6,7 @@
  *		       w_i w_j exp(-(gap - 1) / tau)   / (d_i^a d_j^b)
  *
  * gap in positions, tau = decay; a pair the other way round counts `backward`
- * times as much; d = sum of absolute weights of an item's events (occurrences
- * where all weights are 1); a, b = source_exponent, target_exponent.  A query
+ * times as much; d = effective number of an item's events (rs_rows_effective); a, b = source_exponent, target_exponent.  A query
  * adds the rows of a history, each times its weight and exp(-age / tau_q), age in
  * positions from the last event, tau_q = query_decay.  An item-based Markov model
  * with decay, in the line of Garcin et al. 2013 and Ludewig & Jannach 2018
@@ -117,6 +116,7 @@ index_events(RsContext *ctx, SequenceFit *fit, const double *option)
 			return ctx->status;
 		fit->start[events->index[i]]++;
 		fit->source_scale[events->index[i]] += fabs((double) events->weight[i]);
+		fit->target_scale[events->index[i]] += (double) events->weight[i] * events->weight[i];
 	}
 	rs_counts_to_starts(fit->start, n_items);
 	for (user = 0; user < events->n; user++)
@@ -134,7 +134,7 @@ index_events(RsContext *ctx, SequenceFit *fit, const double *option)
 	rs_restore_starts(fit->start, n_items);
 	for (i = 0; i < n_items; i++)
 	{
-		double count = fit->source_scale[i];
+		double count = rs_effective_count(fit->source_scale[i], fit->target_scale[i]);
 
 		fit->source_scale[i] = count > 0 ? pow(count, -option[SOURCE_EXPONENT]) : 0;
 		fit->target_scale[i] = count > 0 ? pow(count, -option[TARGET_EXPONENT]) : 0;

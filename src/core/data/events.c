@@ -6,6 +6,7 @@
 
 #include "core/data/rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -69,7 +70,8 @@ rs_events_append(RsContext *ctx, RsEvents *events, uint32_t user, uint32_t item,
 	}
 	block->event[block->used].user = user;
 	block->event[block->used].item = item;
-	block->event[block->used].weight = weight;
+	/* below the normal numbers nothing is left of a weight but slowness */
+	block->event[block->used].weight = fabsf(weight) < FLT_MIN ? 0 : weight;
 	if (block->time != NULL)
 		block->time[block->used] = time;
 	block->used++;

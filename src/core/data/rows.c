@@ -4,16 +4,23 @@
  */
 #include "core/data/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 double
-rs_rows_squares(const RsRows *rows, uint64_t row)
+rs_rows_effective(const RsRows *rows, uint64_t row)
 {
 	double sum = 0;
+	double squares = 0;
 
 	for (uint64_t i = rows->start[row]; i < rows->start[row + 1]; i++)
-		sum += (double) rows->weight[i] * rows->weight[i];
-	return sum;
+	{
+		double weight = fabs((double) rows->weight[i]);
+
+		sum += weight;
+		squares += weight * weight;
+	}
+	return rs_effective_count(sum, squares);
 }
 
 RsStatus

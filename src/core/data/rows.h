@@ -25,8 +25,19 @@ rs_rows_count(const RsRows *rows)
 	return rows->start != NULL ? rows->start[rows->n] : 0;
 }
 
-/* Sum of the squared weights of a row, in their order. */
-extern double rs_rows_squares(const RsRows *rows, uint64_t row);
+/*
+ * How many entries a row amounts to: (sum |w|)^2 / sum w^2 (Kish's effective
+ * size).  It is their number where all weigh the same, whatever that is, and what
+ * weighs next to nothing beside others does not count.  0 for an empty row.
+ */
+extern double rs_rows_effective(const RsRows *rows, uint64_t row);
+
+/* The same from the two sums. */
+static inline double
+rs_effective_count(double sum, double squares)
+{
+	return squares > 0 ? sum * sum / squares : 0;
+}
 
 /* Room for n rows, starts zeroed, and for entries.  What was made before a
  * failure stays in rows, which the caller frees. */

@@ -143,7 +143,8 @@ rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_nu
 	if (weight_is_null)
 		return;
 	answer->item[answer->n] = (uint32) item;
-	answer->weight[answer->n] = (float) weight;
+	/* as in training (events.c) */
+	answer->weight[answer->n] = fabs(weight) < FLT_MIN ? 0 : (float) weight;
 	answer->n++;
 }
 
