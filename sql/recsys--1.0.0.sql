@@ -492,24 +492,42 @@ END
 $$;
 COMMENT ON FUNCTION recsys_support.clean_rule(text, text, jsonb) IS 'support for clean: an error unless these are rules';
 
--- support for clean: the text of a column after trim, lower, null_values and
--- default; then what is wrong with it, null where nothing is.  `source` is a
--- column as text, `given` and `taken` are expressions for that text and its value
+-- support for clean: the operator by which a type orders its values (of <, = or >),
+-- written with its schema
+CREATE FUNCTION recsys_support.type_operator(type oid, operator text) RETURNS text
+	AS 'MODULE_PATHNAME', 'recsys_type_operator' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION recsys_support.type_operator(oid, text) IS 'support for clean: the operator of that name of a type''s default order';
+
+-- support for clean: the text of a column after trim and lower, then after
+-- null_values and default; then what is wrong with it, null where nothing is.
+-- `source` is a column as text, `given` and `taken` are expressions for that text
+-- and its value.  They run with the caller's search path: every name has its schema
+CREATE FUNCTION recsys_support.clean_trim(source text, rule jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	expression text := source;
+BEGIN
+	IF (rule ->> 'trim')::boolean THEN
+		expression := format('pg_catalog.btrim(%s, E'' \t\n\r\f\v'')', expression);
+	END IF;
+	IF (rule ->> 'lower')::boolean THEN
+		expression := format('pg_catalog.lower(%s)', expression);
+	END IF;
+	RETURN expression;
+END
+$$;
+COMMENT ON FUNCTION recsys_support.clean_trim(text, jsonb) IS 'support for clean: SQL that trims and lowers a column''s text';
 CREATE FUNCTION recsys_support.clean_text(source text, rule jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	expression text := source;
-	word text;
+	nulls text;
 BEGIN
-	IF (rule ->> 'trim')::boolean THEN
-		expression := format('btrim(%s, E'' \t\n\r\f\v'')', expression);
+	SELECT string_agg(format('%s OPERATOR(pg_catalog.=) %L', source, e), ' OR ') INTO nulls
+		FROM jsonb_array_elements_text(coalesce(rule -> 'null_values', '[""]')) e;
+	IF nulls IS NOT NULL THEN
+		expression := format('CASE WHEN %s THEN NULL ELSE %s END', nulls, source);
 	END IF;
-	IF (rule ->> 'lower')::boolean THEN
-		expression := format('lower(%s)', expression);
-	END IF;
-	FOR word IN SELECT e FROM jsonb_array_elements_text(coalesce(rule -> 'null_values', '[""]')) e LOOP
-		expression := format('nullif(%s, %L)', expression, word);
-	END LOOP;
 	IF rule ? 'default' THEN
 		expression := format('coalesce(%s, %L)', expression, rule ->> 'default');
 	END IF;
@@ -517,10 +535,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION recsys_support.clean_text(text, jsonb) IS 'support for clean: SQL that makes a column''s text ready to cast';
-CREATE FUNCTION recsys_support.clean_fault(given text, taken text, type_name text, required boolean, rule jsonb) RETURNS text
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recsys_support.clean_fault(given text, taken text, type oid, type_name text, required boolean, rule jsonb) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	expression text := 'CASE';
+	equal text;
 	allowed text;
 BEGIN
 	IF required THEN
@@ -529,31 +548,48 @@ BEGIN
 	-- IS NULL is true of a composite value of nulls too
 	expression := expression || format(' WHEN %s IS NOT NULL AND %s IS NOT DISTINCT FROM NULL THEN %L', given, taken, 'not of type ' || type_name);
 	IF rule ? 'min' THEN
-		expression := expression || format(' WHEN %s < %L::%s THEN %L', taken, rule ->> 'min', type_name, 'below ' || (rule ->> 'min'));
+		expression := expression || format(' WHEN %s %s %L::%s THEN %L', taken, recsys_support.type_operator(type, '<'),
+			rule ->> 'min', type_name, 'below ' || (rule ->> 'min'));
 	END IF;
 	IF rule ? 'max' THEN
-		expression := expression || format(' WHEN %s > %L::%s THEN %L', taken, rule ->> 'max', type_name, 'above ' || (rule ->> 'max'));
+		expression := expression || format(' WHEN %s %s %L::%s THEN %L', taken, recsys_support.type_operator(type, '>'),
+			rule ->> 'max', type_name, 'above ' || (rule ->> 'max'));
 	END IF;
 	IF rule ? 'allowed' THEN
-		SELECT string_agg(format('%L::%s', e, type_name), ', ') INTO allowed FROM jsonb_array_elements_text(rule -> 'allowed') e;
-		expression := expression || format(' WHEN %1$s IS NOT NULL AND %1$s <> ALL (ARRAY[%2$s]::%3$s[]) THEN ''not allowed''', taken, allowed, type_name);
+		equal := recsys_support.type_operator(type, '=');
+		-- a list of arrays would be an array of their elements
+		IF type_name LIKE '%[]' THEN
+			SELECT string_agg(format('%s %s %L::%s', taken, equal, e, type_name), ' OR ') INTO allowed
+				FROM jsonb_array_elements_text(rule -> 'allowed') e;
+		ELSE
+			SELECT format('%s %s ANY (ARRAY[%s]::%s[])', taken, equal, string_agg(format('%L::%s', e, type_name), ', '), type_name) INTO allowed
+				FROM jsonb_array_elements_text(rule -> 'allowed') e;
+		END IF;
+		expression := expression || format(' WHEN %s IS NOT NULL AND NOT (%s) THEN ''not allowed''', taken, coalesce(allowed, 'false'));
 	END IF;
 	RETURN expression || ' END';
 END
 $$;
-COMMENT ON FUNCTION recsys_support.clean_fault(text, text, text, boolean, jsonb) IS 'support for clean: SQL that says what is wrong with a column, or null';
+COMMENT ON FUNCTION recsys_support.clean_fault(text, text, oid, text, boolean, jsonb) IS 'support for clean: SQL that says what is wrong with a column, or null';
 
--- Memoize would only cost time: no two rows are alike
-CREATE FUNCTION recsys.clean(source regclass, target regclass, rules jsonb DEFAULT '{}', rejects regclass DEFAULT NULL)
-	RETURNS TABLE (rows_read bigint, rows_written bigint, rows_rejected bigint, reasons jsonb)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET enable_memoize = off AS $$
+-- support for clean: a relation's name with its schema
+CREATE FUNCTION recsys_support.clean_relation(relation oid) RETURNS text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
+	SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+	WHERE c.oid OPERATOR(pg_catalog.=) relation
+$$;
+COMMENT ON FUNCTION recsys_support.clean_relation(oid) IS 'support for clean: a relation''s name with its schema';
+CREATE FUNCTION recsys_support.clean_statement(source regclass, target regclass, rules jsonb, rejects regclass) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	c record;
 	i integer := 0;
-	rule jsonb;
 	names text := '';
+	trims text := '';
 	texts text := '';
+	source_text text;
 	casts text := '';
 	faults text := '';
 	fault_names text := '';
@@ -565,8 +601,10 @@ DECLARE
 	uniques text := '';
 	unique_names text := '';
 	unique_cells text := '';
-	query text;
 	bad jsonb;
+	source_name text := recsys_support.clean_relation(source);
+	target_name text := recsys_support.clean_relation(target);
+	rejects_name text := recsys_support.clean_relation(rejects);
 BEGIN
 	IF source IS NULL OR target IS NULL THEN
 		RAISE EXCEPTION 'source and target must not be null' USING ERRCODE = '22004';
@@ -590,8 +628,10 @@ BEGIN
 		row_alias := row_alias || 's';	-- so that it means the row
 	END LOOP;
 	FOR c IN
-		SELECT a.attnum::integer AS attribute, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypmod AS typmod,
+		SELECT a.attnum::integer AS attribute, a.attname::text AS name, a.atttypid AS type, format_type(a.atttypid, a.atttypmod) AS type_name, a.atttypmod AS typmod,
 			format_type(a.atttypid, NULL) AS plain_type,
+			(WITH RECURSIVE b(type) AS (SELECT a.atttypid UNION ALL SELECT d.typbasetype FROM b JOIN pg_type d ON d.oid = b.type WHERE d.typtype = 'd')
+				SELECT format_type(b.type, NULL) FROM b JOIN pg_type d ON d.oid = b.type WHERE d.typtype <> 'd') AS base_type,
 			a.attnotnull AS not_null, a.atthasdef OR a.attidentity <> '' AS has_default, s.attname::text AS source_name,
 			coalesce(rules -> a.attname::text, '{}') AS rule
 		FROM pg_attribute a LEFT JOIN pg_attribute s ON s.attrelid = source AND s.attnum > 0 AND NOT s.attisdropped
@@ -599,7 +639,8 @@ BEGIN
 		WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attidentity <> 'a'
 		ORDER BY a.attnum
 	LOOP
-		PERFORM recsys_support.clean_rule(c.name, c.plain_type, c.rule);
+		-- not the domain: its constraint runs with the caller's search path, in the statement
+		PERFORM recsys_support.clean_rule(c.name, c.base_type, c.rule);
 		IF c.source_name IS NULL THEN
 			IF rules ? c.name OR (c.not_null AND NOT c.has_default) THEN
 				RAISE EXCEPTION 'column "%" is not in %', coalesce(c.rule ->> 'from', c.name), source USING ERRCODE = '42703',
@@ -610,12 +651,18 @@ BEGIN
 		i := i + 1;
 		attributes := attributes || c.attribute;
 		names := names || format(', %I', c.name);
-		texts := texts || format(', %s AS t%s', recsys_support.clean_text(format('%I.%I::text', row_alias, c.source_name), c.rule), i);
+		source_text := format('%I.%I::pg_catalog.text', row_alias, c.source_name);
+		-- for the text is looked at more than once
+		IF recsys_support.clean_trim(source_text, c.rule) <> source_text THEN
+			trims := trims || format(', %s AS r%s', recsys_support.clean_trim(source_text, c.rule), i);
+			source_text := 'r.r' || i;
+		END IF;
+		texts := texts || format(', %s AS t%s', recsys_support.clean_text(source_text, c.rule), i);
 		casts := casts || format(', recsys.try_cast(t.t%s, NULL::%s, %s) AS v%s', i, c.plain_type, c.typmod, i);
-		faults := faults || format(', %s AS f%s', recsys_support.clean_fault('t.t' || i, 'v.v' || i, c.type_name,
+		faults := faults || format(', %s AS f%s', recsys_support.clean_fault('t.t' || i, 'v.v' || i, c.type, c.type_name,
 			c.not_null OR coalesce((c.rule ->> 'required')::boolean, false), c.rule), i);
 		fault_names := fault_names || format(', f.f%s', i);
-		cells := cells || format(', (%L, %I.%I::text, f.f%s)', c.name, row_alias, c.source_name, i);
+		cells := cells || format(', (%L, %I.%I::pg_catalog.text, f.f%s)', c.name, row_alias, c.source_name, i);
 		checks := checks || format(', v.v%s', i);
 	END LOOP;
 	IF i = 0 THEN
@@ -636,58 +683,73 @@ BEGIN
 			LATERAL (SELECT coalesce((SELECT format('OPERATOR(%I.%s)', s.nspname, r.oprname)
 				FROM pg_opclass c JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
 					JOIN pg_am h ON h.oid = c.opcmethod JOIN pg_operator r ON r.oid = m.amopopr JOIN pg_namespace s ON s.oid = r.oprnamespace
-				WHERE c.oid = x.indclass[o - 1] AND h.amname = 'btree' AND m.amopstrategy = 3), '=')) eq(name)
+				WHERE c.oid = x.indclass[o - 1] AND h.amname = 'btree' AND m.amopstrategy = 3), recsys_support.type_operator(a.atttypid, '='))) eq(name)
 		WHERE x.indrelid = target AND x.indisunique AND x.indisvalid AND x.indpred IS NULL AND o <= x.indnkeyatts
 		GROUP BY x.indexrelid, nulls.alike HAVING bool_and(u.attnum::integer = ANY (attributes)) ORDER BY x.indexrelid
 	LOOP
 		i := i + 1;
 		uniques := uniques || format(', CASE WHEN %4$s THEN CASE
-			WHEN row_number() OVER (PARTITION BY faults IS NULL, %1$s ORDER BY n) > 1 THEN ''duplicate''%2$s END END AS u%3$s', k.vs,
+			WHEN pg_catalog.row_number() OVER (PARTITION BY faults IS NULL, %1$s ORDER BY n) OPERATOR(pg_catalog.>) 1 THEN ''duplicate''%2$s END END AS u%3$s', k.vs,
 			CASE WHEN has_table_privilege(target, 'SELECT') THEN
-				format(' WHEN num_nulls(%1$s) = 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''', k.vs, target, k.same)
-				|| CASE WHEN k.nulls_alike THEN format(' WHEN num_nulls(%1$s) > 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''',
-					k.vs, target, k.same_nulls) ELSE '' END END, i,
-			CASE WHEN k.nulls_alike THEN 'true' ELSE format('num_nulls(%s) = 0', k.vs) END);
+				format(' WHEN pg_catalog.num_nulls(%1$s) OPERATOR(pg_catalog.=) 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''', k.vs, target_name, k.same)
+				|| CASE WHEN k.nulls_alike THEN format(' WHEN pg_catalog.num_nulls(%1$s) OPERATOR(pg_catalog.>) 0 AND EXISTS (SELECT FROM %2$s x WHERE %3$s) THEN ''already in the table''',
+					k.vs, target_name, k.same_nulls) ELSE '' END END, i,
+			CASE WHEN k.nulls_alike THEN 'true' ELSE format('pg_catalog.num_nulls(%s) OPERATOR(pg_catalog.=) 0', k.vs) END);
 		unique_names := unique_names || ', u' || i;
-		unique_cells := unique_cells || format(', (%L, concat_ws('', '', %s), u%s)', k.names, k.vs, i);
+		unique_cells := unique_cells || format(', (%L, pg_catalog.concat_ws('', '', %s), u%s)', k.names, k.vs, i);
 	END LOOP;
 	-- one pass over the source; OFFSET 0 keeps each expression from being run twice
-	query := format($query$
+	RETURN format($query$
 		WITH typed AS MATERIALIZED (
-			SELECT row_number() OVER () AS n, %1$s, %12$I AS source_row,
-				CASE WHEN num_nonnulls(%2$s) > 0 THEN ARRAY(SELECT jsonb_build_array(x.name, x.value, x.fault)
+			SELECT pg_catalog.row_number() OVER () AS n, %1$s, %12$I AS source_row,
+				CASE WHEN pg_catalog.num_nonnulls(%2$s) OPERATOR(pg_catalog.>) 0 THEN ARRAY(SELECT pg_catalog.jsonb_build_array(x.name, x.value, x.fault)
 					FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL) END AS faults
-			FROM %4$s %12$I
+			FROM %4$s %12$I%14$s
 				CROSS JOIN LATERAL (SELECT %5$s OFFSET 0) t
 				CROSS JOIN LATERAL (SELECT %6$s OFFSET 0) v
 				CROSS JOIN LATERAL (SELECT %7$s OFFSET 0) f
 		)%13$s, written AS (
 			INSERT INTO %8$s (%9$s) SELECT %10$s FROM judged v WHERE v.faults IS NULL RETURNING 1
 		), refused AS (
-			SELECT j.n, e ->> 0 AS name, e ->> 1 AS value, e ->> 2 AS fault, j.source_row
-			FROM judged j, unnest(j.faults) e
+			SELECT j.n, e OPERATOR(pg_catalog.->>) 0 AS name, e OPERATOR(pg_catalog.->>) 1 AS value, e OPERATOR(pg_catalog.->>) 2 AS fault, j.source_row
+			FROM judged j, pg_catalog.unnest(j.faults) e
 		)%11$s
-		SELECT (SELECT count(*) FROM judged), (SELECT count(*) FROM written),
-			(SELECT count(*) FROM judged WHERE faults IS NOT NULL),
-			(SELECT coalesce(jsonb_object_agg(r.reason, r.n), '{}') FROM (
-				SELECT name || ': ' || fault AS reason, count(*) AS n FROM refused GROUP BY 1) r),
-			(SELECT to_jsonb(r) FROM (SELECT n, name, value, fault FROM refused ORDER BY n LIMIT 1) r)$query$,
-		substr(checks, 3), substr(fault_names, 3), substr(cells, 3), source, substr(texts, 3), substr(casts, 3), substr(faults, 3),
-		target, substr(names, 3), substr(checks, 3),
+		SELECT (SELECT pg_catalog.count(*) FROM judged), (SELECT pg_catalog.count(*) FROM written),
+			(SELECT pg_catalog.count(*) FROM judged WHERE faults IS NOT NULL),
+			(SELECT coalesce(pg_catalog.jsonb_object_agg(r.reason, r.n), '{}') FROM (
+				SELECT name OPERATOR(pg_catalog.||) ': ' OPERATOR(pg_catalog.||) fault AS reason, pg_catalog.count(*) AS n FROM refused GROUP BY 1) r),
+			(SELECT pg_catalog.to_jsonb(r) FROM (SELECT n, name, value, fault FROM refused ORDER BY n LIMIT 1) r)$query$,
+		substr(checks, 3), substr(fault_names, 3), substr(cells, 3), source_name, substr(texts, 3), substr(casts, 3), substr(faults, 3),
+		target_name, substr(names, 3), substr(checks, 3),
 		CASE WHEN rejects IS NOT NULL THEN format($query$, kept AS (
 			INSERT INTO %s (row_number, column_name, value, reason, source_row, rejected_at)
-			SELECT n, name, value, fault, to_jsonb(source_row), now() FROM refused)$query$, rejects) ELSE '' END,
+			SELECT n, name, value, fault, pg_catalog.to_jsonb(source_row), pg_catalog.now() FROM refused)$query$, rejects_name) ELSE '' END,
 		row_alias,
 		CASE WHEN uniques = '' THEN ', judged AS (TABLE typed)' ELSE format($query$, judged AS MATERIALIZED (
-			SELECT n, %1$s, source_row, CASE WHEN faults IS NULL AND num_nonnulls(%2$s) > 0
-				THEN ARRAY(SELECT jsonb_build_array(x.name, x.value, x.fault) FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL)
+			SELECT n, %1$s, source_row, CASE WHEN faults IS NULL AND pg_catalog.num_nonnulls(%2$s) OPERATOR(pg_catalog.>) 0
+				THEN ARRAY(SELECT pg_catalog.jsonb_build_array(x.name, x.value, x.fault) FROM (VALUES %3$s) x(name, value, fault) WHERE x.fault IS NOT NULL)
 				ELSE faults END AS faults
-			FROM (SELECT j.*%4$s FROM typed j) j)$query$, replace(substr(checks, 3), 'v.', ''), substr(unique_names, 3), substr(unique_cells, 3), uniques) END);
-	EXECUTE query INTO rows_read, rows_written, rows_rejected, reasons, bad;
-	IF rejects IS NULL AND rows_rejected > 0 THEN
-		RAISE EXCEPTION 'row %, column "%": value % is %', bad ->> 'n', bad ->> 'name',
-			coalesce(quote_literal(left(bad ->> 'value', 60)), 'null'), bad ->> 'fault'
-			USING ERRCODE = '22000', DETAIL = format('%s of %s rows cannot be written: %s', rows_rejected, rows_read, reasons),
+			FROM (SELECT j.*%4$s FROM typed j) j)$query$, replace(substr(checks, 3), 'v.', ''), substr(unique_names, 3), substr(unique_cells, 3), uniques) END,
+		CASE WHEN trims = '' THEN '' ELSE format(' CROSS JOIN LATERAL (SELECT %s OFFSET 0) r', substr(trims, 3)) END);
+END
+$$;
+COMMENT ON FUNCTION recsys_support.clean_statement(regclass, regclass, jsonb, regclass) IS 'support for clean: the statement that does it, or an error';
+
+-- Memoize would only cost time: no two rows are alike.  The search path is the
+-- caller's: what the target and the source run of their own (defaults, triggers,
+-- views, constraints) may count on it
+CREATE FUNCTION recsys.clean(source regclass, target regclass, rules jsonb DEFAULT '{}', rejects regclass DEFAULT NULL)
+	RETURNS TABLE (rows_read bigint, rows_written bigint, rows_rejected bigint, reasons jsonb)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET enable_memoize = off AS $$
+DECLARE
+	bad jsonb;
+BEGIN
+	EXECUTE recsys_support.clean_statement(source, target, rules, rejects)
+		INTO rows_read, rows_written, rows_rejected, reasons, bad;
+	IF rejects IS NULL AND rows_rejected OPERATOR(pg_catalog.>) 0 THEN
+		RAISE EXCEPTION 'row %, column "%": value % is %', bad OPERATOR(pg_catalog.->>) 'n', bad OPERATOR(pg_catalog.->>) 'name',
+			coalesce(pg_catalog.quote_literal(pg_catalog.left(bad OPERATOR(pg_catalog.->>) 'value', 60)), 'null'), bad OPERATOR(pg_catalog.->>) 'fault'
+			USING ERRCODE = '22000', DETAIL = pg_catalog.format('%s of %s rows cannot be written: %s', rows_rejected, rows_read, reasons),
 			HINT = 'Name a table for what is refused: CREATE TABLE users_rejects (LIKE recsys.reject).';
 	END IF;
 	RETURN NEXT;

@@ -57,6 +57,11 @@ SELECT * FROM recsys.clean('loose', 'strict', '{"f": {"max": 100}}', 'refused');
 TABLE strict;
 SELECT row_number, column_name, value, reason FROM refused ORDER BY row_number, column_name;
 SELECT * FROM recsys.clean('loose', 'strict', '{"m": {"allowed": ["glad"]}}', 'refused');
+SELECT * FROM recsys.clean('loose', 'strict', '{"d": {"allowed": [50]}, "a": {"allowed": ["{1,2}", "{}"], "min": "{}"}, "b": {"max": "no"}, "m": {"min": "sad", "max": "sad"}, "c": {"allowed": ["ab"]}}', 'refused');
+SELECT column_name, value, reason FROM refused ORDER BY row_number DESC, column_name LIMIT 5;
+CREATE TABLE unordered (j json);
+SELECT * FROM recsys.clean('loose', 'unordered', '{"j": {"min": "1"}}', 'refused');
+SELECT * FROM recsys.clean('loose', 'unordered', '{"j": {"allowed": ["1"]}}', 'refused');
 
 -- refusals
 SELECT * FROM recsys.clean(NULL, 'users');
@@ -116,6 +121,63 @@ CREATE TABLE allowed_none (a int);
 CREATE TABLE refused_all (LIKE recsys.reject);
 SELECT * FROM recsys.clean('nulls', 'allowed_none', '{"a": {"allowed": []}}', 'refused_all');
 SELECT * FROM allowed_none;
+
+-- what the target and the source run of their own runs with the caller's search path
+CREATE FUNCTION stamp() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'stamped'; END $$;
+CREATE FUNCTION stamped() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN stamp() || ' by default'; END $$;
+CREATE FUNCTION stamp_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.by_trigger := stamp(); RETURN NEW; END $$;
+CREATE FUNCTION is_short(value text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN length(value) < length(stamp()); END $$;
+CREATE DOMAIN short AS text CHECK (is_short(VALUE));
+CREATE TABLE housed (a short, by_default text DEFAULT stamped(), by_trigger text);
+CREATE TRIGGER stamp BEFORE INSERT ON housed FOR EACH ROW EXECUTE FUNCTION stamp_row();
+CREATE FUNCTION seen(value text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN value || ' ' || stamp(); END $$;
+CREATE VIEW shown AS SELECT a, seen(a) AS b FROM (VALUES ('1'), ('longer than that')) x(a);
+CREATE TABLE views (a text, b text);
+SELECT * FROM recsys.clean('shown', 'housed', '{}', 'refused_all');
+SELECT * FROM housed;
+SELECT * FROM recsys.clean('shown', 'housed', '{"a": {"min": "0", "max": "0"}}', 'refused_all');
+SELECT * FROM recsys.clean('shown', 'housed', '{"a": {"max": "longer than that"}}', 'refused_all');
+SELECT * FROM recsys.clean('shown', 'views');
+TABLE views;
+-- but nothing of the caller's search path gets between: operators and functions there are not called
+CREATE SCHEMA clean_trap;
+SET search_path = clean_trap, clean_test, pg_catalog;
+CREATE FUNCTION trap(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap(varchar, varchar) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap(integer, integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap(bigint, integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap(jsonb, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap(jsonb, integer) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION trap_text(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+DO $$
+DECLARE
+	o text;
+	t text;
+BEGIN
+	FOREACH o IN ARRAY ARRAY['=', '<', '>', '<>'] LOOP
+		FOREACH t IN ARRAY ARRAY['text, rightarg = text', 'varchar, rightarg = varchar', 'integer, rightarg = integer', 'bigint, rightarg = integer'] LOOP
+			EXECUTE format('CREATE OPERATOR clean_trap.%s (function = clean_trap.trap, leftarg = %s)', o, t);
+		END LOOP;
+	END LOOP;
+END $$;
+CREATE OPERATOR clean_trap.->> (function = trap, leftarg = jsonb, rightarg = text);
+CREATE OPERATOR clean_trap.->> (function = trap, leftarg = jsonb, rightarg = integer);
+CREATE OPERATOR clean_trap.|| (function = trap_text, leftarg = text, rightarg = text);
+CREATE FUNCTION count(bigint) RETURNS bigint LANGUAGE sql AS $$ SELECT 7::bigint $$;
+CREATE FUNCTION lower(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION btrim(text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION concat_ws(text, text, text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION quote_literal(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION to_jsonb(anyelement) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE TABLE trapped (a varchar(10) UNIQUE, b integer);
+CREATE TABLE texts (a text, b text);
+INSERT INTO texts VALUES (' X ', '1'), ('x', '2'), ('y', '300'), ('z', '');
+SELECT * FROM recsys.clean('texts', 'trapped', '{"a": {"trim": true, "lower": true, "min": "a", "max": "z", "allowed": ["x", "y"], "null_values": ["", "NA"]},
+	"b": {"min": 0, "max": 100, "allowed": [1, 2, 300]}}', 'refused_all');
+SELECT * FROM trapped;
+SELECT * FROM recsys.clean('texts', 'trapped', '{"b": {"max": 100}}');
+SET search_path = clean_test, public;
+DROP SCHEMA clean_trap CASCADE;
 
 -- runs as the caller, with the caller's rights
 CREATE ROLE regress_recsys_cleaner;

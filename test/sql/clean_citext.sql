@@ -11,5 +11,9 @@ CREATE TABLE names (name text);
 INSERT INTO names VALUES ('Ann'), ('bob'), ('BOB');
 SELECT * FROM recsys.clean('names', 'named', '{}', 'unequal');
 SELECT * FROM named ORDER BY 1;
+-- and what is among the values allowed, or in a range, the type says
+SELECT * FROM recsys.clean('names', 'named', '{"name": {"allowed": ["ANN", "Carl"]}}', 'unequal');
+SELECT * FROM recsys.clean('names', 'named', '{"name": {"min": "ANO", "max": "BOA"}}', 'unequal');
+SELECT value, reason FROM unequal ORDER BY row_number, reason;
 SET client_min_messages = warning;
 DROP SCHEMA clean_citext CASCADE;

@@ -93,7 +93,7 @@ INSERT INTO statements (what, statement) VALUES
 	('vector_assembler', $$SELECT recsys.vector_assembler(1, true)$$),
 	('try_cast', $$SELECT recsys.try_cast('1', NULL::integer)$$),
 	('clean', $$SELECT * FROM recsys.clean('security_test.events', 'security_test.events')$$),
-	('support of clean', $$SELECT recsys_support.clean_rule('a', 'integer', '{}'), recsys_support.clean_text('a', '{}'), recsys_support.clean_fault('a', 'b', 'integer', true, '{}')$$),
+	('support of clean', $$SELECT recsys_support.clean_rule('a', 'integer', '{}'), recsys_support.clean_trim('a', '{}'), recsys_support.clean_text('a', '{}'), recsys_support.clean_fault('a', 'b', 23, 'integer', true, '{"min": 1}')$$),
 	('fit_encoder', $$SELECT * FROM recsys.encoder_columns((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')))$$),
 	('encode', $$SELECT recsys.encode((SELECT recsys.fit_encoder('{"a": 1}'::jsonb, '{"a": {}}')), '{"a": 1}'::jsonb)$$),
 	('max_model_size', $$SET recsys.max_model_size = '1MB'$$),
