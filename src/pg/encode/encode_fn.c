@@ -13,7 +13,8 @@
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
-#include "pg/encode/encode.h"
+#include "pg/encode/encode_fn.h"
+#include "pg/encode/encoder_type.h"
 #include "pg/encode/jsonvalues.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/encode/vector.h"

@@ -15,8 +15,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "core/encoding/vocabulary.h"
-#include "pg/encode/encode.h"
+#include "core/encoding/encoder_bytes.h"
+#include "pg/encode/encoder_type.h"
 
 #define BINARY_VERSION 1
 

@@ -12,9 +12,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "core/encoding/encoder_fit.h"
 #include "pg/base/aggregate.h"
 #include "pg/base/guc.h"
-#include "pg/encode/encode.h"
+#include "pg/encode/encoder_type.h"
 #include "pg/encode/jsonvalues.h"
 #include "pg/encode/rowvalues.h"
 

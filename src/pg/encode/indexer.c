@@ -11,7 +11,7 @@
 
 #include "pg/base/aggregate.h"
 #include "pg/base/guc.h"
-#include "pg/encode/encode.h"
+#include "pg/encode/encoder_type.h"
 
 typedef struct IndexerState
 {

@@ -18,7 +18,6 @@
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
-#include "pg/encode/encode.h"
 #include "pg/encode/rowvalues.h"
 
 /* Where one column of the encoder comes from. */

@@ -5,7 +5,14 @@
 #ifndef RSPG_ROWVALUES_H
 #define RSPG_ROWVALUES_H
 
-#include "pg/encode/encode.h"
+#include "postgres.h"
+
+#include "access/htup.h"
+
+#include "core/encoding/encoder.h"
+
+/* What a row type's attributes are to an encoder; kept between rows. */
+typedef struct RspgRowMap RspgRowMap;
 
 /* One value a column of the encoder.  Texts point into the row or into
  * CurrentMemoryContext. */

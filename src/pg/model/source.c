@@ -26,6 +26,7 @@
 #include "pg/encode/rowvalues.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
+static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
@@ -156,9 +157,7 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, ", quote_identifier(row->user_column));
-	append_item(&sql, row, query.item_type);
-	appendStringInfoString(&sql, ", ");
-	append_weight(&sql, row);
+	append_event(&sql, row, query.item_type);
 	if (ordered)
 		appendStringInfo(&sql, ", %s::pg_catalog.timestamptz", quote_identifier(row->time_column));
 	else
@@ -176,15 +175,22 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	append_item(&sql, row, query.item_type);
-	appendStringInfoString(&sql, ", ");
-	append_weight(&sql, row);
+	append_event(&sql, row, query.item_type);
 	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
 	if (ordered)
 		append_order(&sql, row, query.item_type);
 	query.sql = sql.data;
 	return query;
+}
+
+/* What both read of an event: item, weight. */
+static void
+append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
+{
+	append_item(sql, row, item_type);
+	appendStringInfoString(sql, ", ");
+	append_weight(sql, row);
 }
 
 /*

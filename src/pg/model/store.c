@@ -18,6 +18,7 @@
 #include "core/algorithms/algorithms.h"
 #include "pg/base/guc.h"
 #include "pg/base/varlena.h"
+#include "pg/encode/encoder_type.h"
 #include "pg/model/chunks.h"
 #include "pg/model/modeltype.h"
 

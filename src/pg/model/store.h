@@ -10,7 +10,7 @@
 #include "lib/ilist.h"
 
 #include "core/serving/serving.h"
-#include "pg/encode/encode.h"
+#include "pg/encode/rowvalues.h"
 #include "pg/model/registry.h"
 
 typedef struct RspgStored

@@ -5,6 +5,7 @@
  */
 #include "pg/serve/answer.h"
 
+#include "pg/encode/encode_fn.h"
 #include "pg/encode/vector.h"
 
 static void check_uses_features(const RspgAnswer *answer);

@@ -304,12 +304,6 @@ rspg_trainer_context(RspgTrainer *trainer)
 	return &trainer->ctx;
 }
 
-const RsOptions *
-rspg_trainer_options(const RspgTrainer *trainer)
-{
-	return &trainer->options;
-}
-
 void
 rspg_trainer_free(RspgTrainer *trainer)
 {

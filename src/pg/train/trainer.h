@@ -39,7 +39,6 @@ extern void rspg_trainer_set_encoder(RspgTrainer *trainer, struct varlena *encod
  * rspg_trainer_free. */
 extern const RsModel *rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats);
 extern RsContext *rspg_trainer_context(RspgTrainer *trainer);
-extern const RsOptions *rspg_trainer_options(const RspgTrainer *trainer);
 extern void rspg_trainer_free(RspgTrainer *trainer);
 
 #endif

@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 
 #include "pg/base/seam.h"
-#include "pg/encode/encode.h"
+#include "pg/encode/encoder_type.h"
 
 #define ROWS_PER_POLL 1024
 

@@ -1,38 +1,16 @@
 /*
- * encode.h
- *		Rows and JSON objects through an encoder, for the files of src/pg.
+ * encoder_type.h
+ *		The types recsys.encoder and recsys.string_indexer_model.
  */
-#ifndef RSPG_ENCODE_H
-#define RSPG_ENCODE_H
+#ifndef RSPG_ENCODER_TYPE_H
+#define RSPG_ENCODER_TYPE_H
 
-#include "pg/base/rspg.h"
+#include "postgres.h"
 
-#include "access/htup.h"
-#include "utils/jsonb.h"
+#include "fmgr.h"
 
-#include "core/encoding/encoder_bytes.h"
-#include "core/encoding/encoder_fit.h"
+#include "core/encoding/encoder.h"
 #include "core/encoding/vocabulary.h"
-
-/* What a row type's attributes are to an encoder; kept between rows. */
-typedef struct RspgRowMap RspgRowMap;
-
-/* The encoder of bytes from a model or a value, in mcxt; they are checked to be
- * valid in the server's encoding. */
-extern RsEncoder *rspg_encoder_open(MemoryContext mcxt, const char *bytes, Size length);
-
-/*
- * Encode into out[rs_encoder_width(encoder)].  False where a value's policy is
- * to skip the row.  Errors name column and value.
- */
-extern bool rspg_encoder_encode_jsonb(const RsEncoder *encoder, Jsonb *row, float *out);
-
-/* The same for a composite value; *map is NULL at first, and is kept in mcxt
- * for the rows to come. */
-extern bool rspg_encoder_encode_row(const RsEncoder *encoder, HeapTupleHeader row, float *out,
-									RspgRowMap **map, MemoryContext mcxt);
-
-/* --- encoder_type.c --- */
 
 /*
  * A varlena of 16 bytes of fingerprint, then the encoder's JSON.  The
@@ -67,5 +45,9 @@ typedef struct RspgKept
  * zeroed, of which open() makes what it needs, once for each value. */
 extern RspgKept *rspg_kept_value(FunctionCallInfo fcinfo, int arg, Size size,
 								 void (*open)(RspgKept *kept, struct varlena *value));
+
+/* The encoder of bytes from a model or a value, in mcxt; they are checked to be
+ * valid in the server's encoding. */
+extern RsEncoder *rspg_encoder_open(MemoryContext mcxt, const char *bytes, Size length);
 
 #endif
