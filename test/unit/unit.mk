@@ -6,6 +6,7 @@
 #   make coverage    branch coverage of src/core; fails below COVERAGE_MIN percent
 #   make fuzz        libFuzzer over model bytes and messages, FUZZ_SECONDS long each (needs clang)
 #   make bench-topk  times of the exact top k
+#   make bench-open  times to open the bytes of a model
 #   make bench-decode time to decode a message
 #   make bench-als   build build/bench/als_solver, which compares ALS's solvers
 
@@ -65,6 +66,12 @@ unit-tsan: $(UNIT_TESTS:%=$(UNIT_BUILD)/tsan/%)
 bench-topk: $(UNIT_BUILD)/bench/topk
 	$<
 $(UNIT_BUILD)/bench/topk: $(UNIT_SRC)/test/bench/topk.c $(UNIT_BUILD)/bench/libcore.a
+	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@
+
+.PHONY: bench-open
+bench-open: $(UNIT_BUILD)/bench/open
+	$<
+$(UNIT_BUILD)/bench/open: $(UNIT_SRC)/test/bench/open.c $(UNIT_BUILD)/bench/libcore.a
 	$(UNIT_CC) $(UNIT_CFLAGS) $(UNIT_FLAGS_bench) $^ $(UNIT_LIBS) -o $@
 
 COVERAGE_MIN ?= 90

@@ -19,10 +19,12 @@
  * Bring rows into the order of items, circle by circle of the permutation, and
  * note in row_of where each came to.  spare has room for one row.
  */
-static void
-sort_rows(float *rows, uint32_t n, size_t dim, const uint32_t *items, uint32_t *row_of,
-		  float *spare)
+static RsStatus
+sort_rows(RsContext *ctx, float *rows, uint32_t n, size_t dim, const uint32_t *items,
+		  uint32_t *row_of, float *spare)
 {
+	uint32_t moved = 0;
+
 	memset(row_of, 0xff, (size_t) n * sizeof(uint32_t));
 	for (uint32_t first = 0; first < n; first++)
 	{
@@ -33,12 +35,15 @@ sort_rows(float *rows, uint32_t n, size_t dim, const uint32_t *items, uint32_t *
 		memcpy(spare, rows + first * dim, dim * sizeof(float));
 		for (; items[row] != first; row = items[row])
 		{
+			if (++moved % BLOCK == 0 && rs_check_interrupt(ctx) != RS_OK)
+				return ctx->status;
 			memcpy(rows + row * dim, rows + items[row] * dim, dim * sizeof(float));
 			row_of[items[row]] = row;
 		}
 		memcpy(rows + row * dim, spare, dim * sizeof(float));
 		row_of[first] = row;
 	}
+	return RS_OK;
 }
 
 /* Norms into norm, in order of row, and the rows' items and items' rows. */
@@ -65,7 +70,7 @@ sort_factors(RsContext *ctx, float *rows, uint32_t n, uint32_t dim, float *norm,
 	{
 		for (uint32_t row = 0; row < n; row++)
 			norm[row] = by_item[items[row]];
-		sort_rows(rows, n, dim, items, row_of, by_item + n);
+		status = sort_rows(ctx, rows, n, dim, items, row_of, by_item + n);
 	}
 	rs_free(ctx, by_item);
 	return status;
