@@ -303,7 +303,9 @@ all_once('owner may again');
 sql($node, q{
 	CREATE ROLE mallory LOGIN;
 	GRANT USAGE, CREATE ON SCHEMA shop TO mallory;
-	GRANT TRIGGER ON shop.events TO mallory});
+	GRANT TRIGGER ON shop.events TO mallory;
+	CREATE ROLE boss SUPERUSER;
+	GRANT boss TO shop});
 as_shop($node, 'CREATE TABLE shop.seen (what text, who text, session text, error text); GRANT INSERT ON shop.seen TO public');
 $node->safe_psql('postgres', q{
 	CREATE FUNCTION shop.evil() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -311,7 +313,7 @@ $node->safe_psql('postgres', q{
 		command text;
 	BEGIN
 		FOREACH command IN ARRAY ARRAY['ALTER ROLE mallory SUPERUSER', 'RESET SESSION AUTHORIZATION', 'RESET ROLE',
-			'SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', 'COPY (SELECT 1) TO PROGRAM $c$true$c$', 'SELECT 1']
+			'SET ROLE postgres', 'SET ROLE boss', 'SET SESSION AUTHORIZATION postgres', 'COPY (SELECT 1) TO PROGRAM $c$true$c$', 'SELECT 1']
 		LOOP
 			BEGIN
 				EXECUTE command;
@@ -329,8 +331,8 @@ send_events(1);
 all_once('a malicious trigger');
 is( sql($node, q{SELECT what, who, session, coalesce(error, '') FROM shop.seen GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4}),
 	"ALTER ROLE mallory SUPERUSER|shop|shop|42501\nCOPY (SELECT 1) TO PROGRAM \$c\$true\$c\$|shop|shop|42501\n"
-		. "RESET ROLE|shop|shop|\nRESET SESSION AUTHORIZATION|shop|shop|\nSELECT 1|shop|shop|\n"
-		. "SET ROLE postgres|shop|shop|42501\nSET SESSION AUTHORIZATION postgres|shop|shop|42501",
+		. "RESET ROLE|shop|shop|42501\nRESET SESSION AUTHORIZATION|shop|shop|42501\nSELECT 1|shop|shop|\n"
+		. "SET ROLE boss|shop|shop|42501\nSET ROLE postgres|shop|shop|42501\nSET SESSION AUTHORIZATION postgres|shop|shop|42501",
 	'gained nothing');
 as_shop($node, 'DROP TRIGGER evil ON shop.events; DROP TRIGGER evil_later ON shop.events');
 

@@ -13,12 +13,16 @@
 #include <math.h>
 
 #include "access/relation.h"
+#include "access/htup_details.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "pg/base/idmap.h"
 #include "pg/base/jsonb_read.h"
@@ -27,6 +31,7 @@
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
+static void append_equals(StringInfo sql, Oid type);
 static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
@@ -177,7 +182,8 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	appendStringInfoString(&sql, "SELECT ");
 	append_event(&sql, row, query.item_type);
 	append_from(&sql, row->source);
-	appendStringInfo(&sql, " WHERE %s = $1", quote_identifier(row->user_column));
+	appendStringInfo(&sql, " WHERE %s", quote_identifier(row->user_column));
+	append_equals(&sql, query.user_type);
 	if (ordered)
 		append_order(&sql, row, query.item_type);
 	query.sql = sql.data;
@@ -191,6 +197,29 @@ append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
 	append_item(sql, row, item_type);
 	appendStringInfoString(sql, ", ");
 	append_weight(sql, row);
+}
+
+/*
+ * Equal to $1, which is of that type, by the operator of the type's own index: a
+ * plain = would be whatever the caller's search_path has of it.
+ */
+static void
+append_equals(StringInfo sql, Oid type)
+{
+	Oid equality = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equality));
+	Form_pg_operator form;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("could not identify an equality operator for type %s",
+							   format_type_be(type)),
+						errdetail("Users are found by it.")));
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	appendStringInfo(sql, " OPERATOR(%s.%s) $1",
+					 quote_identifier(get_namespace_name(form->oprnamespace)),
+					 NameStr(form->oprname));
+	ReleaseSysCache(tuple);
 }
 
 /*
@@ -350,8 +379,10 @@ rspg_users_row_query(const RspgRegistryRow *row)
 	appendStringInfoString(&sql, "SELECT u FROM (SELECT ");
 	append_feature_columns(&sql, row);
 	append_from(&sql, row->users);
-	appendStringInfo(&sql, " s WHERE s.%s = $1) u", quote_identifier(row->user_column));
 	query.user_type = getBaseType(get_atttype(row->users, column));
+	appendStringInfo(&sql, " s WHERE s.%s", quote_identifier(row->user_column));
+	append_equals(&sql, query.user_type);
+	appendStringInfoString(&sql, ") u");
 	query.sql = sql.data;
 	return query;
 }

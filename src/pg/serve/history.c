@@ -2,6 +2,9 @@
  * history.c
  *		What a user did, read from the model's source as the caller.
  *
+ * But not as a superuser: they read a model of somebody else as its owner, whose
+ * views and functions would run with all rights there are.
+ *
  * The query runs through a kept plan, which PostgreSQL makes anew where the
  * role, row security or the table changed: grants, policies and dropped columns
  * hold as if the caller had written the query.
@@ -10,11 +13,13 @@
 
 #include "executor/spi.h"
 #include "lib/ilist.h"
+#include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "pg/base/idarray.h"
+#include "pg/base/role.h"
 #include "pg/model/source.h"
 
 #define MAX_PLANS 64
@@ -117,11 +122,17 @@ run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, Datum use
 {
 	RspgConverter converter;
 	Datum converted;
+	RspgRole caller;
+	bool as_owner = superuser() && !superuser_arg(row->owner);
 
 	rspg_converter_init(&converter, user_type, query->user_type);
 	if (!rspg_convert_id(&converter, user, &converted))
 		return false;
+	if (as_owner) /* planning runs functions too */
+		caller = rspg_role_begin(row->owner);
 	run(find_plan(row->id, query), converted);
+	if (as_owner)
+		rspg_role_end(caller);
 	return true;
 }
 

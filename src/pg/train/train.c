@@ -2,8 +2,10 @@
  * train.c
  *		recsys.train(): from the source's rows to a live version.
  *
- * The source is read by a query that runs as the caller; its rows go one by one
- * into the trainer, through a DestReceiver, and are never held together.
+ * The source is read by a query that runs as the model's owner, whoever calls: a
+ * member or a superuser does not read for them what they may not, nor run their
+ * functions with other rights than theirs.  Its rows go one by one into the
+ * trainer, through a DestReceiver, and are never held together.
  */
 #include "pg/base/rspg.h"
 
@@ -19,6 +21,7 @@
 
 #include "pg/base/idarray.h"
 #include "pg/base/optionjson.h"
+#include "pg/base/role.h"
 #include "pg/encode/vector.h"
 #include "pg/model/source.h"
 #include "pg/train/trainer.h"
@@ -54,6 +57,7 @@ recsys_train(PG_FUNCTION_ARGS)
 	RspgSourceQuery query;
 	RspgTrainer *trainer;
 	RspgTrainStats stats;
+	RspgRole caller;
 	int64 events_before;
 	const RsModel *model;
 	RsOptions options;
@@ -68,9 +72,11 @@ recsys_train(PG_FUNCTION_ARGS)
 	query = rspg_source_training_query(row, ordered);
 	trainer = rspg_trainer_create(CurrentMemoryContext, algorithm, &options, query.user_type,
 								  query.item_type, ordered, row->name);
+	caller = rspg_role_begin(row->owner);
 	read_source(trainer, query.sql);
 	if (row->features != NULL)
 		read_users(trainer, row, query.user_type);
+	rspg_role_end(caller);
 	model = rspg_trainer_finish(trainer, &stats);
 	events_before = rspg_version_events(row);
 	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats);

@@ -6,9 +6,7 @@
 
 #include "pg/stream/sql/stream_check.h"
 
-#include "miscadmin.h"
-#include "utils/guc.h"
-
+#include "pg/base/role.h"
 #include "pg/stream/definition/stream.h"
 #include "pg/stream/write/writer.h"
 
@@ -19,19 +17,12 @@
 static void
 check_as_owner(const RspgStream *stream)
 {
-	Oid user;
-	int context;
-	int level;
-	RspgWriter *writer;
+	RspgRole caller = rspg_role_begin(stream->owner);
+	RspgWriter *writer = rspg_writer_create(CurrentMemoryContext, stream);
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(stream->owner, context | SECURITY_RESTRICTED_OPERATION);
-	level = NewGUCNestLevel();
-	writer = rspg_writer_create(CurrentMemoryContext, stream);
 	rspg_writer_check_defaults(writer);
 	rspg_writer_free(writer);
-	AtEOXact_GUC(false, level);
-	SetUserIdAndSecContext(user, context);
+	rspg_role_end(caller);
 }
 
 /*

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "pg/base/role.h"
 #include "pg/base/spi.h"
 #include "pg/stream/definition/stream.h"
 #include "pg/stream/write/dead_letters.h"
@@ -251,6 +252,7 @@ recsys_retry_dead_letters(PG_FUNCTION_ARGS)
 	bool nulls[3] = {false};
 	TupleDesc desc;
 	Counts counts;
+	RspgRole caller;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -258,7 +260,9 @@ recsys_retry_dead_letters(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	SPI_connect();
+	caller = rspg_role_keep(); /* who came here by SET ROLE is not for triggers to be */
 	counts = retry(fcinfo);
+	rspg_role_end(caller);
 	SPI_finish();
 	values[0] = Int64GetDatum(counts.retried);
 	values[1] = Int64GetDatum(counts.retried - counts.rejected);

@@ -23,6 +23,8 @@
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
+#include "pg/base/role.h"
+
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define MAX_WAIT_MS 10000
@@ -46,6 +48,7 @@ recsys_stream_main(Datum argument)
 	/* registered first, so it comes last */
 	on_proc_exit(last_exit, 0);
 	w->job = rspg_job_begin();
+	(void) rspg_role_keep(); /* the owner may be a member of others, a superuser's too */
 	w->batch_rows = rspg_job_memo();
 	w->stream_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);

@@ -1,0 +1,32 @@
+/*
+ * role.h
+ *		What a role wrote runs with that role's rights.
+ */
+#ifndef RSPG_ROLE_H
+#define RSPG_ROLE_H
+
+#include "postgres.h"
+
+/* Who was acting before. */
+typedef struct RspgRole
+{
+	Oid user;
+	int context;
+	int settings; /* level of nesting; 0 = they stay */
+} RspgRole;
+
+/*
+ * Act as a role from now on, with operations restricted as in REFRESH MATERIALIZED
+ * VIEW: what its views and functions do can neither become somebody else nor leave
+ * anything in the session, settings included.  An error ends it too.
+ */
+extern RspgRole rspg_role_begin(Oid role);
+
+/* Stay who one is: whatever runs until the end, a trigger of somebody else's, cannot
+ * SET or RESET ROLE, so what the session may beyond its current role is out of its
+ * reach. */
+extern RspgRole rspg_role_keep(void);
+
+extern void rspg_role_end(RspgRole before);
+
+#endif
