@@ -135,7 +135,7 @@ bench-stream:
 ## torture: SECONDS (600) of a walk over all functions and tables, then ROUNDS (100) of
 ##	chaos for streams, on a real broker where it can be had
 torture:
-	@WALK_SECONDS=$(or $(SECONDS),600) PROVE_TESTS="-v test/t/013_walk.pl" $(tools)/run.sh tap
+	@WALK_SECONDS=$(or $(SECONDS),600) PROVE_TESTS="-v test/t/013_walk.pl test/t/018_walk_streams.pl" $(tools)/run.sh tap
 	@ROUNDS=$(or $(ROUNDS),100) PROVE_TESTS="-v test/t/031_chaos.pl" $(tools)/run.sh tap
 
 ## bench-writer: rows per second of the streams' writer beside COPY (ROWS, BATCHES, ROUNDS)

