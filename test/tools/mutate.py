@@ -89,7 +89,7 @@ def places(path):
         if m and balanced(code) and not KEPT.match(m.group(1)):
             name = m.group(1)
             kind = "free" if re.search(r"free|close|destroy|Delete|stop$", name) \
-                else "lock" if re.search(r"[Ll]ock|Acquire|Release|barrier", name) \
+                else "lock" if re.search(r"(?:^|_)(?:un)?lock(?:_|$)|LWLock|LockRow|LockRel|Acquire|Release|barrier", name) \
                 else "poll" if re.search(r"INTERRUPTS|interrupt|cancel|poll|report", name) else "call"
             found.append((kind, number, re.sub(r"\S.*", ";", line)))
     return found

@@ -8,6 +8,7 @@
 #include "core/base/threads.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 #define PIECES 64
 #define LONG 20000000 /* turns of a piece that nobody stops */
@@ -67,6 +68,30 @@ TEST(canceled)
 {
 	check_canceled(1);
 	check_canceled(2);
+}
+
+static void
+slow_piece(void *arg, uint64_t begin, uint64_t end, int thread)
+{
+	const struct timespec nap = {0, 1000000};
+
+	nanosleep(&nap, NULL);
+	short_piece(arg, begin, end, thread);
+}
+
+/* Pieces that do not ask themselves: between them somebody does. */
+TEST(canceled_between_pieces)
+{
+	for (int threads = 1; threads <= 2; threads++)
+	{
+		UnitHeap heap;
+		RsContext *ctx = unit_heap(&heap, 0, 3);
+		Loop loop = {0};
+
+		ctx->threads = threads;
+		CHECK(rs_parallel_for(ctx, 2000, 1, slow_piece, &loop) == RS_ERR_CANCELED);
+		CHECK(loop.pieces < 1000);
+	}
 }
 
 /* Rounds of different lengths, so short that threads come late to them. */
@@ -158,5 +183,5 @@ TEST(thread_counts_are_clamped)
 	CHECK(rs_parallel_threads(&ctx) == RS_MAX_THREADS);
 }
 
-UNIT_MAIN(canceled, a_team_does_each_piece_once, a_loop_does_each_item_once, a_loop_can_be_canceled,
-		  thread_counts_are_clamped)
+UNIT_MAIN(canceled, canceled_between_pieces, a_team_does_each_piece_once,
+		  a_loop_does_each_item_once, a_loop_can_be_canceled, thread_counts_are_clamped)
