@@ -147,6 +147,22 @@ SELECT item_id FROM recsys.recommend_for_items('{4}'::bigint[], 1, 'before');
 SELECT item_id FROM recsys.recommend_for_items('{5}'::bigint[], 1, 'all');
 SELECT b.loss > 0.7, a.loss < 0.5 FROM recsys.models a, recsys.models b WHERE b.model = 'before' AND a.model = 'all';
 SELECT recsys.drop_model('before'), recsys.drop_model('all');
+-- of events in order an answer sees what training saw: the last history_length of
+-- them, repeats and all.  Everybody goes round and round, so that the last event
+-- tells the next; one without a time is seen, but tells nothing
+CREATE TABLE rounds AS SELECT u AS user_id, (u + n * 5) % 12 AS item_id, now() + n * interval '1 day' AS ts
+	FROM generate_series(1, 24) u, generate_series(1, 40) n;
+INSERT INTO rounds SELECT u, 12, NULL FROM generate_series(1, 24) u;
+INSERT INTO rounds VALUES (25, 12, now());
+CREATE INDEX ON rounds (user_id);
+SELECT recsys.create_model('rounds', 'rounds', 'mlp',
+	'{"epochs": 60, "history": 8, "history_length": 1, "learning_rate": 0.02}', time_column => 'ts');
+SELECT recsys.train('rounds');
+SELECT count(*) FILTER (WHERE r.item_id = (u + 41 * 5) % 12) AS hits, count(*)
+	FROM generate_series(1, 24) u, recsys.recommend(u::bigint, 1, 'rounds', exclude_seen => false) r;
+SELECT item_id FROM recsys.recommend_for_items('{3,8,1,6,3}'::bigint[], 1, 'rounds', exclude_seen => false);
+SELECT count(*) FROM recsys.recommend(1::bigint, 20, 'rounds');
+SELECT recsys.drop_model('rounds');
 -- two rows of one user
 CREATE TABLE twice AS SELECT * FROM users UNION ALL SELECT * FROM users WHERE user_id = 3;
 SELECT recsys.create_model('twice', 'events', 'mlp', users => 'twice', features => '{"age": {"impute": "mean"}}');

@@ -248,6 +248,132 @@ TEST(history_alone)
 	CHECK(ctx.memory_used == 0);
 }
 
+/* The item of the highest score for a history. */
+static uint32_t
+best_item(const RsModel *model, const uint32_t *items, const float *weights, uint32_t n)
+{
+	RsContext ctx = rs_context_malloc();
+	RsHistory history = {.n = n, .item = items, .weight = weights};
+	float scores[100];
+	uint32_t best = 0;
+
+	CHECK(rs_score_all(&ctx, model, &history, scores) == RS_OK);
+	for (uint32_t i = 0; i < model->ids.n; i++)
+		best = scores[i] > scores[best] ? i : best;
+	return best;
+}
+
+/* Of events in order a query sees what training saw: the last, repeats included. */
+TEST(last_events)
+{
+	static Case c;
+	RsContext ctx = rs_context_malloc();
+	RsOptions options = small_options();
+	RsModel model;
+	Bytes kept = {0, NULL};
+	RsModel read;
+
+	/* everybody goes round and round: what comes next depends on the last alone */
+	c = (Case){.n_users = 24, .n_items = 12, .n = 24 * 40, .timed = true};
+	for (uint32_t i = 0; i < c.n; i++)
+	{
+		c.user[i] = i % 24;
+		c.time[i] = i / 24;
+		c.item[i] = (i % 24 + i / 24 * 5) % 12;
+		c.weight[i] = 1;
+	}
+	set_option(&options, "history", 8);
+	set_option(&options, "history_length", 1);
+	set_option(&options, "epochs", 60);
+	set_option(&options, "learning_rate", 0.02);
+	CHECK(case_train(&ctx, &c, 0, &rs_mlp, &options, &model) == RS_OK);
+	kept.data = malloc(rs_model_size(&model));
+	CHECK(rs_model_write(&ctx, &model, keep_bytes, &kept) == RS_OK);
+	CHECK(rs_model_read(&ctx, rs_algorithms(), kept.data, kept.n, &read) == RS_OK);
+	for (uint32_t first = 0; first < 12; first++)
+	{
+		uint32_t items[41];
+		float weights[41];
+		uint32_t n = 30 + first;
+
+		for (uint32_t i = 0; i < n; i++)
+		{
+			items[i] = (first + i * 5) % 12;
+			weights[i] = 1;
+		}
+		CHECK(best_item(&model, items, weights, n) == (items[n - 1] + 5) % 12);
+		CHECK(best_item(&read, items, weights, n) == (items[n - 1] + 5) % 12);
+	}
+	rs_model_free(&ctx, &read);
+	rs_model_free(&ctx, &model);
+	/* two events are seen: their mean, a repeat twice, what was taken back not at all */
+	set_option(&options, "history_length", 3);
+	set_option(&options, "epochs", 1);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", NULL, 0) == RS_OK);
+	CHECK(case_train(&ctx, &c, 0, &rs_mlp, &options, &model) == RS_OK);
+	{
+		uint32_t items[] = {1, 2, 3, 4, 4};
+		float weights[] = {1, 1, 1, 1, 1};
+		RsHistory history = {.n = 5, .item = items, .weight = weights};
+		const float *e = rs_model_tensor(&model, "history.weight")->data;
+		float out[9];
+
+		CHECK(rs_mlp.query(&ctx, &model, &history, memset(out, 0, sizeof(out))) == RS_OK);
+		for (int j = 0; j < 8; j++)
+			CHECK_NEAR(out[j], (e[3 * 8 + j] + 2 * e[4 * 8 + j]) / 3, 1e-6);
+		weights[2] = -1;
+		CHECK(rs_mlp.query(&ctx, &model, &history, memset(out, 0, sizeof(out))) == RS_OK);
+		for (int j = 0; j < 8; j++)
+			CHECK_NEAR(out[j], e[4 * 8 + j], 1e-6);
+		/* nothing that counts: popularity says it better */
+		weights[3] = weights[4] = 0;
+		CHECK(rs_mlp.query(&ctx, &model, &history, memset(out, 0, sizeof(out))) == RS_OK);
+		for (int j = 0; j < 9; j++)
+			CHECK(out[j] == 0);
+	}
+	rs_model_free(&ctx, &model);
+	free(kept.data);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* Without times it sees each item once: an example's some are drawn from all of them. */
+TEST(all_of_a_history)
+{
+	static Case c;
+	RsContext ctx = rs_context_malloc();
+	RsOptions options = small_options();
+	RsModel model;
+	uint32_t items[13];
+	float weights[13];
+	RsHistory history = {.n = 13, .item = items, .weight = weights};
+	const float *e;
+	float out[9] = {0};
+
+	case_random(&c, 30, 40, 600, false, false, 3);
+	set_option(&options, "history", 8);
+	set_option(&options, "history_length", 4);
+	set_option(&options, "epochs", 1);
+	CHECK(rs_options_set_list(&ctx, &options, "hidden", NULL, 0) == RS_OK);
+	CHECK(case_train(&ctx, &c, 0, &rs_mlp, &options, &model) == RS_OK);
+	for (uint32_t i = 0; i < 13; i++)
+	{
+		items[i] = 35 - 3 * (i % 12); /* in any order, one of them twice */
+		weights[i] = 1;
+	}
+	CHECK(rs_mlp.query(&ctx, &model, &history, out) == RS_OK);
+	e = rs_model_tensor(&model, "history.weight")->data;
+	for (uint32_t j = 0; j < 8; j++)
+	{
+		double sum = 0;
+
+		for (int i = 0; i < 12; i++)
+			sum += e[items[i] * 8 + j];
+		CHECK_NEAR(out[j], sum / 12, 1e-6);
+	}
+	rs_model_free(&ctx, &model);
+	CHECK(ctx.memory_used == 0);
+}
+
 /* Sampled softmax, corrected, comes to nearly the same as the exact one. */
 TEST(sampled_is_like_exact)
 {
@@ -509,5 +635,5 @@ TEST(polls)
 	check_polls("long histories", 1, 20000, 20000, 0, &options);
 }
 
-UNIT_MAIN(determinism, failures, overfits, history_alone, sampled_is_like_exact, patience,
-		  bad_input, strict_check, polls)
+UNIT_MAIN(determinism, failures, overfits, history_alone, last_events, all_of_a_history,
+		  sampled_is_like_exact, patience, bad_input, strict_check, polls)

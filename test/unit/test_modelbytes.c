@@ -241,6 +241,8 @@ TEST(metadata_edited)
 		{"\"items\": \"9\"", "\"items\": \"8\"", "\"item_ids\"", 0},
 		{"\"users\": \"", "\"users\": \"-", "\"users\"", 0},
 		{"\"events\": \"", "\"events\": \"9999999999999999999", "\"events\"", 0},
+		{"\"timed\": \"false\"", "\"timed\": \"\"", "\"timed\"", 0},
+		{"\"timed\": \"false\", ", "", "\"timed\" is missing", 0},
 		{"\"iterations\": \"", "\"iterations\": \"99999999", "\"iterations\"", 0},
 		{"\"loss\": \"", "\"loss\": \"x", "\"loss\"", 0},
 		{"\"loss\": \"", "\"loss\": \" ", "\"loss\"", 0},

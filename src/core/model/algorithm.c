@@ -79,6 +79,7 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 		return rs_fail(ctx, RS_ERR_PARAM, "events are not in the form that \"%s\" trains on",
 					   model->algorithm->name);
 	model->loss = NAN;
+	model->timed = problem->sequences.start != NULL;
 	return model->algorithm->train(ctx, problem, model);
 }
 

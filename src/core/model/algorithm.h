@@ -12,8 +12,8 @@
 #include "core/data/problem.h"
 #include "core/model/model.h"
 
-/* What a user did: item numbers, oldest first where the algorithm reads
- * RS_SEQUENCES.  An item may stand several times; others sum its weights. */
+/* What a user did: item numbers, oldest first where the model has read RS_SEQUENCES.
+ * An item may stand several times; others sum its weights. */
 typedef struct RsHistory
 {
 	uint32_t n;

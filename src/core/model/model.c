@@ -77,6 +77,7 @@ rs_model_share(RsContext *ctx, const RsModel *model, RsModel *part)
 	part->ids = model->ids;
 	part->n_users = model->n_users;
 	part->n_events = model->n_events;
+	part->timed = model->timed;
 	for (int i = 0; i < model->n_tensors && status == RS_OK; i++)
 	{
 		const RsTensor *t = &model->tensors[i];

@@ -83,6 +83,7 @@ struct RsModel
 	RsIds ids;
 	uint64_t n_users; /* in training */
 	uint64_t n_events;
+	bool timed;     /* events of training had a time: a history is in order */
 	int iterations; /* done */
 	double loss;    /* final, NaN if the algorithm has none */
 	int n_tensors;  /* those of popularity and the algorithm's own */

@@ -11,7 +11,8 @@
  *		{"__metadata__": {"format": "recsys", "format_version": "2",
  *		   "library_version", "algorithm", "options": "{\"factors\": 64, ...}",
  *		   "id_type": "bigint" | "uuid" | "text", "items", "users", "events",
- *		   "iterations", "loss": a number or "null"},          all strings
+ *		   "timed": "true" | "false", "iterations", "loss": a number or "null"},
+ *		                                                       all strings
  *		 "item_ids": {"dtype": "I64", "shape": [n], "data_offsets": [b, e]}, ...}
  *
  * Item ids are the tensor item_ids (I64[n] or U8[n,16]) or the pair
@@ -180,6 +181,7 @@ put_metadata(RsJsonOut *out, const RsModel *model)
 	put_count(out, "items", model->ids.n);
 	put_count(out, "users", model->n_users);
 	put_count(out, "events", model->n_events);
+	put_member(out, "timed", model->timed ? "true" : "false");
 	put_count(out, "iterations", model->iterations > 0 ? (uint64_t) model->iterations : 0);
 	put_member(out, "loss", loss);
 	for (int i = 0; i < model->n_parts; i++)

@@ -63,14 +63,15 @@ enum
 	KEY_ITEMS,
 	KEY_USERS,
 	KEY_EVENTS,
+	KEY_TIMED,
 	KEY_ITERATIONS,
 	KEY_LOSS,
 	KEY_COUNT
 };
 
 static const char *const keys[] = {
-	"format", "format_version", "library_version", "algorithm",  "options", "id_type",
-	"items",  "users",          "events",          "iterations", "loss",    NULL};
+	"format", "format_version", "library_version", "algorithm",  "options", "id_type", "items",
+	"users",  "events",         "timed",           "iterations", "loss",    NULL};
 
 /* Take the value of one known key; options keep for later. */
 static bool
@@ -109,6 +110,9 @@ metadata_value(Metadata *r, int key, const char *value)
 			return parse_count(value, UINT32_MAX, &model->n_users);
 		case KEY_EVENTS:
 			return parse_count(value, INT64_MAX, &model->n_events);
+		case KEY_TIMED:
+			model->timed = strcmp(value, "true") == 0;
+			return model->timed || strcmp(value, "false") == 0;
 		case KEY_ITERATIONS:
 			if (!parse_count(value, 1000000, &count))
 				return false;

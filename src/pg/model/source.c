@@ -30,7 +30,8 @@
 #include "pg/encode/rowvalues.h"
 
 static Oid column_type(const RspgRegistryRow *row, const char *column);
-static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
+static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
+						 bool timed_only);
 static void append_equals(StringInfo sql, Oid type);
 static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
@@ -162,7 +163,7 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, ", quote_identifier(row->user_column));
-	append_event(&sql, row, query.item_type);
+	append_event(&sql, row, query.item_type, false);
 	if (ordered)
 		appendStringInfo(&sql, ", %s::pg_catalog.timestamptz", quote_identifier(row->time_column));
 	else
@@ -180,7 +181,7 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	append_event(&sql, row, query.item_type);
+	append_event(&sql, row, query.item_type, ordered);
 	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s", quote_identifier(row->user_column));
 	append_equals(&sql, query.user_type);
@@ -190,13 +191,18 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	return query;
 }
 
-/* What both read of an event: item, weight. */
+/* What both read of an event: item, weight.  timed_only: without a time it has no
+ * weight, as training in order leaves it out. */
 static void
-append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
+append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type, bool timed_only)
 {
 	append_item(sql, row, item_type);
 	appendStringInfoString(sql, ", ");
+	if (timed_only)
+		appendStringInfo(sql, "CASE WHEN %s IS NOT NULL THEN ", quote_identifier(row->time_column));
 	append_weight(sql, row);
+	if (timed_only)
+		appendStringInfoString(sql, " END");
 }
 
 /*

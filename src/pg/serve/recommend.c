@@ -60,8 +60,10 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	/* ids of a wrong type are refused before the history is read; reading may run
 	 * policies that recommend in their turn, hence the second opening below */
 	answer = rspg_answer_begin(rspg_store_open(row), id_type);
-	ordered = (rs_algorithm_flags(answer.model->algorithm, &answer.model->options, false) &
-			   RS_SEQUENCES) != 0;
+	ordered =
+		row->time_column != NULL &&
+		(rs_algorithm_flags(answer.model->algorithm, &answer.model->options, answer.model->timed) &
+		 RS_SEQUENCES) != 0;
 	if (!PG_ARGISNULL(0))
 		history = rspg_history_read(row, ordered, PG_GETARG_DATUM(0), id_type);
 	if (!PG_ARGISNULL(0) && row->features != NULL)

@@ -10,9 +10,12 @@
  * weights with its biases as last column are the items' factors, so the exact top
  * k answers as for every model of factors.
  *
- * The history of an event in training is everything else that the user did, or,
- * where events have a time, the last of what was before it; of a query, all of
- * it.  Items of a weight that is not positive are left out of it.
+ * Where events have a time, the network sees the last history_length of what was
+ * before an event, and of a query's history the same, repeats and all.  Where they
+ * have none it sees each item that the user has, in training but the event's own,
+ * once; of a long history an example takes history_length items, drawn anew each
+ * epoch, whose mean is about that of all.  What has no positive weight is left out
+ * of the mean.
  */
 #include <math.h>
 #include <string.h>
@@ -72,9 +75,10 @@ static const RsOption options[] = {
 						"How these items are drawn: by rank of popularity, or uniformly."},
 	[OPTION_HISTORY] = {"history", RS_OPTION_INT, 0, 0, 1024, NULL,
 						"Length of the embedding of an item of the history, 0 for no history."},
-	[OPTION_HISTORY_LENGTH] = {"history_length", RS_OPTION_INT, 100, 1, 10000, NULL,
-							   "Most items of the history that one example learns from, drawn anew "
-							   "each epoch."},
+	[OPTION_HISTORY_LENGTH] =
+		{"history_length", RS_OPTION_INT, 100, 1, 10000, NULL,
+		 "Most events of a history that are seen, the last; without times, most "
+		 "items that one example learns from, drawn anew each epoch."},
 	[OPTION_SEED] = {"seed", RS_OPTION_INT, 0, 0, 9007199254740992.0, NULL,
 					 "Start of the random numbers."},
 	{.name = NULL}};
@@ -229,28 +233,45 @@ check(RsContext *ctx, const RsModel *model)
 
 /* --- a query --- */
 
-/* Mean of the embeddings of the items whose weights sum to more than 0. */
-static RsStatus
-mean_history(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+/* Mean of the embeddings of these events, but for those of no positive weight; *seen:
+ * of how many. */
+static void
+mean_events(const RsModel *model, const uint32_t *item, const float *weight, uint32_t n, float *out,
+			uint32_t *seen)
 {
 	const RsTensor *embedding = rs_model_tensor(model, "history.weight");
 	size_t width = embedding->shape[1];
-	RsCells cells;
-	uint32_t n = 0;
 
-	if (history->n == 0)
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (!(weight[i] > 0))
+			continue;
+		rs_axpy(1, (const float *) embedding->data + item[i] * width, out, width);
+		++*seen;
+	}
+	for (size_t j = 0; j<width && * seen> 0; j++)
+		out[j] /= (float) *seen;
+}
+
+/* What training showed the network of a history: the last of events in order, or the
+ * mean of all items. */
+static RsStatus
+mean_history(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out,
+			 uint32_t *seen)
+{
+	uint32_t most = (uint32_t) model->options.value[OPTION_HISTORY_LENGTH];
+	uint32_t skipped = history->n > most ? history->n - most : 0;
+	RsCells cells;
+
+	if (model->timed)
+	{
+		mean_events(model, history->item + skipped, history->weight + skipped, history->n - skipped,
+					out, seen);
 		return RS_OK;
+	}
 	if (rs_cells_create(ctx, history->item, history->weight, history->n, &cells) != RS_OK)
 		return ctx->status;
-	for (uint32_t i = 0; i < cells.n; i++)
-	{
-		if (cells.weight[i] < 0)
-			continue;
-		rs_axpy(1, (const float *) embedding->data + cells.item[i] * width, out, width);
-		n++;
-	}
-	for (size_t j = 0; j < width && n > 0; j++)
-		out[j] /= (float) n;
+	mean_events(model, cells.item, cells.weight, cells.n, out, seen);
 	rs_cells_free(ctx, &cells);
 	return RS_OK;
 }
@@ -281,6 +302,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	int hidden = (int) model->options.value[OPTION_HIDDEN];
 	uint32_t features = n_features(model);
 	size_t widest = input_width(model);
+	uint32_t seen = 0;
 	float *x;
 	RsStatus status = RS_OK;
 
@@ -290,9 +312,6 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 				history->n_features);
 		return RS_ERR_PARAM;
 	}
-	/* without any input all users would look alike: popularity says that better */
-	if (history->features == NULL && (history->n == 0 || model->options.value[OPTION_HISTORY] == 0))
-		return RS_OK;
 	for (int l = 0; l < hidden; l++)
 		widest = model->options.list[l] > widest ? (size_t) model->options.list[l] : widest;
 	x = rs_calloc(ctx, 2 * widest, sizeof(float));
@@ -300,9 +319,10 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 		return ctx->status;
 	if (history->features != NULL && features > 0)
 		memcpy(x, history->features, features * sizeof(float));
-	if (model->options.value[OPTION_HISTORY] > 0)
-		status = mean_history(ctx, model, history, x + features);
-	if (status == RS_OK)
+	if (model->options.value[OPTION_HISTORY] > 0 && history->n > 0)
+		status = mean_history(ctx, model, history, x + features, &seen);
+	/* without any input all users would look alike: popularity says that better */
+	if (status == RS_OK && ((history->features != NULL && features > 0) || seen > 0))
 	{
 		size_t width = rs_model_factors(model).dim - 1;
 

@@ -178,7 +178,7 @@ export_output(RsContext *ctx, RsModel *model, RsMlpLayer *layer)
 {
 	size_t width = (size_t) layer->in + 1;
 	float *rows = layer->weight;
-	RsStatus status;
+	RsStatus status = RS_OK;
 
 	if (width > layer->in_p)
 	{
@@ -186,12 +186,15 @@ export_output(RsContext *ctx, RsModel *model, RsMlpLayer *layer)
 		if (rows == NULL)
 			return ctx->status;
 	}
-	for (size_t i = 0; i < layer->out; i++)
+	for (size_t i = 0; i < layer->out && status == RS_OK; i++)
 	{
+		if (i % rs_mlp_part(MOVE_PRICE * width, 1) == 0)
+			status = rs_check_interrupt(ctx);
 		memmove(rows + i * width, layer->weight + i * layer->in_p, layer->in * sizeof(float));
 		rows[i * width + layer->in] = layer->bias[i];
 	}
-	status = rs_factors_add(ctx, model, rows, (uint32_t) width);
+	if (status == RS_OK)
+		status = rs_factors_add(ctx, model, rows, (uint32_t) width);
 	if (status != RS_OK && rows != layer->weight)
 		rs_free(ctx, rows);
 	else if (status == RS_OK && rows == layer->weight)
