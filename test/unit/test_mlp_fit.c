@@ -440,6 +440,15 @@ TEST(patience)
 	set_option(&options, "validation_fraction", 0);
 	set_option(&options, "patience", 4);
 	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_ERR_PARAM);
+	/* one example, which nothing can be held out of: nothing is measured to lose
+	 * patience with */
+	c = (Case){.n_users = 1, .n_items = 1, .n = 1, .weight = {1}};
+	set_option(&options, "validation_fraction", 0.3);
+	set_option(&options, "patience", 1);
+	set_option(&options, "epochs", 5);
+	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_OK);
+	CHECK(model.iterations == 5);
+	rs_model_free(&ctx, &model);
 	CHECK(ctx.memory_used == 0);
 }
 
@@ -477,6 +486,15 @@ TEST(bad_input)
 	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_ERR_DIVERGED);
 	CHECK(strncmp(ctx.message, "training diverged in epoch ", 27) == 0);
 	CHECK(strstr(ctx.hint, "learning_rate") != NULL);
+	/* room is made for what there is, not for what the options would allow */
+	options = small_options();
+	set_option(&options, "batch_size", 65536);
+	set_option(&options, "history", 8);
+	set_option(&options, "history_length", 10000);
+	ctx.memory_limit = 2000000;
+	CHECK(train_with_features(&ctx, &c, 0, &options, &model) == RS_OK);
+	rs_model_free(&ctx, &model);
+	ctx.memory_limit = 0;
 	/* wider than a model may be */
 	CHECK(rs_features_create(&ctx, RS_MAX_FEATURES + 1) == NULL && ctx.status == RS_ERR_PARAM);
 	CHECK_STR(ctx.message, "a row of features has 65537 numbers, more than 65536");

@@ -118,6 +118,22 @@ flags_with(const RsOptions *values, bool timed)
 		   (values->value[OPTION_HISTORY] > 0 ? RS_HISTORY : 0);
 }
 
+/* No room for more than there is: a batch of all events, a history of the longest. */
+static void
+fit_to_events(const RsRows *users, RsMlpLearning *learning)
+{
+	uint64_t events = rs_rows_count(users);
+	uint64_t longest = 1;
+
+	for (uint32_t user = 0; user < users->n; user++)
+		if (users->start[user + 1] - users->start[user] > longest)
+			longest = users->start[user + 1] - users->start[user];
+	if (learning->batch > events)
+		learning->batch = (uint32_t) events;
+	if (learning->history_length > longest)
+		learning->history_length = (uint32_t) longest;
+}
+
 static RsStatus
 train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 {
@@ -144,6 +160,7 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 		rs_hint(ctx, "Hold out some examples, for example {\"validation_fraction\": 0.1}.");
 		return RS_ERR_PARAM;
 	}
+	fit_to_events(rs_problem_histories(problem), &learning);
 	/* with half the items or more, all of them cost no more */
 	if (learning.samples > shape.items / 2)
 		learning.samples = 0;

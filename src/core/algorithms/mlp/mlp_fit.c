@@ -249,7 +249,7 @@ look_back(RsContext *ctx, Fit *fit, int epoch, bool *enough)
 {
 	double loss = fit->epochs[epoch - 1].validation_loss;
 
-	if (fit->run->patience == 0)
+	if (fit->run->patience == 0 || fit->n_held == 0)
 		return RS_OK;
 	if (loss < fit->best_loss)
 	{
