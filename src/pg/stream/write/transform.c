@@ -78,6 +78,7 @@ rspg_transform_create(Relation target, const RspgStream *stream)
 				 errhint("Declare it RETURNS SETOF %s, or RETURNS TABLE with the names of "
 						 "its columns.",
 						 RelationGetRelationName(target))));
+	transform->given = CreateTupleDescCopy(result);
 	result_columns(transform, target, result, type == target->rd_rel->reltype);
 	initStringInfo(&sql);
 	transform->result = CreateTemplateTupleDesc(transform->n_columns);
@@ -97,6 +98,16 @@ rspg_transform_create(Relation target, const RspgStream *stream)
 	TupleDescInitEntry(transform->desc, 1, "event", JSONBOID, -1, 0);
 	rspg_relation_init(&transform->events, "events", transform->desc, stream->options.batch_rows);
 	return transform;
+}
+
+bool
+rspg_transform_is_same(const RspgTransform *transform, const RspgStream *stream)
+{
+	TupleDesc result = NULL;
+
+	return find_function(stream->options.transform) == transform->function &&
+		   get_func_result_type(transform->function, NULL, &result) != TYPEFUNC_OTHER &&
+		   result != NULL && equalTupleDescs(result, transform->given);
 }
 
 /*
@@ -158,7 +169,11 @@ run(RspgTransform *transform, Datum *events, int n, int room)
 	transform->events.reldata = store;
 	if (transform->plan == NULL)
 		transform->plan = rspg_prepare(transform->sql, 0, NULL);
-	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false, NULL, NULL);
+	/* the function may be another one since its result was looked at: its rows must
+	 * never be read as what they are not */
+	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, false,
+									transform->result,
+									"the transform's result changed while it ran");
 	if (SPI_execute_plan_extended(transform->plan, &options) < 0)
 		elog(ERROR, "could not run the transform: %s", SPI_result_code_string(SPI_result));
 	transform->events.reldata = NULL;

@@ -11,6 +11,7 @@
 typedef struct RspgTransform
 {
 	Oid function;
+	TupleDesc given; /* what it returns */
 	int n_columns;
 	AttrNumber *attnums;               /* of the target, for each column of the result */
 	Oid *types;                        /* of the result's columns */
@@ -27,6 +28,9 @@ extern char *rspg_transform_name(const char *name);
 
 /* The function that the option names, checked; in CurrentMemoryContext. */
 extern RspgTransform *rspg_transform_create(Relation target, const RspgStream *stream);
+
+/* Is the function that the option names still this one, with the same result? */
+extern bool rspg_transform_is_same(const RspgTransform *transform, const RspgStream *stream);
 
 /* What EXPLAIN says of it: an error for a missing right.  SPI knows "events". */
 extern void rspg_transform_check(RspgTransform *transform);

@@ -130,7 +130,7 @@ count_indexes(Relation target)
 	return n;
 }
 
-/* Does the target look as it did when the shape was made? */
+/* Do target and transform look as they did when the shape was made? */
 static bool
 is_same(const RspgWriter *writer, Relation target)
 {
@@ -138,11 +138,13 @@ is_same(const RspgWriter *writer, Relation target)
 		   equalTupleDescs(writer->target_desc, RelationGetDescr(target)) &&
 		   strcmp(writer->insert->target, rspg_target_name(target)) == 0 &&
 		   writer->n_triggers == count_triggers(target) &&
-		   writer->n_indexes == count_indexes(target);
+		   writer->n_indexes == count_indexes(target) &&
+		   (writer->transform == NULL || rspg_transform_is_same(writer->transform, writer->stream));
 }
 
 /*
- * Lock the target; where its columns changed since the last batch, map them anew.
+ * Lock the target; where its columns, or the transform's, changed since the last
+ * batch, map them anew.
  */
 static void
 read_shape(RspgWriter *writer)
