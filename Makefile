@@ -95,7 +95,7 @@ tap:
 docs-test:
 	@$(tools)/run.sh docs
 
-## test-versions: the SQL tests on PostgreSQL 16 and 18, from a Python package
+## test-versions: regress, isolation and some TAP tests on PostgreSQL 16 and 18, from a Python package
 test-versions:
 	@$(tools)/versions.sh
 

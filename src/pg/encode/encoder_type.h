@@ -11,6 +11,7 @@
 
 #include "core/encoding/encoder.h"
 #include "core/encoding/vocabulary.h"
+#include "pg/base/rspg.h"
 
 /*
  * A varlena of 16 bytes of fingerprint, then the encoder's JSON.  The
