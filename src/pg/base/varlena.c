@@ -32,11 +32,12 @@ rspg_varlena_read(struct varlena *value, char *to)
 		if (!VARATT_EXTERNAL_IS_COMPRESSED(pointer))
 		{
 			Relation toast = table_open(pointer.va_toastrelid, AccessShareLock);
-			int32 length = (int32) VARATT_EXTERNAL_GET_EXTSIZE(pointer);
 
-			/* it fills in the content, and leaves the header to its caller */
-			table_relation_fetch_toast_slice(toast, pointer.va_valueid, length, 0, length,
-											 (struct varlena *) (to - VARHDRSZ));
+			/* it fills in the content, and leaves the header to its caller; never more
+			 * than there is room for, whatever a broken pointer says */
+			table_relation_fetch_toast_slice(
+				toast, pointer.va_valueid, (int32) VARATT_EXTERNAL_GET_EXTSIZE(pointer), 0,
+				(int32) rspg_varlena_length(value), (struct varlena *) (to - VARHDRSZ));
 			table_close(toast, AccessShareLock);
 			return;
 		}
