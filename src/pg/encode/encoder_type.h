@@ -5,9 +5,7 @@
 #ifndef RSPG_ENCODER_TYPE_H
 #define RSPG_ENCODER_TYPE_H
 
-#include "postgres.h"
-
-#include "fmgr.h"
+#include "pg/base/rspg.h"
 
 #include "core/encoding/encoder.h"
 #include "core/encoding/vocabulary.h"

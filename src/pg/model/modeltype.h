@@ -9,7 +9,7 @@
 #ifndef RSPG_MODELTYPE_H
 #define RSPG_MODELTYPE_H
 
-#include "postgres.h"
+#include "pg/base/rspg.h"
 
 #include "core/model/model.h"
 
