@@ -62,6 +62,32 @@ CREATE FOREIGN TABLE afar (user_id bigint) SERVER regress_recsys_server;
 GRANT INSERT ON afar TO regress_stream_owner;
 SET ROLE regress_stream_owner;
 SELECT recsys.create_stream('shop', 'kafka', 'topic', 'afar');
+RESET ROLE;
+-- nor behind a view, nor as a partition of a partition
+CREATE VIEW afar_view AS SELECT * FROM afar;
+CREATE TABLE local_parts (user_id bigint) PARTITION BY RANGE (user_id);
+CREATE TABLE parts_low PARTITION OF local_parts FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (user_id);
+CREATE TABLE parts_here PARTITION OF parts_low FOR VALUES FROM (0) TO (50);
+CREATE FOREIGN TABLE parts_afar PARTITION OF parts_low FOR VALUES FROM (50) TO (100) SERVER regress_recsys_server;
+GRANT INSERT ON afar_view, local_parts TO regress_stream_owner;
+SET ROLE regress_stream_owner;
+SELECT recsys.create_stream('shop', 'kafka', 'topic', 'afar_view');
+SELECT recsys.create_stream('shop', 'kafka', 'topic', 'local_parts');
+RESET ROLE;
+ALTER TABLE parts_low DETACH PARTITION parts_afar;
+SET ROLE regress_stream_owner;
+SELECT recsys.create_stream('parts', 'kafka', 'topic', 'local_parts');
+RESET ROLE;
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, payload, sqlstate, error)
+	SELECT id, 0, 6, '{"user_id": 1}', '22P02', 'what it was' FROM recsys.stream;
+ALTER TABLE parts_low ATTACH PARTITION parts_afar FOR VALUES FROM (50) TO (100);
+SET ROLE regress_stream_owner;
+SELECT recsys.retry_dead_letters('parts');
+RESET ROLE;
+ALTER TABLE parts_low DETACH PARTITION parts_afar;
+SET ROLE regress_stream_owner;
+SELECT recsys.retry_dead_letters('parts');
+SELECT recsys.drop_stream('parts');
 SELECT count(*) AS none FROM recsys.streams;
 
 -- what is kept: addresses with their ports, times in UTC, no nulls

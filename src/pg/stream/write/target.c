@@ -4,9 +4,11 @@
  */
 #include "pg/stream/write/target.h"
 
+#include "access/relation.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "commands/extension.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -15,6 +17,46 @@
 #include "utils/lsyscache.h"
 
 #include "pg/base/check.h"
+
+/* Is it foreign, or would rows of it be?  Partitions come and go. */
+static void
+check_local(Oid oid)
+{
+	char kind = get_rel_relkind(oid);
+	List *others = NIL;
+	ListCell *cell;
+
+	if (kind == RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign table \"%s\" cannot be the target of a stream", get_rel_name(oid)),
+				 errdetail("Its server may keep rows of a transaction that failed."),
+				 errhint("Write into a table; a trigger or a job can pass rows on.")));
+	if (kind == RELKIND_PARTITIONED_TABLE)
+		others = find_inheritance_children(oid, NoLock);
+	else if (kind == RELKIND_VIEW)
+	{
+		Relation view = relation_open(oid, AccessShareLock);
+
+		if (view->trigdesc == NULL || !view->trigdesc->trig_insert_instead_row)
+			foreach (cell, get_view_query(view)->rtable)
+				if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_RELATION &&
+					lfirst_node(RangeTblEntry, cell)->relid != oid)
+					others = lappend_oid(others, lfirst_node(RangeTblEntry, cell)->relid);
+		relation_close(view, AccessShareLock);
+	}
+	foreach (cell, others)
+		check_local(lfirst_oid(cell));
+}
+
+void
+rspg_target_check_local(Relation target)
+{
+	char kind = target->rd_rel->relkind;
+
+	if (kind != RELKIND_RELATION)
+		check_local(RelationGetRelid(target));
+}
 
 void
 rspg_target_check(Relation target)
@@ -29,15 +71,12 @@ rspg_target_check(Relation target)
 		case RELKIND_VIEW:
 			break;
 		case RELKIND_FOREIGN_TABLE:
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("foreign table \"%s\" cannot be the target of a stream", name),
-							errdetail("Its server may keep rows of a transaction that failed."),
-							errhint("Write into a table; a trigger or a job can pass rows on.")));
-			break;
+			break; /* refused below */
 		default:
 			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 							errmsg("\"%s\" is not a table or view", name)));
 	}
+	rspg_target_check_local(target);
 	if (IsCatalogRelation(target))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("system catalog \"%s\" cannot be the target of a stream", name)));

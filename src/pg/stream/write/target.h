@@ -23,6 +23,11 @@ typedef enum RspgCell
  * transaction of a worker's rolls back, and as the current user. */
 extern void rspg_target_check(Relation target);
 
+/* The part of it that can change without the target: an error where rows would go
+ * to another server, whose commit is not ours: a foreign table behind a view, or a
+ * foreign partition. */
+extern void rspg_target_check_local(Relation target);
+
 /* Its name, qualified and quoted. */
 extern char *rspg_target_name(Relation target);
 

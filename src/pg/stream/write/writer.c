@@ -52,6 +52,7 @@ typedef struct Range
 
 static void connect_spi(RspgWriter *writer);
 static void read_shape(RspgWriter *writer);
+static void check_partitions(const RspgWriter *writer);
 static void drop_shape(RspgWriter *writer);
 static void make_shape(RspgWriter *writer, Relation target);
 static void write_range(RspgWriter *writer, RspgBatch *batch, const int *pending, int n);
@@ -156,6 +157,7 @@ read_shape(RspgWriter *writer)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the target of stream \"%s\" does not exist", writer->stream->name)));
+	rspg_target_check_local(target);
 	if (!is_same(writer, target))
 	{
 		drop_shape(writer);
@@ -163,6 +165,15 @@ read_shape(RspgWriter *writer)
 		make_shape(writer, target);
 		MemoryContextSwitchTo(old);
 	}
+	relation_close(target, NoLock);
+}
+
+static void
+check_partitions(const RspgWriter *writer)
+{
+	Relation target = relation_open(writer->stream->target, NoLock);
+
+	rspg_target_check_local(target);
 	relation_close(target, NoLock);
 }
 
@@ -234,6 +245,7 @@ rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n)
 			pending[n_pending++] = i;
 	if (n_pending > 0)
 		write_range(writer, batch, pending, n_pending);
+	check_partitions(writer); /* attached while rows were written */
 	SPI_finish();
 	MemoryContextSwitchTo(old);
 	return batch;
