@@ -43,6 +43,7 @@ RESET ROLE;
 CREATE TABLE statements (n int GENERATED ALWAYS AS IDENTITY, what text, statement text);
 INSERT INTO statements (what, statement) VALUES
 	('create_model', $$SELECT recsys.create_model('other', 'security_test.events')$$),
+	('alter_model', $$SELECT recsys.alter_model('mine', options => '{}')$$),
 	('train', $$SELECT recsys.train('mine')$$),
 	('save_model new', $$SELECT recsys.save_model('new', recsys.train_als(1, 2::bigint))$$),
 	('save_model', $$SELECT recsys.save_model('mine', recsys.train_item_knn(1, 2::bigint))$$),

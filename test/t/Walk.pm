@@ -141,6 +141,7 @@ sub usual
 	my $special = {
 		'recsys.create_stream' => [ 0, "'new'", 4, 'NULL' ],
 		'recsys.alter_stream' => [ 3, "'shop.landing'", 4, 'NULL' ],
+		'recsys.alter_model' => [ map { $_ => 'NULL' } 1 .. 16 ],
 		'recsys.create_model' => [ 0, "'new'", 2, "'als'", map { $_ => 'NULL' } 6 .. 13 ],
 	}->{ $function->{name} };
 	my %special = @{ $special // [] };

@@ -64,9 +64,10 @@ rspg_guc_init(void)
 	DefineCustomIntVariable("recsys.max_model_size", "Sets the largest value of type recsys.model.",
 							NULL, &recsys_max_model_size, DEFAULT_MAX_MODEL_KB, 1, MAX_MAX_MODEL_KB,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomStringVariable("recsys.model", "Sets the model to use where a call names none.",
-							   "Empty means the only model there is.", &recsys_model, "",
-							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"recsys.model", "Sets the model to use where a call names none.",
+		"Empty means the only model of the caller, or else of the database's owner.", &recsys_model,
+		"", PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("recsys.threads", "Sets the number of threads of one training.",
 							"The result does not depend on it.", &recsys_threads, DEFAULT_THREADS,
 							1, RS_MAX_THREADS, PGC_USERSET, 0, NULL, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
  * create.c
- *		recsys.create_model(): check all that can be checked before training.
+ *		recsys.create_model() and recsys.alter_model(): check all that can be checked
+ *		before training.
  */
 #include "pg/base/rspg.h"
 
@@ -17,6 +18,7 @@
 #include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -34,7 +36,7 @@
 #include "pg/model/registry.h"
 #include "pg/model/source.h"
 
-/* arguments of create_model, in order */
+/* arguments of create_model, in order; alter_model has three more */
 enum
 {
 	ARG_NAME,
@@ -51,72 +53,173 @@ enum
 	ARG_USERS,
 	ARG_ITEMS,
 	ARG_FEATURES,
-	ARG_COUNT
+	ARG_COUNT,
+	ARG_NEW_NAME = ARG_COUNT,
+	ARG_OWNER,
+	ARG_RESET
 };
 
-static void check_required(FunctionCallInfo fcinfo);
+/* the columns of the arguments behind the name, and the types of all */
+#define DEFINITION                                                                                 \
+	"source, algorithm, options, user_column, item_column, weight_column, event_column, "          \
+	"event_weights, time_column, half_life, users, items, features"
+#define DEFINITION_TYPES                                                                           \
+	TEXTOID, REGCLASSOID, TEXTOID, JSONBOID, NAMEOID, NAMEOID, NAMEOID, NAMEOID, JSONBOID,         \
+		NAMEOID, INTERVALOID, REGCLASSOID, REGCLASSOID, JSONBOID
+
+/* an argument that is not given: its text; "": null; NULL: it must be given */
+static const struct
+{
+	const char *name;
+	Oid type;
+	const char *value;
+} defaults[ARG_COUNT] = {{"name", TEXTOID, NULL},
+						 {"source", REGCLASSOID, NULL},
+						 {"algorithm", TEXTOID, "als"},
+						 {"options", JSONBOID, "{}"},
+						 {"user_column", NAMEOID, "user_id"},
+						 {"item_column", NAMEOID, "item_id"},
+						 {"weight_column", NAMEOID, ""},
+						 {"event_column", NAMEOID, ""},
+						 {"event_weights", JSONBOID, ""},
+						 {"time_column", NAMEOID, ""},
+						 {"half_life", INTERVALOID, ""},
+						 {"users", REGCLASSOID, ""},
+						 {"items", REGCLASSOID, ""},
+						 {"features", JSONBOID, ""}};
+
+static void check_definition(const NullableDatum *args);
 static void check_source(Relation source);
 static Oid check_column(Relation source, const char *column, const char *argument);
-static void check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
+static void check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *algorithm,
 						  const RsOptions *options);
 static bool finds_user(Oid index_oid, AttrNumber column);
 static void hint_index(Relation source, const char *user_column);
-static void insert_row(FunctionCallInfo fcinfo);
+static void insert_row(const NullableDatum *args);
+static RspgRegistryRow *read_definition(const char *name, NullableDatum *args);
+static void reset(NullableDatum *args, ArrayType *names);
+static void set_default(NullableDatum *args, int arg);
+static void check_new_owner(Oid owner, const NullableDatum *source);
+static void update_row(int64 id, const NullableDatum *args, const char *name, Oid owner);
 
 PG_FUNCTION_INFO_V1(recsys_create_model);
+PG_FUNCTION_INFO_V1(recsys_alter_model);
+
+static char *
+text_of(const NullableDatum *arg)
+{
+	return TextDatumGetCString(arg->value);
+}
+
+static char *
+name_of(const NullableDatum *arg)
+{
+	return NameStr(*DatumGetName(arg->value));
+}
+
+/* NULL for null */
+static Jsonb *
+jsonb_of(const NullableDatum *arg)
+{
+	return arg->isnull ? NULL : DatumGetJsonbP(arg->value);
+}
 
 Datum
 recsys_create_model(PG_FUNCTION_ARGS)
 {
-	const RsAlgorithm *algorithm;
-	RsOptions options;
-	Relation source;
+	NullableDatum args[ARG_COUNT];
+	int i;
 
-	check_required(fcinfo);
+	memcpy(args, fcinfo->args, sizeof(args));
+	if (args[ARG_OPTIONS].isnull)
+		set_default(args, ARG_OPTIONS);
+	for (i = 0; i < ARG_COUNT; i++)
+		if (args[i].isnull && (defaults[i].value == NULL || defaults[i].value[0] != '\0'))
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("%s must not be null", defaults[i].name)));
 	rspg_require_right(ACL_INSERT, ACL_NO_RIGHTS, "create a model");
-	rspg_check_name(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), "a model");
-	algorithm = rspg_algorithm(text_to_cstring(PG_GETARG_TEXT_PP(ARG_ALGORITHM)));
-	rspg_options_from_jsonb(
-		algorithm, PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS), &options);
-	rspg_check_features(algorithm, &options,
-						PG_ARGISNULL(ARG_FEATURES) ? NULL : PG_GETARG_JSONB_P(ARG_FEATURES),
-						PG_ARGISNULL(ARG_USERS) ? InvalidOid : PG_GETARG_OID(ARG_USERS),
-						NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
-	source = try_relation_open(PG_GETARG_OID(ARG_SOURCE), AccessShareLock);
-	if (source == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("source with OID %u does not exist", PG_GETARG_OID(ARG_SOURCE))));
-	check_source(source);
-	check_columns(fcinfo, source, algorithm, &options);
-	rspg_source_check_weights(
-		!PG_ARGISNULL(ARG_EVENT_COLUMN),
-		PG_ARGISNULL(ARG_EVENT_WEIGHTS) ? NULL : PG_GETARG_JSONB_P(ARG_EVENT_WEIGHTS),
-		!PG_ARGISNULL(ARG_TIME_COLUMN),
-		PG_ARGISNULL(ARG_HALF_LIFE) ? NULL : PG_GETARG_INTERVAL_P(ARG_HALF_LIFE));
-	insert_row(fcinfo);
-	hint_index(source, NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)));
-	relation_close(source, NoLock);
+	rspg_check_name(text_of(&args[ARG_NAME]), "a model");
+	check_definition(args);
+	insert_row(args);
 	PG_RETURN_VOID();
 }
 
-static void
-check_required(FunctionCallInfo fcinfo)
+/*
+ * recsys.alter_model(name, …): null leaves a thing as it is.  Versions stay, and
+ * the live one answers, by the new source and columns.
+ */
+Datum
+recsys_alter_model(PG_FUNCTION_ARGS)
 {
-	static const struct
-	{
-		int arg;
-		const char *name;
-	} required[] = {{ARG_NAME, "name"},
-					{ARG_SOURCE, "source"},
-					{ARG_ALGORITHM, "algorithm"},
-					{ARG_USER_COLUMN, "user_column"},
-					{ARG_ITEM_COLUMN, "item_column"}};
+	NullableDatum args[ARG_COUNT];
+	bool defined = !PG_ARGISNULL(ARG_RESET);
+	RspgRegistryRow *row;
+	char *name;
+	Oid owner;
 	int i;
 
-	for (i = 0; i < lengthof(required); i++)
-		if (PG_ARGISNULL(required[i].arg))
-			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("%s must not be null", required[i].name)));
+	if (PG_ARGISNULL(ARG_NAME))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("name must not be null")));
+	PreventCommandIfReadOnly("recsys.alter_model()");
+	SPI_connect();
+	row = read_definition(text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), args);
+	if (!PG_ARGISNULL(ARG_RESET))
+		reset(args, PG_GETARG_ARRAYTYPE_P(ARG_RESET));
+	for (i = ARG_SOURCE; i < ARG_COUNT; i++)
+		if (!PG_ARGISNULL(i))
+		{
+			args[i] = fcinfo->args[i];
+			defined = true;
+		}
+	if (defined && args[ARG_SOURCE].isnull)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no source of events", row->name),
+						errhint("Give it one: source => 'events'.")));
+	/* a saved model that is given a source */
+	for (i = ARG_USER_COLUMN; defined && i <= ARG_ITEM_COLUMN; i++)
+		if (args[i].isnull)
+			set_default(args, i);
+	if (defined)
+		check_definition(args);
+	name =
+		PG_ARGISNULL(ARG_NEW_NAME) ? row->name : text_to_cstring(PG_GETARG_TEXT_PP(ARG_NEW_NAME));
+	rspg_check_name(name, "a model");
+	owner = PG_ARGISNULL(ARG_OWNER) ? row->owner : PG_GETARG_OID(ARG_OWNER);
+	if (owner != row->owner)
+		check_new_owner(owner, &args[ARG_SOURCE]);
+	update_row(row->id, args, name, owner);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * What a model is, but for its name: raise an error unless it can be trained so.
+ */
+static void
+check_definition(const NullableDatum *args)
+{
+	const RsAlgorithm *algorithm = rspg_algorithm(text_of(&args[ARG_ALGORITHM]));
+	char *user_column = name_of(&args[ARG_USER_COLUMN]);
+	Oid source_oid = DatumGetObjectId(args[ARG_SOURCE].value);
+	RsOptions options;
+	Relation source;
+
+	rspg_options_from_jsonb(algorithm, jsonb_of(&args[ARG_OPTIONS]), &options);
+	rspg_check_features(
+		algorithm, &options, jsonb_of(&args[ARG_FEATURES]),
+		args[ARG_USERS].isnull ? InvalidOid : DatumGetObjectId(args[ARG_USERS].value), user_column);
+	source = try_relation_open(source_oid, AccessShareLock);
+	if (source == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("source with OID %u does not exist", source_oid)));
+	check_source(source);
+	check_columns(args, source, algorithm, &options);
+	rspg_source_check_weights(
+		!args[ARG_EVENT_COLUMN].isnull, jsonb_of(&args[ARG_EVENT_WEIGHTS]),
+		!args[ARG_TIME_COLUMN].isnull,
+		args[ARG_HALF_LIFE].isnull ? NULL : DatumGetIntervalP(args[ARG_HALF_LIFE].value));
+	hint_index(source, user_column);
+	relation_close(source, NoLock);
 }
 
 static void
@@ -174,30 +277,30 @@ is_time(Oid type)
 }
 
 static void
-check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algorithm,
+check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *algorithm,
 			  const RsOptions *options)
 {
 	Oid type;
 
-	type = check_column(source, NameStr(*PG_GETARG_NAME(ARG_USER_COLUMN)), "user_column");
+	type = check_column(source, name_of(&args[ARG_USER_COLUMN]), "user_column");
 	if (!OidIsValid(lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("user id of type %s cannot be hashed", format_type_be(type)),
 						errhint("Use a view that casts it to text.")));
-	(void) check_column(source, NameStr(*PG_GETARG_NAME(ARG_ITEM_COLUMN)), "item_column");
-	if (!PG_ARGISNULL(ARG_WEIGHT_COLUMN))
+	(void) check_column(source, name_of(&args[ARG_ITEM_COLUMN]), "item_column");
+	if (!args[ARG_WEIGHT_COLUMN].isnull)
 	{
-		type = check_column(source, NameStr(*PG_GETARG_NAME(ARG_WEIGHT_COLUMN)), "weight_column");
+		type = check_column(source, name_of(&args[ARG_WEIGHT_COLUMN]), "weight_column");
 		if (!rspg_is_number(getBaseType(type)))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("weight column must be a number, not %s", format_type_be(type))));
 	}
-	if (!PG_ARGISNULL(ARG_EVENT_COLUMN))
-		(void) check_column(source, NameStr(*PG_GETARG_NAME(ARG_EVENT_COLUMN)), "event_column");
-	if (!PG_ARGISNULL(ARG_TIME_COLUMN))
+	if (!args[ARG_EVENT_COLUMN].isnull)
+		(void) check_column(source, name_of(&args[ARG_EVENT_COLUMN]), "event_column");
+	if (!args[ARG_TIME_COLUMN].isnull)
 	{
-		type = check_column(source, NameStr(*PG_GETARG_NAME(ARG_TIME_COLUMN)), "time_column");
+		type = check_column(source, name_of(&args[ARG_TIME_COLUMN]), "time_column");
 		if (!is_time(type))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -207,7 +310,7 @@ check_columns(FunctionCallInfo fcinfo, Relation source, const RsAlgorithm *algor
 	}
 	rspg_source_check_order(algorithm->name,
 							(rs_algorithm_flags(algorithm, options, false) & RS_SEQUENCES) != 0,
-							!PG_ARGISNULL(ARG_TIME_COLUMN));
+							!args[ARG_TIME_COLUMN].isnull);
 }
 
 /*
@@ -266,39 +369,163 @@ hint_index(Relation source, const char *user_column)
 }
 
 static void
-insert_row(FunctionCallInfo fcinfo)
+fail_on_name(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("model \"%s\" already exists", name)));
+}
+
+/* Values of a statement: the arguments, and behind them what the caller sets. */
+static void
+fill(Datum *values, char *nulls, const NullableDatum *args, int n)
+{
+	int i;
+
+	memset(nulls, ' ', n);
+	nulls[n] = '\0';
+	for (i = 0; i < ARG_COUNT; i++)
+	{
+		values[i] = args[i].value;
+		if (args[i].isnull)
+			nulls[i] = 'n';
+	}
+}
+
+static void
+insert_row(const NullableDatum *args)
 {
 	static RspgStatement insert = {
-		"INSERT INTO recsys.model_registry (name, source, algorithm, options, user_column, "
-		"item_column, weight_column, event_column, event_weights, time_column, half_life, users, "
-		"items, features, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-		"$14, $15) ON CONFLICT (name) DO NOTHING",
+		"INSERT INTO recsys.model_registry (name, " DEFINITION ", owner) VALUES ($1, $2, $3, $4, "
+		"$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (name) DO NOTHING",
 		ARG_COUNT + 1,
-		{TEXTOID, REGCLASSOID, TEXTOID, JSONBOID, NAMEOID, NAMEOID, NAMEOID, NAMEOID, JSONBOID,
-		 NAMEOID, INTERVALOID, REGCLASSOID, REGCLASSOID, JSONBOID, REGROLEOID},
+		{DEFINITION_TYPES, REGROLEOID},
 		NULL};
 	Datum values[ARG_COUNT + 1];
 	char nulls[ARG_COUNT + 2];
-	int i;
 
-	for (i = 0; i < ARG_COUNT; i++)
-	{
-		values[i] = PG_GETARG_DATUM(i);
-		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
-	}
-	if (PG_ARGISNULL(ARG_OPTIONS))
-	{
-		values[ARG_OPTIONS] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-		nulls[ARG_OPTIONS] = ' ';
-	}
+	fill(values, nulls, args, ARG_COUNT + 1);
 	values[ARG_COUNT] = ObjectIdGetDatum(GetUserId());
-	nulls[ARG_COUNT] = ' ';
-	nulls[ARG_COUNT + 1] = '\0';
 	SPI_connect();
 	rspg_execute(&insert, values, nulls, false);
 	if (SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-						errmsg("model \"%s\" already exists",
-							   text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)))));
+		fail_on_name(text_of(&args[ARG_NAME]));
 	SPI_finish();
+}
+
+/*
+ * In SPI: the model, for its owner, with its row locked, and what it is as the
+ * arguments that made it.  The lock waits for trainings that store a version.
+ */
+static RspgRegistryRow *
+read_definition(const char *name, NullableDatum *args)
+{
+	static RspgStatement lock = {
+		"SELECT name, " DEFINITION
+		" FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		1,
+		{INT8OID},
+		NULL};
+	RspgRegistryRow *row = rspg_registry_find_latest(name);
+	Datum id = Int64GetDatum(row->id);
+	int i;
+
+	rspg_require_owner(row);
+	rspg_require_right(ACL_UPDATE, ACL_NO_RIGHTS, "alter a model");
+	rspg_execute(&lock, &id, NULL, false);
+	if (SPI_processed != 1)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("model \"%s\" was dropped meanwhile", row->name)));
+	for (i = 0; i < ARG_COUNT; i++)
+		args[i].value =
+			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &args[i].isnull);
+	row->name = text_of(&args[ARG_NAME]); /* another may have waited for us, or we for them */
+	return row;
+}
+
+static void
+reset(NullableDatum *args, ArrayType *names)
+{
+	Datum *name;
+	bool *null;
+	int n;
+	int i;
+	int arg;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &name, &null, &n);
+	for (i = 0; i < n; i++)
+	{
+		char *wanted = null[i] ? pstrdup("") : TextDatumGetCString(name[i]);
+
+		for (arg = 0; arg < ARG_COUNT; arg++)
+			if (defaults[arg].value != NULL && strcmp(defaults[arg].name, wanted) == 0)
+				break;
+		if (arg == ARG_COUNT)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("\"%s\" cannot be reset", wanted),
+							errhint("Reset one of the arguments of recsys.create_model() that have "
+									"a default.")));
+		set_default(args, arg);
+	}
+}
+
+static void
+set_default(NullableDatum *args, int arg)
+{
+	Oid input;
+	Oid parameter;
+
+	args[arg].isnull = defaults[arg].value[0] == '\0';
+	if (args[arg].isnull)
+		return;
+	getTypeInputInfo(defaults[arg].type, &input, &parameter);
+	args[arg].value = OidInputFunctionCall(input, pstrdup(defaults[arg].value), parameter, -1);
+}
+
+/*
+ * As for any object: who gives it away could become the new owner, who reads the
+ * source.
+ */
+static void
+check_new_owner(Oid owner, const NullableDatum *source)
+{
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role %u does not exist", owner)));
+#if PG_VERSION_NUM >= 160000
+	check_can_set_role(GetUserId(), owner);
+#else
+	check_is_member_of_role(GetUserId(), owner);
+#endif
+	if (!source->isnull && get_rel_name(DatumGetObjectId(source->value)) != NULL)
+		rspg_check_right(DatumGetObjectId(source->value), owner, ACL_SELECT);
+}
+
+static void
+update_row(int64 id, const NullableDatum *args, const char *name, Oid owner)
+{
+	static RspgStatement taken = {
+		"SELECT FROM recsys.model_registry WHERE name OPERATOR(pg_catalog.=) $1 AND id "
+		"OPERATOR(pg_catalog.<>) $2",
+		2,
+		{TEXTOID, INT8OID},
+		NULL};
+	static RspgStatement update = {
+		"UPDATE recsys.model_registry SET (name, " DEFINITION ", owner) = ($1, $2, $3, $4, $5, $6, "
+		"$7, $8, $9, $10, $11, $12, $13, $14, $15) WHERE id OPERATOR(pg_catalog.=) $16",
+		ARG_COUNT + 2,
+		{DEFINITION_TYPES, REGROLEOID, INT8OID},
+		NULL};
+	Datum values[ARG_COUNT + 2];
+	char nulls[ARG_COUNT + 3];
+
+	values[0] = CStringGetTextDatum(name);
+	values[1] = Int64GetDatum(id);
+	rspg_execute(&taken, values, NULL, false);
+	if (SPI_processed > 0)
+		fail_on_name(name);
+	fill(values, nulls, args, ARG_COUNT + 2);
+	values[ARG_NAME] = CStringGetTextDatum(name);
+	values[ARG_COUNT] = ObjectIdGetDatum(owner);
+	values[ARG_COUNT + 1] = Int64GetDatum(id);
+	rspg_execute(&update, values, nulls, false);
 }

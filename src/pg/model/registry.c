@@ -8,12 +8,15 @@
  */
 #include "pg/model/registry.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "pg/base/check.h"
 #include "pg/base/guc.h"
@@ -26,6 +29,7 @@
 	"users, features"
 
 static RspgRegistryRow *find(const char *name, bool read_only);
+static void find_default(bool read_only);
 static RspgRegistryRow *row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt);
 static void fail_unknown(const char *name);
 
@@ -56,8 +60,6 @@ find(const char *name, bool read_only)
 		1,
 		{TEXTOID},
 		NULL};
-	static RspgStatement any = {
-		"SELECT " COLUMNS " FROM recsys.model_registry ORDER BY id LIMIT 2", 0, {0}, NULL};
 	MemoryContext caller = CurrentMemoryContext;
 	RspgRegistryRow *row;
 	Datum value;
@@ -74,20 +76,48 @@ find(const char *name, bool read_only)
 			fail_unknown(name);
 	}
 	else
-	{
-		rspg_execute(&any, NULL, NULL, read_only);
-		if (SPI_processed != 1)
-			ereport(ERROR, (errcode(SPI_processed == 0 ? ERRCODE_UNDEFINED_OBJECT
-													   : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							SPI_processed == 0 ? errmsg("there is no model")
-											   : errmsg("there is more than one model"),
-							SPI_processed == 0
-								? errhint("Create one with recsys.create_model().")
-								: errhint("Name the model, or set recsys.model to its name.")));
-	}
+		find_default(read_only);
 	row = row_from_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, caller);
 	SPI_finish();
 	return row;
+}
+
+/*
+ * In SPI: the only model that the caller owns, or where they own none, the only
+ * one of the database's owner.  Models of others, which anybody may let them see,
+ * neither hide it nor take its place.
+ */
+static void
+find_default(bool read_only)
+{
+	static RspgStatement owned = {
+		"SELECT " COLUMNS
+		" FROM recsys.model_registry WHERE owner OPERATOR(pg_catalog.=) $1 ORDER BY id LIMIT 2",
+		1,
+		{OIDOID},
+		NULL};
+	Datum owner = ObjectIdGetDatum(GetUserId());
+	HeapTuple database;
+
+	rspg_execute(&owned, &owner, NULL, read_only);
+	if (SPI_processed == 0)
+	{
+		database = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+		owner = ObjectIdGetDatum(((Form_pg_database) GETSTRUCT(database))->datdba);
+		ReleaseSysCache(database);
+		rspg_execute(&owned, &owner, NULL, read_only);
+	}
+	if (SPI_processed == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no default model"),
+						errdetail("Neither you nor the database's owner has one that you may use."),
+						errhint("Name the model, set recsys.model to its name, or create one with "
+								"recsys.create_model().")));
+	if (SPI_processed > 1)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("there is more than one model"),
+						errdetail("Owner is role \"%s\".",
+								  GetUserNameFromId(DatumGetObjectId(owner), false)),
+						errhint("Name the model, or set recsys.model to its name.")));
 }
 
 static void
@@ -222,39 +252,19 @@ recsys_deploy(PG_FUNCTION_ARGS)
 Datum
 recsys_drop_model(PG_FUNCTION_ARGS)
 {
-	/* Not by foreign keys: a parallel pg_restore would load the tables out of
-	 * their order.  The lock waits for trainings that store a version. */
-	static RspgStatement steps[] = {
-		{"SELECT FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-		 1,
-		 {INT8OID},
-		 NULL},
-		{"DELETE FROM recsys.model_chunk WHERE model_id OPERATOR(pg_catalog.=) $1",
-		 1,
-		 {INT8OID},
-		 NULL},
-		{"DELETE FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1",
-		 1,
-		 {INT8OID},
-		 NULL},
-		{"DELETE FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1",
-		 1,
-		 {INT8OID},
-		 NULL}};
+	/* its versions go with it, by a trigger; waits for trainings that store one */
+	static RspgStatement drop = {
+		"DELETE FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL};
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	RspgRegistryRow *row = rspg_registry_find_latest(name);
 	Datum value = Int64GetDatum(row->id);
-	int i;
 
 	rspg_require_owner(row);
 	rspg_require_right(ACL_DELETE, ACL_DELETE, "drop a model");
 	SPI_connect();
-	for (i = 0; i < lengthof(steps); i++)
-	{
-		rspg_execute(&steps[i], &value, NULL, false);
-		if (i == 0 && SPI_processed != 1)
-			fail_unknown(name);
-	}
+	rspg_execute(&drop, &value, NULL, false);
+	if (SPI_processed != 1)
+		fail_unknown(name);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

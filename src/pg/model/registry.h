@@ -34,8 +34,8 @@ typedef struct RspgRegistryRow
 
 /*
  * The model of that name by the active snapshot, as the caller; NULL means
- * recsys.model, or the only model there is.  Errors: 42704 unknown, 55000 no
- * default.  In CurrentMemoryContext.
+ * recsys.model, or the only model of the caller, or else of the database's owner.
+ * Errors: 42704 unknown or none, 55000 more than one.  In CurrentMemoryContext.
  */
 extern RspgRegistryRow *rspg_registry_find(const char *name);
 

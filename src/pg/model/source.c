@@ -55,11 +55,11 @@ find_column(const RspgRegistryRow *row, Oid relation, const char *what, const ch
 	if (get_rel_name(relation) == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("%s of model \"%s\" does not exist any more", what, row->name),
-						errhint("Drop the model and create it again over another table.")));
+						errhint("recsys.alter_model() gives the model another.")));
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 					errmsg("column \"%s\" of \"%s\" does not exist, which model \"%s\" reads",
 						   column, get_rel_name(relation), row->name),
-					errhint("Rename it back, or drop the model and create it with the new name.")));
+					errhint("Rename it back, or tell the model with recsys.alter_model().")));
 	return InvalidAttrNumber; /* not reached */
 }
 
@@ -74,12 +74,11 @@ void
 rspg_source_check(const RspgRegistryRow *row)
 {
 	if (!OidIsValid(row->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("model \"%s\" has no source of events", row->name),
-				 errdetail("It was stored by recsys.save_model()."),
-				 errhint("Use recsys.recommend_for_items(), or create a model over a table with "
-						 "recsys.create_model().")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no source of events", row->name),
+						errdetail("It was stored by recsys.save_model()."),
+						errhint("Use recsys.recommend_for_items(), or give the model a source with "
+								"recsys.alter_model().")));
 	/* what create_model() checked may have been changed by hand */
 	if (row->user_column == NULL || row->item_column == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
