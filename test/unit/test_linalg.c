@@ -149,6 +149,47 @@ TEST(inverse_is_the_inverse)
 		}
 }
 
+/* In double, of a matrix whose rows differ by eight orders: to ten digits. */
+TEST(inverse_in_double)
+{
+	static const int sizes[] = {1, 200, 700, 900};
+
+	for (int s = 0; s < 8; s++)
+	{
+		RsContext ctx = rs_context_malloc();
+		int n = sizes[s / 2];
+		double *a = calloc((size_t) n * n, sizeof(double));
+		double *inverse = malloc((size_t) n * n * sizeof(double));
+		double *scale = malloc((size_t) n * sizeof(double));
+		double worst = 0;
+
+		ctx.threads = 1 + s % 2;
+		for (int i = 0; i < n; i++)
+		{
+			scale[i] = pow(10, 4 * unit_uniform(&seed) - 2);
+			for (int j = 0; j <= i; j++)
+				a[i * n + j] = a[j * n + i] =
+					(i == j ? n : 2 * unit_uniform(&seed) - 1) * scale[i] * scale[j];
+		}
+		memcpy(inverse, a, (size_t) n * n * sizeof(double));
+		CHECK(rs_spd_inverse_double(&ctx, inverse, n) == RS_OK);
+		for (int i = 0; i < n; i++)
+			for (int j = 0; j < n; j += 7)
+			{
+				double sum = 0;
+
+				for (int k = 0; k < n; k++)
+					sum += inverse[i * n + k] * a[k * n + j];
+				worst = fmax(worst, fabs(sum - (i == j)) * scale[i] / scale[j]);
+			}
+		CHECK_NEAR(worst, 0, 1e-10);
+		free(a);
+		free(inverse);
+		free(scale);
+		CHECK(ctx.memory_used == 0);
+	}
+}
+
 TEST(inverse_refuses_and_cancels)
 {
 	RsContext ctx = rs_context_malloc();
@@ -168,4 +209,4 @@ TEST(inverse_refuses_and_cancels)
 
 UNIT_MAIN(kernels_agree_with_plain_loops, small_systems_are_solved,
 		  systems_that_are_not_positive_definite_are_refused, inverse_is_the_inverse,
-		  inverse_refuses_and_cancels)
+		  inverse_in_double, inverse_refuses_and_cancels)

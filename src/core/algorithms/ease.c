@@ -40,75 +40,36 @@ static const RsOption options[] = {
 	{.name = NULL},
 };
 
-/* B = -P / diag(P), in place, rows [begin, end). */
-static void
-divide_rows(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	RsEaseFit *fit = arg;
-	size_t n = fit->problem->n_items;
-	uint64_t i;
-	size_t j;
-
-	(void) thread;
-	for (i = begin; i < end; i++)
-	{
-		float *row = fit->items + i * n;
-		bool good = true;
-
-		for (j = 0; j < n; j++)
-		{
-			row[j] = row[j] == 0 ? 0 : -row[j] / fit->diagonal[j];
-			good = good && isfinite(row[j]);
-		}
-		row[i] = 0;
-		if (!good)
-			__atomic_store_n(&fit->bad, 1, __ATOMIC_RELAXED);
-	}
-}
-
-/* The strongest weights of a target: column of B = row of P, which is symmetric. */
+/* The strongest weights of a target. */
 static void
 target_row(void *arg, uint32_t target, RsRowScratch *row, int thread)
 {
 	RsEaseFit *fit = arg;
 	uint32_t n = fit->problem->n_items;
-	float diagonal;
-	uint32_t i;
 
-	if (fit->items != NULL)
-		memcpy(row->sum, fit->items + (size_t) target * n, n * sizeof(float));
-	else
-		rs_ease_inverse_row(fit, target, row->sum, thread);
-	diagonal = row->sum[target];
-	row->sum[target] = 0;
-	for (i = 0; i < n; i++)
+	rs_ease_target(fit, target, row->sum, thread);
+	for (uint32_t i = 0; i < n; i++)
 	{
 		if (row->sum[i] == 0)
 			continue;
-		row->sum[i] = diagonal > 0 ? -row->sum[i] / diagonal : NAN;
 		row->mark[i] = 1;
 		row->touched[row->n++] = i;
 	}
 }
 
-/* P, whole, becomes the dense tensor. */
+/* B, whole, becomes the dense tensor. */
 static RsStatus
 keep_dense(RsContext *ctx, RsEaseFit *fit, RsModel *model)
 {
-	size_t n = fit->problem->n_items;
-	RsStatus status;
-	size_t i;
+	uint64_t n = fit->problem->n_items;
+	RsStatus status = rs_model_add(ctx, model, "item_weights", RS_F32, 2, n, n, fit->weights, true);
 
-	for (i = 0; i < n; i++)
-		fit->diagonal[i] = fit->items[i * n + i];
-	status = rs_parallel_for(ctx, n, 64, divide_rows, fit);
-	if (status == RS_OK && fit->bad)
-		status = rs_fail(ctx, RS_ERR_DIVERGED, "weights between items are not finite");
-	if (status == RS_OK)
-		status = rs_model_add(ctx, model, "item_weights", RS_F32, 2, n, n, fit->items, true);
-	if (status == RS_OK)
-		fit->items = NULL;
-	return status;
+	if (status != RS_OK)
+		return status;
+	if ((void *) fit->weights == fit->system)
+		fit->system = NULL;
+	fit->weights = NULL;
+	return RS_OK;
 }
 
 /* Are the weights kept whole? */
@@ -134,6 +95,8 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 	if (status == RS_OK)
 		status = fit.dense ? keep_dense(ctx, &fit, model) : rs_item_rows_build(ctx, &plan, model);
+	if (fit.bad && (status == RS_OK || status == RS_ERR_DIVERGED))
+		status = rs_ease_unsolved(ctx);
 	rs_ease_free(ctx, &fit);
 	if (status == RS_OK)
 		model->iterations = 1;

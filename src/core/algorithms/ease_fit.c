@@ -1,6 +1,6 @@
 /*
  * ease_fit.c
- *		P = (G + L)^-1 of EASE, by items or by users.
+ *		B of EASE from P = (G + L)^-1, by items or by users.
  *
  * With X' the rows scaled by N_u^-(e/2), G = X'^T X' and L diagonal:
  *
@@ -8,9 +8,13 @@
  *		by users:  P = L^-1 - L^-1 X'^T M X' L^-1,  M = (1 + X' L^-1 X'^T)^-1
  *				   [n_users x n_users]               (Woodbury)
  *
- * The cheaper one that fits in the memory bound is taken.  Gram matrices come
- * from the sparse rows: each row of the triangle is summed by one thread, in the
- * order of users (or items), so the number of threads changes nothing.
+ * The cheaper one is taken.  Gram matrices come from the sparse rows: each row of
+ * the triangle is summed by one thread, in the order of users (or items), so the
+ * number of threads changes nothing.
+ *
+ * Single precision is taken where a bound on the condition proves it enough, as it
+ * is for weights of any ordinary regularization or dropout; else double, with each
+ * row of P held against what it must fulfil (ease_system.h).
  */
 #include "core/algorithms/ease_fit.h"
 
@@ -21,13 +25,9 @@
 #include <string.h>
 
 #define LARGEST_SYSTEM 100000 /* rows of a matrix to invert: 40 GB */
-
-/* x'_ui */
-static inline float
-scaled(const RsEaseFit *fit, uint32_t user, float weight)
-{
-	return weight * fit->user_scale[user];
-}
+#define POWER_STEPS 4
+#define SINGLE_CONDITION 3e5
+#define TOLERANCE 1e-3 /* of what a row of P must fulfil */
 
 /* N^-(e/2) of users [begin, end). */
 static void
@@ -40,164 +40,238 @@ user_scales(void *arg, uint64_t begin, uint64_t end, int thread)
 	{
 		double count = rs_rows_effective(&fit->problem->by_user, u);
 
-		fit->user_scale[u] =
-			count > 0 ? (float) pow(count, -fit->option[RS_EASE_USER_EXPONENT] / 2) : 0;
+		fit->user_scale[u] = count > 0 ? pow(count, -fit->option[RS_EASE_USER_EXPONENT] / 2) : 0;
 	}
 }
 
-/* L of items [begin, end). */
+/* L, and the diagonal of G + L, of items [begin, end). */
 static void
 penalties(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
 	const RsRows *items = &fit->problem->by_item;
 	double dropout = fit->option[RS_EASE_DROPOUT];
-	uint64_t i;
 
 	(void) thread;
-	for (i = begin; i < end; i++)
+	for (uint64_t i = begin; i < end; i++)
 	{
 		double sum = 0;
-		uint64_t u;
 
-		for (u = items->start[i]; u < items->start[i + 1]; u++)
+		for (uint64_t u = items->start[i]; u < items->start[i + 1]; u++)
 		{
-			double x = scaled(fit, items->index[u], items->weight[u]);
+			double x = items->weight[u] * fit->user_scale[items->index[u]];
 
 			sum += x * x;
 		}
-		fit->penalty[i] =
-			(float) (fit->option[RS_EASE_REGULARIZATION] + dropout / (1 - dropout) * sum);
+		fit->penalty[i] = fit->option[RS_EASE_REGULARIZATION] + dropout / (1 - dropout) * sum;
+		fit->gram[i] = fit->penalty[i] + sum;
 	}
 }
 
-/* out[j] += x w_j scale_j over the entries j <= last of a row; scale NULL: 1. */
-static inline void
-add_row(const RsRows *rows, uint64_t row, uint64_t last, float x, const float *scale, float *out)
+/* Choose the way, by the work: the cheaper one, or the one that is possible. */
+static RsStatus
+choose_way(RsContext *ctx, RsEaseFit *fit)
 {
-	for (uint64_t i = rows->start[row]; i < rows->start[row + 1] && rows->index[i] <= last; i++)
-	{
-		uint32_t j = rows->index[i];
+	double items = fit->problem->n_items;
+	double users = fit->problem->n_users;
+	double cells = (double) rs_rows_count(&fit->problem->by_user);
 
-		out[j] += x * (scale != NULL ? rows->weight[i] * scale[j] : rows->weight[i]);
-	}
+	fit->by_users = users < items &&
+					(items > LARGEST_SYSTEM ||
+					 users * users * users + 4 * (items + users) * cells < items * items * items);
+	if ((fit->by_users ? users : items) > LARGEST_SYSTEM)
+		return rs_fail(ctx, RS_ERR_LIMIT, "ease cannot take more than %d items or users",
+					   LARGEST_SYSTEM);
+	return RS_OK;
 }
 
-/* Lower triangle of G + L, rows [begin, end). */
+/* --- how well is it conditioned --- */
+
+/* A vector times G + L, by way of users. */
+typedef struct Product
+{
+	const RsEaseFit *fit;
+	bool absolute; /* of the absolute values of X' */
+	double *in;    /* [n_items] */
+	double *users; /* [n_users] */
+	double *out;   /* [n_items] */
+} Product;
+
+static inline double
+signed_weight(const Product *product, float weight)
+{
+	return product->absolute ? fabsf(weight) : weight;
+}
+
 static void
-item_gram(void *arg, uint64_t begin, uint64_t end, int thread)
+product_by_users(void *arg, uint64_t begin, uint64_t end, int thread)
 {
-	RsEaseFit *fit = arg;
-	const RsRows *items = &fit->problem->by_item;
+	Product *product = arg;
+	const RsRows *users = &product->fit->problem->by_user;
 
 	(void) thread;
-	for (uint64_t item = begin; item < end; item++)
+	for (uint64_t u = begin; u < end; u++)
 	{
-		float *row = fit->items + item * items->n;
+		double scale = product->fit->user_scale[u];
+		double sum = 0;
 
-		memset(row, 0, items->n * sizeof(float));
-		for (uint64_t u = items->start[item]; u < items->start[item + 1]; u++)
-		{
-			uint32_t user = items->index[u];
-			float x = scaled(fit, user, items->weight[u]) * fit->user_scale[user];
-
-			add_row(&fit->problem->by_user, user, item, x, NULL, row);
-		}
-		row[item] += fit->penalty[item];
+		for (uint64_t i = users->start[u]; i < users->start[u + 1]; i++)
+			sum += signed_weight(product, users->weight[i]) * product->in[users->index[i]];
+		product->users[u] = sum * scale * scale;
 	}
 }
 
-/* Lower triangle of 1 + X' L^-1 X'^T, rows [begin, end). */
 static void
-user_gram(void *arg, uint64_t begin, uint64_t end, int thread)
+product_by_items(void *arg, uint64_t begin, uint64_t end, int thread)
 {
-	RsEaseFit *fit = arg;
-	const RsRows *users = &fit->problem->by_user;
+	Product *product = arg;
+	const RsRows *items = &product->fit->problem->by_item;
 
 	(void) thread;
-	for (uint64_t user = begin; user < end; user++)
+	for (uint64_t i = begin; i < end; i++)
 	{
-		float *row = fit->users + user * users->n;
+		double sum = product->fit->penalty[i] * product->in[i];
 
-		memset(row, 0, users->n * sizeof(float));
-		for (uint64_t i = users->start[user]; i < users->start[user + 1]; i++)
-			add_row(&fit->problem->by_item, users->index[i], user,
-					scaled(fit, (uint32_t) user, users->weight[i]) / fit->penalty[users->index[i]],
-					fit->user_scale, row);
-		row[user] += 1;
+		for (uint64_t u = items->start[i]; u < items->start[i + 1]; u++)
+			sum += signed_weight(product, items->weight[u]) * product->users[items->index[u]];
+		product->out[i] = sum;
 	}
 }
+
+static RsStatus
+multiply(RsContext *ctx, Product *product)
+{
+	const RsProblem *problem = product->fit->problem;
+	RsStatus status = rs_parallel_for(ctx, problem->n_users, 64, product_by_users, product);
+
+	if (status == RS_OK)
+		status = rs_parallel_for(ctx, problem->n_items, 64, product_by_items, product);
+	return status;
+}
+
+/*
+ * Is single precision not enough?  With S = diag(G + L)^-1/2 the condition of
+ * S (G + L) S, which is what rounding sees, is at most b / min(L / diag(G + L)),
+ * where b bounds its largest eigenvalue: max (A v)_i / v_i for any positive v and
+ * its absolute values A (Collatz), here v after some steps of the power method.
+ * Then the probe, (G + L) v for v of both signs.
+ */
+static RsStatus
+choose_precision(RsContext *ctx, RsEaseFit *fit, Product *product)
+{
+	uint32_t n = fit->problem->n_items;
+	double bound = INFINITY;
+	double least = 1;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		product->in[i] = 1 / sqrt(fit->gram[i]); /* S v */
+		least = fmin(least, fit->penalty[i] / fit->gram[i]);
+	}
+	product->absolute = true;
+	for (int step = 0; step < POWER_STEPS; step++)
+	{
+		double most = 0;
+
+		if (multiply(ctx, product) != RS_OK)
+			return ctx->status;
+		for (uint32_t i = 0; i < n; i++)
+			most = fmax(most, product->out[i] / (product->in[i] * fit->gram[i]));
+		for (uint32_t i = 0; i < n; i++)
+			product->in[i] = product->out[i] / (fit->gram[i] * most);
+		bound = fmin(bound, most);
+	}
+	if (fit->by_users)
+		bound /= least * least;
+	fit->wide = !(bound / least < SINGLE_CONDITION);
+	for (uint32_t i = 0; i < n; i++)
+		product->in[i] = (i % 2 == 0 ? 1 : -1) / sqrt(fit->gram[i]);
+	product->absolute = false;
+	return fit->wide ? multiply(ctx, product) : RS_OK;
+}
+
+/* --- both precisions --- */
+
+/* Elements of scratch that a thread needs for a row from users. */
+static size_t
+scratch_reals(const RsEaseFit *fit)
+{
+	return ((size_t) fit->problem->n_users + fit->problem->n_items) * (fit->wide ? 2 : 1);
+}
+
+static void
+axpy_double(double alpha, const double *x, double *y, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += alpha * x[i];
+}
+
+#define axpy_single rs_axpy
+
+#define REAL float
+#define NAME(name) name##_single
+#include "core/algorithms/ease_system.h"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(name) name##_double
+#include "core/algorithms/ease_system.h"
+#undef REAL
+#undef NAME
 
 void
-rs_ease_inverse_row(const RsEaseFit *fit, uint32_t item, float *out, int thread)
+rs_ease_target(RsEaseFit *fit, uint32_t target, float *out, int thread)
 {
-	const RsRows *users = &fit->problem->by_user;
-	const RsRows *items = &fit->problem->by_item;
-	size_t n_users = users->n;
-	float *y = fit->scratch + (size_t) thread * n_users;
-	float own = fit->penalty[item];
-
-	/* y = M X' e_item, out = X'^T y */
-	memset(y, 0, n_users * sizeof(float));
-	for (uint64_t i = items->start[item]; i < items->start[item + 1]; i++)
-		rs_axpy(scaled(fit, items->index[i], items->weight[i]),
-				fit->users + items->index[i] * n_users, y, n_users);
-	memset(out, 0, items->n * sizeof(float));
-	for (uint32_t u = 0; u < n_users; u++)
-	{
-		float scale = y[u] * fit->user_scale[u];
-
-		if (scale != 0)
-			add_row(users, u, UINT32_MAX, scale, NULL, out);
-	}
-	for (uint32_t i = 0; i < items->n; i++)
-		out[i] = (i == item ? 1.0f - out[i] / own : -out[i] / own) / fit->penalty[i];
+	if (fit->wide)
+		target_double(fit, target, out, thread);
+	else
+		target_single(fit, target, out, thread);
 }
 
-/* Rows [begin, end) of P, whole, from users. */
+/* B = -P / diag(P), in place, rows [begin, end). */
 static void
-inverse_rows(void *arg, uint64_t begin, uint64_t end, int thread)
+divide_rows(void *arg, uint64_t begin, uint64_t end, int thread)
 {
 	RsEaseFit *fit = arg;
-	uint64_t item;
+	size_t n = fit->problem->n_items;
 
-	for (item = begin; item < end; item++)
-		rs_ease_inverse_row(fit, (uint32_t) item, fit->items + item * fit->problem->n_items,
-							thread);
+	(void) thread;
+	for (uint64_t i = begin; i < end; i++)
+	{
+		float *row = fit->weights + i * n;
+		bool good = true;
+
+		for (size_t j = 0; j < n; j++)
+		{
+			row[j] = row[j] == 0 ? 0 : (float) (-row[j] / fit->diagonal[j]);
+			good = good && isfinite(row[j]);
+		}
+		row[i] = 0;
+		if (!good)
+			__atomic_store_n(&fit->bad, 1, __ATOMIC_RELAXED);
+	}
 }
 
-/* --- which way, and does it fit --- */
+/* --- does it fit --- */
 
-/* Bytes that one way needs at its peak, and multiplications. */
+/* Bytes that are needed at the peak, beyond what is there. */
 static double
-bytes_needed(const RsEaseFit *fit, int threads, bool by_users)
+bytes_needed(const RsEaseFit *fit, int threads)
 {
+	double real = fit->wide ? sizeof(double) : sizeof(float);
 	double items = fit->problem->n_items;
 	double users = fit->problem->n_users;
-	double kept = fit->option[RS_EASE_NEIGHBORS];
-	double bytes = 0;
+	double rows = fit->by_users ? users : items;
+	double kept = fmin(fit->option[RS_EASE_NEIGHBORS], items);
+	double later = fit->dense ? 4 * items * items : 16 * items * kept;
+	double panels = (double) rs_spd_inverse_bytes((size_t) rows, (size_t) real);
 
-	if (kept > items)
-		kept = items;
-	if (fit->dense || !by_users)
-		bytes += 4 * items * items;
-	if (by_users)
-		bytes += 4 * users * users + 4 * users * threads;
-	if (!fit->dense)
-		bytes += 16 * items * kept;
-	return bytes;
-}
-
-static double
-work_needed(const RsEaseFit *fit, bool by_users)
-{
-	double items = fit->problem->n_items;
-	double users = fit->problem->n_users;
-
-	if (!by_users)
-		return items * items * items;
-	return users * users * users +
-		   4 * (items + users) * (double) rs_rows_count(&fit->problem->by_user);
+	if (fit->dense && !fit->by_users && !fit->wide)
+		later = 0; /* in place */
+	if (fit->by_users)
+		later += real * (double) scratch_reals(fit) * threads;
+	return real * rows * rows + fmax(panels, later);
 }
 
 static RsStatus
@@ -214,107 +288,118 @@ too_large(RsContext *ctx, const RsEaseFit *fit, double bytes, double room)
 	return ctx->status;
 }
 
-/* Choose the way: the cheaper one among those that fit. */
+/* Does it fit? */
 static RsStatus
-choose(RsContext *ctx, const RsEaseFit *fit, bool *by_users)
+check_room(RsContext *ctx, const RsEaseFit *fit)
 {
-	int threads = rs_parallel_threads(ctx);
+	double bytes = bytes_needed(fit, rs_parallel_threads(ctx));
 	double room = INFINITY;
-	double items_bytes = bytes_needed(fit, threads, false);
-	double users_bytes = bytes_needed(fit, threads, true);
-	bool items_fit;
-	bool users_fit;
 
 	if (ctx->memory_limit > 0)
 		room = ctx->memory_used < ctx->memory_limit
 				   ? (double) (ctx->memory_limit - ctx->memory_used)
 				   : 0;
-	items_fit = items_bytes <= room && fit->problem->n_items <= LARGEST_SYSTEM;
-	users_fit = users_bytes <= room && fit->problem->n_users <= LARGEST_SYSTEM;
-	if (!items_fit && !users_fit)
-	{
-		if (isinf(room))
-			return rs_fail(ctx, RS_ERR_LIMIT, "ease cannot take more than %d items or users",
-						   LARGEST_SYSTEM);
-		return too_large(ctx, fit, fmin(items_bytes, users_bytes), room);
-	}
-	*by_users = users_fit && (!items_fit || (fit->problem->n_users < fit->problem->n_items &&
-											 work_needed(fit, true) < work_needed(fit, false)));
-	return RS_OK;
+	return bytes <= room ? RS_OK : too_large(ctx, fit, bytes, room);
 }
 
-/* --- the two ways --- */
+/* --- the solution --- */
 
-static RsStatus
-not_definite(RsContext *ctx, RsStatus status)
+RsStatus
+rs_ease_unsolved(RsContext *ctx)
 {
-	if (status == RS_ERR_DIVERGED)
-		rs_hint(ctx, "Raise the option \"regularization\", or use smaller event weights.");
-	return status;
+	rs_fail(ctx, RS_ERR_DIVERGED, "weights between items cannot be told from rounding");
+	rs_detail(ctx, "Event weights are too uneven, or too large, for so little regularization.");
+	rs_hint(ctx,
+			"Raise the option \"regularization\" or \"dropout\", or use smaller event weights.");
+	return ctx->status;
 }
 
+/* Fill the matrix and invert it. */
 static RsStatus
-solve_by_items(RsContext *ctx, RsEaseFit *fit)
+invert(RsContext *ctx, RsEaseFit *fit)
+{
+	size_t n = fit->by_users ? fit->problem->n_users : fit->problem->n_items;
+	RsLoopBody fill = fit->by_users ? (fit->wide ? user_gram_double : user_gram_single)
+									: (fit->wide ? item_gram_double : item_gram_single);
+	RsStatus status;
+
+	fit->system = rs_alloc(ctx, n * n * (fit->wide ? sizeof(double) : sizeof(float)));
+	if (fit->system == NULL)
+		return ctx->status;
+	rs_report(ctx, "multiplying", 0, 1, NAN);
+	status = rs_parallel_for(ctx, n, 1, fill, fit);
+	rs_report(ctx, "inverting", 0, 1, NAN);
+	if (status == RS_OK)
+		status = fit->wide ? rs_spd_inverse_double(ctx, fit->system, (int) n)
+						   : rs_spd_inverse(ctx, fit->system, (int) n);
+	return status == RS_ERR_DIVERGED ? rs_ease_unsolved(ctx) : status;
+}
+
+/* All of B. */
+static RsStatus
+fill_weights(RsContext *ctx, RsEaseFit *fit)
 {
 	size_t n = fit->problem->n_items;
 	RsStatus status;
 
-	fit->items = rs_alloc(ctx, n * n * sizeof(float));
-	if (fit->items == NULL)
+	if (fit->by_users || fit->wide)
+		fit->weights = rs_alloc(ctx, n * n * sizeof(float));
+	else
+		fit->weights = fit->system; /* in place */
+	if (fit->weights == NULL)
 		return ctx->status;
-	rs_report(ctx, "multiplying", 0, 1, NAN);
-	status = rs_parallel_for(ctx, n, 1, item_gram, fit);
-	rs_report(ctx, "inverting", 0, 1, NAN);
+	status = rs_parallel_for(ctx, n, 1, fit->wide ? keep_rows_double : keep_rows_single, fit);
 	if (status == RS_OK)
-		status = not_definite(ctx, rs_spd_inverse(ctx, fit->items, (int) n));
-	return status;
+		status = rs_parallel_for(ctx, n, 64, divide_rows, fit);
+	return status == RS_OK && fit->bad ? rs_ease_unsolved(ctx) : status;
 }
 
 static RsStatus
-solve_by_users(RsContext *ctx, RsEaseFit *fit)
+prepare(RsContext *ctx, RsEaseFit *fit)
 {
-	size_t n_users = fit->problem->n_users;
-	size_t n_items = fit->problem->n_items;
-	RsStatus status;
+	const RsProblem *problem = fit->problem;
+	Product product = {.fit = fit};
+	RsStatus status = RS_OK;
 
-	fit->users = rs_alloc(ctx, n_users * n_users * sizeof(float));
-	if (fit->users == NULL)
-		return ctx->status;
-	fit->scratch = rs_alloc(ctx, (size_t) rs_parallel_threads(ctx) * n_users * sizeof(float));
-	if (fit->scratch == NULL)
-		return ctx->status;
-	rs_report(ctx, "multiplying", 0, 1, NAN);
-	status = rs_parallel_for(ctx, n_users, 1, user_gram, fit);
-	rs_report(ctx, "inverting", 0, 1, NAN);
+	if ((fit->user_scale = rs_alloc(ctx, problem->n_users * sizeof(double))) == NULL ||
+		(fit->penalty = rs_alloc(ctx, problem->n_items * sizeof(double))) == NULL ||
+		(fit->gram = rs_alloc(ctx, problem->n_items * sizeof(double))) == NULL ||
+		(fit->diagonal = rs_alloc(ctx, problem->n_items * sizeof(double))) == NULL ||
+		(fit->probe = rs_alloc(ctx, problem->n_items * sizeof(double))) == NULL ||
+		(product.users = rs_alloc(ctx, problem->n_users * sizeof(double))) == NULL)
+		status = ctx->status;
 	if (status == RS_OK)
-		status = not_definite(ctx, rs_spd_inverse(ctx, fit->users, (int) n_users));
-	if (status != RS_OK || !fit->dense)
-		return status;
-	fit->items = rs_alloc(ctx, n_items * n_items * sizeof(float));
-	if (fit->items == NULL)
-		return ctx->status;
-	return rs_parallel_for(ctx, n_items, 1, inverse_rows, fit);
+		status = rs_parallel_for(ctx, problem->n_users, 64, user_scales, fit);
+	if (status == RS_OK)
+		status = rs_parallel_for(ctx, problem->n_items, 64, penalties, fit);
+	product.in = fit->diagonal;
+	product.out = fit->probe;
+	if (status == RS_OK)
+		status = choose_precision(ctx, fit, &product);
+	rs_free(ctx, product.users);
+	return status;
 }
 
 RsStatus
 rs_ease_solve(RsContext *ctx, RsEaseFit *fit)
 {
-	const RsProblem *problem = fit->problem;
-	bool by_users = false;
-	RsStatus status = choose(ctx, fit, &by_users);
+	RsStatus status = choose_way(ctx, fit);
 
-	if (status != RS_OK)
-		return status;
-	if ((fit->user_scale = rs_alloc(ctx, problem->n_users * sizeof(float))) == NULL ||
-		(fit->penalty = rs_alloc(ctx, problem->n_items * sizeof(float))) == NULL ||
-		(fit->diagonal = rs_alloc(ctx, problem->n_items * sizeof(float))) == NULL)
-		return ctx->status;
-	status = rs_parallel_for(ctx, problem->n_users, 64, user_scales, fit);
 	if (status == RS_OK)
-		status = rs_parallel_for(ctx, problem->n_items, 64, penalties, fit);
-	if (status != RS_OK)
-		return status;
-	return by_users ? solve_by_users(ctx, fit) : solve_by_items(ctx, fit);
+		status = prepare(ctx, fit);
+	if (status == RS_OK)
+		status = check_room(ctx, fit);
+	if (status == RS_OK)
+		status = invert(ctx, fit);
+	if (status == RS_OK && fit->by_users)
+	{
+		size_t real = fit->wide ? sizeof(double) : sizeof(float);
+
+		fit->scratch = rs_alloc(ctx, (size_t) rs_parallel_threads(ctx) * scratch_reals(fit) * real);
+		if (fit->scratch == NULL)
+			return ctx->status;
+	}
+	return status == RS_OK && fit->dense ? fill_weights(ctx, fit) : status;
 }
 
 void
@@ -322,8 +407,11 @@ rs_ease_free(RsContext *ctx, RsEaseFit *fit)
 {
 	rs_free(ctx, fit->user_scale);
 	rs_free(ctx, fit->penalty);
+	rs_free(ctx, fit->gram);
 	rs_free(ctx, fit->diagonal);
-	rs_free(ctx, fit->items);
-	rs_free(ctx, fit->users);
+	rs_free(ctx, fit->probe);
 	rs_free(ctx, fit->scratch);
+	if ((void *) fit->weights != fit->system)
+		rs_free(ctx, fit->weights);
+	rs_free(ctx, fit->system);
 }

@@ -38,19 +38,24 @@ enum
 	CBLAS_LOWER = 122
 };
 
-typedef void (*SgemmFn)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
-						const float *a, int lda, const float *b, int ldb, float beta, float *c,
-						int ldc);
-typedef void (*FactorFn)(const char *uplo, const int *n, float *a, const int *lda, int *info);
-
 static struct
 {
 	bool open;
 	bool concurrent; /* may several threads call it at once? */
-	SgemmFn sgemm;
-	FactorFn spotrf;
-	FactorFn spotri;
-} blas;
+} library;
+
+/* What is called of it, by precision. */
+#define FUNCTIONS(REAL)                                                                            \
+	struct                                                                                         \
+	{                                                                                              \
+		void (*gemm)(int order, int trans_a, int trans_b, int m, int n, int k, REAL alpha,         \
+					 const REAL *a, int lda, const REAL *b, int ldb, REAL beta, REAL *c, int ldc); \
+		void (*potrf)(const char *uplo, const int *n, REAL *a, const int *lda, int *info);         \
+		void (*potri)(const char *uplo, const int *n, REAL *a, const int *lda, int *info);         \
+	}
+
+static FUNCTIONS(float) blas_single;
+static FUNCTIONS(double) blas_double;
 
 /* Is there room for the buffers of that many threads? */
 static RsStatus
@@ -102,7 +107,7 @@ open_library(RsContext *ctx)
 	RsStatus status;
 
 	status = probe_memory(ctx, rs_parallel_threads(ctx));
-	if (status != RS_OK || blas.open)
+	if (status != RS_OK || library.open)
 		return status;
 	handle = load_library();
 	if (handle == NULL)
@@ -114,243 +119,54 @@ open_library(RsContext *ctx)
 		rs_hint(ctx, "Install the package libopenblas0.");
 		return RS_ERR_LIBRARY;
 	}
-	*(void **) &blas.sgemm = dlsym(handle, "cblas_sgemm");
-	*(void **) &blas.spotrf = dlsym(handle, "spotrf_");
-	*(void **) &blas.spotri = dlsym(handle, "spotri_");
+	*(void **) &blas_single.gemm = dlsym(handle, "cblas_sgemm");
+	*(void **) &blas_single.potrf = dlsym(handle, "spotrf_");
+	*(void **) &blas_single.potri = dlsym(handle, "spotri_");
+	*(void **) &blas_double.gemm = dlsym(handle, "cblas_dgemm");
+	*(void **) &blas_double.potrf = dlsym(handle, "dpotrf_");
+	*(void **) &blas_double.potri = dlsym(handle, "dpotri_");
 	*(void **) &get_parallel = dlsym(handle, "openblas_get_parallel");
-	if (blas.sgemm == NULL || blas.spotrf == NULL || blas.spotri == NULL)
+	if (blas_single.gemm == NULL || blas_single.potrf == NULL || blas_single.potri == NULL ||
+		blas_double.gemm == NULL || blas_double.potrf == NULL || blas_double.potri == NULL)
 	{
 		rs_fail(ctx, RS_ERR_LIBRARY, "could not use OpenBLAS");
 		rs_detail(ctx, "%s lacks a function.", LIBRARY);
 		rs_hint(ctx, "Install the package libopenblas0.");
 		return RS_ERR_LIBRARY;
 	}
-	blas.concurrent = get_parallel != NULL && get_parallel() != 0;
-	blas.open = true;
+	library.concurrent = get_parallel != NULL && get_parallel() != 0;
+	library.open = true;
 	return RS_OK;
 }
 
 /* --- the inverse --- */
 
-typedef struct Sweep
-{
-	float *a;     /* [n,n] */
-	float *panel; /* [n,BLOCK] columns of the block that is swept, as they were */
-	float *right; /* [n,BLOCK] panel times pivot */
-	float *pivot; /* [BLOCK,BLOCK] inverse of the diagonal block */
-	size_t n;
-	size_t begin; /* of the block that is swept */
-	int width;
-	size_t block; /* its number */
-} Sweep;
+#define REAL float
+#define NAME(name) name##_single
+#include "core/math/sweep.h"
+#undef REAL
+#undef NAME
 
-static size_t
-block_width(const Sweep *sweep, size_t block)
-{
-	size_t begin = block * BLOCK;
-
-	return sweep->n - begin < BLOCK ? sweep->n - begin : BLOCK;
-}
-
-/* Invert the diagonal block into pivot; false if it is not positive definite. */
-static bool
-invert_pivot(Sweep *sweep)
-{
-	int n = sweep->width;
-	int lda = BLOCK;
-	int info = 0;
-
-	for (int i = 0; i < n; i++)
-		memcpy(sweep->pivot + i * BLOCK, sweep->a + (sweep->begin + i) * sweep->n + sweep->begin,
-			   (i + 1) * sizeof(float));
-	/* the lower triangle by rows is the upper one by columns */
-	blas.spotrf("U", &n, sweep->pivot, &lda, &info);
-	if (info != 0)
-		return false;
-	blas.spotri("U", &n, sweep->pivot, &lda, &info);
-	if (info != 0)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		float diagonal = sweep->pivot[i * BLOCK + i];
-
-		/* OpenBLAS lets NaN pass */
-		if (!(diagonal > 0.0f) || isinf(diagonal))
-			return false;
-		for (int j = 0; j < i; j++)
-			sweep->pivot[j * BLOCK + i] = sweep->pivot[i * BLOCK + j];
-	}
-	return true;
-}
-
-/* Panel and right for blocks of rows [begin, end). */
-static void
-make_panel(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	Sweep *sweep = arg;
-
-	(void) thread;
-	for (uint64_t block = begin; block < end; block++)
-	{
-		size_t row = block * BLOCK;
-		size_t rows = block_width(sweep, block);
-		float *panel = sweep->panel + row * BLOCK;
-
-		if (block == sweep->block)
-			continue;
-		for (size_t i = 0; i < rows; i++)
-		{
-			if (block > sweep->block)
-				memcpy(panel + i * BLOCK, sweep->a + (row + i) * sweep->n + sweep->begin,
-					   sweep->width * sizeof(float));
-			else
-			{
-				for (int j = 0; j < sweep->width; j++)
-					panel[i * BLOCK + j] = sweep->a[(sweep->begin + j) * sweep->n + row + i];
-			}
-		}
-		blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_NO_TRANS, (int) rows, sweep->width,
-				   sweep->width, 1.0f, panel, BLOCK, sweep->pivot, BLOCK, 0.0f,
-				   sweep->right + row * BLOCK, BLOCK);
-	}
-}
-
-/* A tile of the block's own row or column gets its new value. */
-static void
-replace_tile(Sweep *sweep, size_t i, size_t j)
-{
-	size_t other = i == sweep->block ? j : i;
-	size_t rows = block_width(sweep, other);
-
-	if (i == j)
-	{
-		for (int r = 0; r < sweep->width; r++)
-		{
-			for (int c = 0; c <= r; c++)
-				sweep->a[(sweep->begin + r) * sweep->n + sweep->begin + c] =
-					-sweep->pivot[r * BLOCK + c];
-		}
-		return;
-	}
-	for (size_t r = 0; r < rows; r++)
-	{
-		const float *right = sweep->right + (other * BLOCK + r) * BLOCK;
-
-		if (i == sweep->block)
-		{
-			for (int c = 0; c < sweep->width; c++)
-				sweep->a[(sweep->begin + c) * sweep->n + other * BLOCK + r] = right[c];
-		}
-		else
-			memcpy(sweep->a + (other * BLOCK + r) * sweep->n + sweep->begin, right,
-				   sweep->width * sizeof(float));
-	}
-}
-
-/* Update tiles [begin, end) of the lower triangle, counted row by row. */
-static void
-update_tiles(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	Sweep *sweep = arg;
-
-	(void) thread;
-	for (uint64_t tile = begin; tile < end; tile++)
-	{
-		size_t i = (size_t) ((sqrt(8.0 * (double) tile + 1.0) - 1.0) / 2.0);
-		size_t j;
-
-		while (i * (i + 1) / 2 > tile)
-			i--;
-		while ((i + 1) * (i + 2) / 2 <= tile)
-			i++;
-		j = tile - i * (i + 1) / 2;
-		if (i == sweep->block || j == sweep->block)
-			replace_tile(sweep, i, j);
-		else
-			blas.sgemm(CBLAS_ROW_MAJOR, CBLAS_NO_TRANS, CBLAS_TRANS, (int) block_width(sweep, i),
-					   (int) block_width(sweep, j), sweep->width, -1.0f,
-					   sweep->right + i * BLOCK * BLOCK, BLOCK, sweep->panel + j * BLOCK * BLOCK,
-					   BLOCK, 1.0f, sweep->a + i * BLOCK * sweep->n + j * BLOCK, (int) sweep->n);
-	}
-}
-
-/* The sweep leaves minus the inverse: turn its sign and mirror it. */
-static void
-finish_rows(void *arg, uint64_t begin, uint64_t end, int thread)
-{
-	Sweep *sweep = arg;
-	size_t n = sweep->n;
-
-	(void) thread;
-	for (uint64_t tile = begin; tile < end; tile++)
-	{
-		size_t first = tile * 64;
-		size_t last = n - first < 64 ? n : first + 64;
-
-		for (size_t j0 = 0; j0 < last; j0 += 64)
-		{
-			for (size_t i = first; i < last; i++)
-			{
-				for (size_t j = j0; j < j0 + 64 && j <= i; j++)
-				{
-					float value = -sweep->a[i * n + j];
-
-					sweep->a[i * n + j] = value;
-					sweep->a[j * n + i] = value;
-				}
-			}
-		}
-	}
-}
-
-static RsStatus
-sweep_all(RsContext *ctx, Sweep *sweep)
-{
-	size_t blocks = (sweep->n - 1) / BLOCK + 1;
-
-	for (size_t block = 0; block < blocks; block++)
-	{
-		RsStatus status;
-
-		sweep->block = block;
-		sweep->begin = block * BLOCK;
-		sweep->width = (int) block_width(sweep, block);
-		if (!invert_pivot(sweep))
-			return rs_fail(ctx, RS_ERR_DIVERGED, "matrix is not positive definite");
-		status = rs_parallel_for(ctx, blocks, 1, make_panel, sweep);
-		if (status == RS_OK)
-			status = rs_parallel_for(ctx, blocks * (blocks + 1) / 2, 1, update_tiles, sweep);
-		if (status != RS_OK)
-			return status;
-	}
-	return rs_parallel_for(ctx, (sweep->n - 1) / 64 + 1, 1, finish_rows, sweep);
-}
+#define REAL double
+#define NAME(name) name##_double
+#include "core/math/sweep.h"
+#undef REAL
+#undef NAME
 
 RsStatus
 rs_spd_inverse(RsContext *ctx, float *a, int n)
 {
-	Sweep sweep = {.a = a, .n = (size_t) n};
-	int threads = ctx->threads;
-	RsStatus status;
+	return inverse_single(ctx, a, n);
+}
 
-	if (n <= 0)
-		return RS_OK;
-	sweep.panel = rs_alloc(ctx, sweep.n * BLOCK * sizeof(float));
-	sweep.right = rs_alloc(ctx, sweep.n * BLOCK * sizeof(float));
-	sweep.pivot = rs_alloc(ctx, (size_t) BLOCK * BLOCK * sizeof(float));
-	if (sweep.panel != NULL && sweep.right != NULL && sweep.pivot != NULL)
-	{
-		status = open_library(ctx);
-		if (!blas.concurrent)
-			ctx->threads = 1;
-		if (status == RS_OK)
-			status = sweep_all(ctx, &sweep);
-		ctx->threads = threads;
-	}
-	else
-		status = ctx->status;
-	rs_free(ctx, sweep.panel);
-	rs_free(ctx, sweep.right);
-	rs_free(ctx, sweep.pivot);
-	return status;
+RsStatus
+rs_spd_inverse_double(RsContext *ctx, double *a, int n)
+{
+	return inverse_double(ctx, a, n);
+}
+
+size_t
+rs_spd_inverse_bytes(size_t n, size_t real)
+{
+	return (2 * n + BLOCK) * BLOCK * real;
 }

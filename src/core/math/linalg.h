@@ -7,7 +7,7 @@
  * signals blocked meanwhile.  It is run from several of our own threads only
  * where it says that it can be: Debian's serial build is not safe.
  *
- * Matrices are row-major, single precision.
+ * Matrices are row-major.
  */
 #ifndef RS_LINALG_H
 #define RS_LINALG_H
@@ -21,5 +21,9 @@
  * hint naming the package where OpenBLAS is absent.  Polls for cancel.
  */
 extern RsStatus rs_spd_inverse(RsContext *ctx, float *a, int n);
+extern RsStatus rs_spd_inverse_double(RsContext *ctx, double *a, int n);
+
+/* What it takes beside the matrix, for elements of real bytes. */
+extern size_t rs_spd_inverse_bytes(size_t n, size_t real);
 
 #endif
