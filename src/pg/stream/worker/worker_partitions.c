@@ -39,6 +39,7 @@ static void position(void);
 static void check_cluster(void);
 static _Noreturn void stop_for_cluster(void);
 static bool resolve(const char *start, bool seek);
+static void forget_gone(void);
 static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
 static void take_partitions(const StoredOffset *stored, int n_stored);
@@ -129,6 +130,7 @@ position(void)
 	RspgWorker *w = &rspg_worker;
 	StoredOffset *stored;
 	int n;
+	bool seek = w->stream->seek_to != NULL;
 	bool ready = true;
 
 	rspg_worker_begin("reading offsets");
@@ -136,7 +138,7 @@ position(void)
 		rspg_worker_restart();
 	check_cluster();
 	stored = read_offsets(&n);
-	if (w->stream->seek_to != NULL)
+	if (seek)
 		ready = resolve(w->stream->seek_to, true);
 	else if (n == 0)
 		ready = resolve(w->stream->options.start, false);
@@ -146,6 +148,14 @@ position(void)
 		take_partitions(stored, n);
 	}
 	rspg_worker_commit();
+	/* not before: what is taken back in the table must not stay here */
+	if (w->stream->cluster_id == NULL && answer.cluster_id[0] != '\0')
+		w->stream->cluster_id = MemoryContextStrdup(w->stream_context, answer.cluster_id);
+	if (seek && ready)
+	{
+		w->stream->generation++;
+		w->stream->seek_to = NULL;
+	}
 	pgstat_report_activity(STATE_IDLE, ready ? "idle" : "waiting for where to start");
 	if (ready)
 		assign();
@@ -167,7 +177,6 @@ check_cluster(void)
 		return;
 	if (w->stream->cluster_id == NULL)
 	{
-		w->stream->cluster_id = MemoryContextStrdup(w->stream_context, answer.cluster_id);
 		values[0] = Int64GetDatum(w->stream->id);
 		values[1] = CStringGetTextDatum(answer.cluster_id);
 		if (w->job.worker == FIRST_WORKER)
@@ -240,12 +249,29 @@ resolve(const char *start, bool seek)
 	}
 	if (seek)
 	{
+		forget_gone();
 		rspg_execute(&done, values, NULL, false);
-		w->stream->generation++;
-		w->stream->seek_to = NULL;
 		rspg_jobs_wake_at_commit("stream"); /* the stream's other workers */
 	}
 	return true;
+}
+
+/*
+ * A seek moves all partitions, so those that the topic does not have any more are
+ * nothing to go on with.
+ */
+static void
+forget_gone(void)
+{
+	static RspgStatement statement = {
+		"DELETE FROM recsys.stream_offset WHERE stream_id OPERATOR(pg_catalog.=) $1 "
+		"AND partition OPERATOR(pg_catalog.>=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	Datum values[2] = {Int64GetDatum(rspg_worker.stream->id), Int32GetDatum(answer.n_partitions)};
+
+	rspg_execute(&statement, values, NULL, false);
 }
 
 static bool
@@ -326,7 +352,8 @@ take_partitions(const StoredOffset *stored, int n_stored)
 			rspg_worker_stop(
 				ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				"topic \"%s\" has no partition %d, where the stream goes on: the topic "
-				"was created anew, or a seek named it",
+				"was created anew, or a seek named it; seek_stream to earliest or latest "
+				"forgets it",
 				w->stream->topic, stored[j].partition);
 }
 
