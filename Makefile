@@ -68,8 +68,8 @@ test:
 	@$(tools)/packages.sh test
 	@$(submake) werror
 	@$(submake) lint
-	@$(submake) unit
-	@$(submake) kafka-unit
+	@$(submake) -s -j$$(nproc) unit
+	@$(submake) -s -j$$(nproc) kafka-unit
 	@$(tools)/run.sh regress isolation tap docs
 	@echo "make test: all suites passed"
 

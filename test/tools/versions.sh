@@ -6,8 +6,8 @@
 #		the server's inside: loading, crashes, dumps, standbys, labels, workers.
 #
 # The releases are those of a Python package that carries whole servers, 16 and
-# 18; says so where it cannot be had.  What the package lacks is that of the installed
-# PostgreSQL: pg_regress is a client, and so are the Perl modules of the tests.
+# 18; says so where it cannot be had.  What runs the tests is the installed
+# PostgreSQL's: pg_regress, isolationtester and the Perl modules are clients.
 #
 set -euo pipefail
 . "$(dirname "$0")/server.sh"
@@ -60,9 +60,8 @@ for config in $(find "$scratch/venv" -path '*/pginstall*/bin/pg_config' | sort);
 		$(names test/sql sql)
 	mkdir "$work/isolation"
 	[ -z "$server_user" ] || chown "$server_user" "$work/isolation"
-	# Beside isolationtester of the same release: it reads the release's catalog
 	# shellcheck disable=SC2046
-	suite isolation "$(dirname "$("$config" --pgxs)")/../test/isolation/pg_isolation_regress" "${client[@]}" \
+	suite isolation "$pgxs/test/isolation/pg_isolation_regress" "${client[@]}" \
 		--inputdir=test/isolation --outputdir=isolation --dbname=isolation $(names test/isolation/specs spec)
 	server_stop
 	rm -rf "$scratch/data"

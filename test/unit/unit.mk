@@ -40,13 +40,14 @@ $(UNIT_BUILD)/$(1)/test_%: $(UNIT_SRC)/test/unit/test_%.c $(UNIT_BUILD)/$(1)/lib
 endef
 $(foreach v,asan tsan cov bench,$(eval $(call unit-variant,$(v))))
 
-# Run programs $(1); each prints its closing line, then the total
+# Run programs $(1), one a core; each prints its closing line, then the total
 define unit-run
-@passed=0; failed=0; \
+@printf '%s\n' $(1) | xargs -P $$(nproc) -I {} sh -c '{} >{}.out 2>&1; echo $$? >{}.status'; \
+passed=0; failed=0; \
 for t in $(1); do \
-	out=`$$t 2>&1`; rc=$$?; \
-	line=`printf '%s\n' "$$out" | grep -E '^[0-9]+ passed, [0-9]+ failed$$' | tail -1`; \
-	if [ $$rc -ne 0 ] || [ -z "$$line" ]; then printf '%s\n' "$$out"; fi; \
+	rc=`cat $$t.status`; \
+	line=`grep -E '^[0-9]+ passed, [0-9]+ failed$$' $$t.out | tail -1`; \
+	if [ $$rc -ne 0 ] || [ -z "$$line" ]; then cat $$t.out; fi; \
 	echo "$$(basename $$t): $${line:-died with status $$rc}"; \
 	p=`echo "$${line:-0 passed, 1 failed}" | cut -d' ' -f1`; \
 	f=`echo "$${line:-0 passed, 1 failed}" | cut -d' ' -f3`; \
