@@ -95,7 +95,9 @@ foreach my $algorithm (sort keys %statement)
 diag "cancel latency: at most $worst ms" . ($worst > $promise_ms ? ' (MORE THAN PROMISED)' : '');
 
 is($killer->do('SELECT count(*) FROM recsys.training_progress'), 0, 'no training is left');
-cmp_ok(memory_kb($victim->{pid}) - $memory_before, '<', 32 * 1024, 'memory is given back');
+# The C library keeps up to 64 MB on top of its heap, once blocks of 32 MB were freed;
+# the trainings take 200 MB
+cmp_ok(memory_kb($victim->{pid}) - $memory_before, '<', 96 * 1024, 'memory is given back');
 like($victim->do('SELECT length(recsys.train_popularity(user_id, item_id)::bytea) FROM events'),
 	qr/^\d+$/, 'the session goes on');
 
