@@ -54,7 +54,9 @@ SELECT options, attempt(options) FROM (SELECT unnest(ARRAY[
 	'{"kafka": {"ssl.key.location": "/etc/passwd"}}', '{"kafka": {"sasl.kerberos.kinit.cmd": "id"}}', '{"kafka": {"bootstrap.servers": "x"}}', '{"kafka": {"client.id": "a\nb"}}',
 	-- the rest
 	'{"kafka": {"security.protocol": "ssl"}}', '{"secret": "s", "kafka": {"security.protocol": "plaintext"}}', '{"secret": "s", "kafka": {"ssl.endpoint.identification.algorithm": "none"}}',
-	'{"secret": "s", "kafka": {"sasl.mechanisms": "PLAIN"}}', '{"secret": "s", "kafka": {"client.id": "x"}}', '{"secret": ""}', '{"secret": 7}', '{}', '[]', '"x"', '7', 'null', '{"Format": "json"}', '{"": 1}']::jsonb[])) o (options);
+	'{"secret": "s", "kafka": {"sasl.mechanisms": "PLAIN"}}', '{"secret": "s", "kafka": {"client.id": "x"}}', '{"secret": ""}', '{"secret": 7}', '{}', '[]', '"x"', '7', 'null', '{"Format": "json"}', '{"": 1}',
+	-- what is taken away must be an option or a setting, too
+	'{"nosuch": null}', '{"kafka": {"nosuch": null}}', '{"kafka": {"sasl.password": null}}', '{"kafka": {"client.id": null}}']::jsonb[])) o (options);
 SELECT attempt(jsonb_build_object('kafka', jsonb_build_object(repeat('é', 100), 'x')));
 SELECT attempt(jsonb_build_object('secret', repeat('s', 64)));
 SELECT attempt(jsonb_build_object('kafka', jsonb_build_object('client.id', repeat('x', 70000))));

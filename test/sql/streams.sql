@@ -114,6 +114,8 @@ SELECT brokers, topic, target, mapping, options, generation FROM recsys.stream W
 SELECT recsys.alter_stream('shop', mapping => 'null', target => 'pairs');
 SELECT brokers, topic, target, mapping, options, generation FROM recsys.stream WHERE name = 'shop';
 SELECT recsys.alter_stream('shop', options => '{"batch_row": 5}');
+SELECT recsys.alter_stream('shop', options => '{"nosuch": null}');
+SELECT recsys.alter_stream('shop', options => '{"kafka": {"nosuch": null}}');
 SELECT recsys.alter_stream('shop', options => '[1]');
 SELECT recsys.alter_stream('shop', target => 'private');
 SELECT recsys.alter_stream('shop', brokers => 'a b');

@@ -77,6 +77,8 @@ static const OptionRule rules[] = {
 static void set_default(const OptionRule *rule, RspgStreamOptions *options);
 static void set_option(const OptionRule *rule, JsonbValue *value, RspgStreamOptions *options);
 static const OptionRule *find_rule(const char *name);
+static void set_settings(const OptionRule *rule, const JsonbValue *value,
+						 RspgStreamOptions *options);
 static void check_together(const RspgStreamOptions *options, const bool *given);
 
 void
@@ -113,6 +115,30 @@ rspg_stream_options(Jsonb *json, RspgStreamOptions *options)
 		given[rule - rules] = true;
 	}
 	check_together(options, given);
+}
+
+void
+rspg_stream_option_names(Jsonb *changes, Jsonb *stored)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&changes->root);
+	RspgStreamOptions ignored = {0};
+	JsonbValue value;
+	char *name;
+
+	if (VARSIZE(changes) > MAX_OPTIONS_BYTES)
+		return; /* an error later */
+	while (rspg_jsonb_next_member(&iterator, &name, &value))
+	{
+		const OptionRule *rule;
+
+		/* written by hand, and to be got rid of */
+		if (value.type == jbvNull && stored != NULL && JB_ROOT_IS_OBJECT(stored) &&
+			rspg_jsonb_member(&stored->root, name) != NULL)
+			continue;
+		rule = find_rule(name);
+		if (rule->kind == OPTION_SETTINGS && value.type != jbvNull)
+			set_settings(rule, &value, &ignored);
+	}
 }
 
 static void *
@@ -305,9 +331,9 @@ set_settings(const OptionRule *rule, const JsonbValue *value, RspgStreamOptions 
 		/* cut what no setting's name is as long as: an error may name it */
 		name[pg_mbcliplen(name, (int) strlen(name), MAX_SETTING_NAME)] = '\0';
 		setting->name = name;
-		if (item.type == jbvNull)
+		if (item.type == jbvNull && rsk_setting_known(name, false))
 			continue;
-		setting->value = setting_text(rule, &item);
+		setting->value = item.type == jbvNull ? "" : setting_text(rule, &item);
 		if (!rsk_setting_check(setting->name, setting->value, false, error, sizeof(error)))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", error),
 							hint_of_setting(setting->name)));

@@ -74,6 +74,10 @@ typedef struct RspgStreamOptions
 /* Check and fill; NULL = defaults.  22023 names the key, range and right keys. */
 extern void rspg_stream_options(Jsonb *json, RspgStreamOptions *options);
 
+/* An error as above where a null of the changes takes away what is neither an option
+ * (in "kafka", a setting) nor in stored (NULL = nothing). */
+extern void rspg_stream_option_names(Jsonb *changes, Jsonb *stored);
+
 /* Of option start and of seek_to: milliseconds since 1970, or -1 for earliest
  * and latest; an error for anything else. */
 extern int64 rspg_stream_start_time(const char *start);

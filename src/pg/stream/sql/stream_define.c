@@ -46,6 +46,7 @@ enum
 
 static void warn_if_unlogged(Oid target);
 static Datum settled_options(Datum options);
+static void check_names(Datum options, int64 stream);
 static void forget_topic(const RspgStreamRow *row, const char *name);
 static void warn_unless_followed(void);
 
@@ -106,6 +107,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 	values[ARG_COUNT + 1] = Int64GetDatum((int64) GetSystemIdentifier());
 	values[ARG_COUNT + 2] = ObjectIdGetDatum(MyDatabaseId);
 	SPI_connect();
+	check_names(values[ARG_OPTIONS], 0);
 	rspg_execute(&insert, values, nulls, false);
 	if (SPI_processed != 1)
 		ereport(ERROR,
@@ -158,6 +160,8 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	row = rspg_stream_lock(name);
 	values[ARG_NAME] = Int64GetDatum(row.id);
 	values[ARG_COUNT] = BoolGetDatum(!PG_ARGISNULL(ARG_MAPPING));
+	if (nulls[ARG_OPTIONS] == ' ')
+		check_names(values[ARG_OPTIONS], row.id);
 	rspg_execute(&update, values, nulls, false);
 	if (nulls[ARG_TOPIC] == ' ' &&
 		strcmp(row.topic, text_to_cstring(PG_GETARG_TEXT_PP(ARG_TOPIC))) != 0)
@@ -168,6 +172,26 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();
+}
+
+/*
+ * Nulls are stripped before the options are checked: look at their names here.
+ */
+static void
+check_names(Datum options, int64 stream)
+{
+	static RspgStatement statement = {
+		"SELECT options FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL};
+	Datum id = Int64GetDatum(stream);
+	Datum stored = (Datum) 0;
+	bool null = true;
+
+	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(options)))
+		return; /* an error later */
+	rspg_execute(&statement, &id, NULL, true);
+	if (SPI_processed == 1)
+		stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	rspg_stream_option_names(DatumGetJsonbP(options), null ? NULL : DatumGetJsonbP(stored));
 }
 
 /*

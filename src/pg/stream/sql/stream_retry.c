@@ -9,19 +9,17 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #include "pg/base/role.h"
 #include "pg/base/spi.h"
 #include "pg/stream/definition/stream.h"
+#include "pg/stream/write/attempt.h"
 #include "pg/stream/write/dead_letters.h"
 #include "pg/stream/write/message_headers.h"
 #include "pg/stream/write/message_time.h"
@@ -196,24 +194,6 @@ find_stream(const char *name)
 	return stream;
 }
 
-/*
- * What the caller's transaction deferred so far is not a message's fault: an
- * error of that is raised before the first message.  The subtransaction is
- * rolled back, so that it stays deferred.
- */
-static void
-check_deferred(void)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-}
-
 static Counts
 retry(FunctionCallInfo fcinfo)
 {
@@ -223,7 +203,9 @@ retry(FunctionCallInfo fcinfo)
 	Letters letters = {0};
 	Counts counts = {0, 0};
 
-	check_deferred();
+	rspg_writer_keep_deferred(writer);
+	/* what the caller's transaction deferred so far is not a message's fault */
+	rspg_check_deferred();
 	letters.context =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
 	while (fetch_letters(portal, &stream->options, &letters) > 0)

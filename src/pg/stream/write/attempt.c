@@ -5,6 +5,7 @@
 #include "pg/stream/write/attempt.h"
 
 #include "access/xact.h"
+#include "commands/trigger.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -56,12 +57,26 @@ is_message_fault(const ErrorData *error, bool converting)
 		   strncmp(error->message_id, "new row violates row-level security policy", 42) == 0;
 }
 
+void
+rspg_check_deferred(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
 ErrorData *
 rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData *volatile error = NULL;
+	int level = GetCurrentTransactionNestLevel();
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
@@ -75,7 +90,8 @@ rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		while (GetCurrentTransactionNestLevel() > level) /* the attempt's own, too */
+			RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
 		if (!is_message_fault(error, converting))

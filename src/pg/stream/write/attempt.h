@@ -15,4 +15,9 @@
 typedef void (*RspgAttempt)(void *opaque);
 extern ErrorData *rspg_attempt(RspgAttempt attempt, void *opaque, bool converting);
 
+/* Raise what the constraints and triggers that are deferred have to say; they stay
+ * deferred.  An error leaves a subtransaction open, for rspg_attempt() or the end of
+ * the transaction. */
+extern void rspg_check_deferred(void);
+
 #endif

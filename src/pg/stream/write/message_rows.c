@@ -143,6 +143,7 @@ convert_message(Conversion *conversion, int i)
 	char *cells = batch->cells + (Size) i * batch->n_columns;
 	RskHeader *headers = NULL;
 	int n_headers = 0;
+	bool any = false;
 	int c;
 
 	if (mapping->headers_wanted)
@@ -154,10 +155,14 @@ convert_message(Conversion *conversion, int i)
 		conversion->column = column;
 		cells[c] = rspg_convert(column, message, conversion->values, headers, n_headers,
 								&batch->stream->options, &values[c]);
+		any |= cells[c] != RSPG_CELL_ABSENT;
 		if (column->is_key && cells[c] != RSPG_CELL_VALUE)
 		{
 			conversion->column = NULL;
 			rspg_target_no_key(quote_identifier(column->name));
 		}
 	}
+	if (!any)
+		rspg_batch_reject(batch, i, ERRCODE_SQL_JSON_MEMBER_NOT_FOUND,
+						  "the message has none of the fields that columns are made of");
 }

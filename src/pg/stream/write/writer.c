@@ -33,11 +33,11 @@ struct RspgWriter
 	MemoryContext attempt_context; /* reset after each attempt to write */
 	const RspgStream *stream;
 	TupleDesc target_desc; /* as they were; NULL = not read yet */
-	int n_triggers;
-	int n_indexes;
+	bytea *hooks;          /* triggers and indexes, as they were */
 	RspgMapping *mapping;
 	RspgTransform *transform; /* or NULL */
 	RspgInsert *insert;
+	bool keep_deferred;
 };
 
 /* A range of the messages to be written, and what writing it gave */
@@ -93,6 +93,12 @@ rspg_writer_check_defaults(RspgWriter *writer)
 }
 
 void
+rspg_writer_keep_deferred(RspgWriter *writer)
+{
+	writer->keep_deferred = true;
+}
+
+void
 rspg_writer_free(RspgWriter *writer)
 {
 	drop_shape(writer);
@@ -115,20 +121,41 @@ connect_spi(RspgWriter *writer)
 		SPI_register_relation(&writer->transform->events);
 }
 
-static int
-count_triggers(Relation target)
+/*
+ * What decides on the order of rows beside columns, which a trigger or an index may
+ * take another's place in.
+ */
+static bytea *
+read_hooks(Relation target)
 {
-	return target->trigdesc != NULL ? target->trigdesc->numtriggers : 0;
+	const TriggerDesc *triggers = target->trigdesc;
+	List *indexes = RelationGetIndexList(target);
+	StringInfoData hooks;
+	ListCell *cell;
+
+	initStringInfo(&hooks);
+	appendStringInfoSpaces(&hooks, VARHDRSZ);
+	foreach (cell, indexes)
+		appendBinaryStringInfo(&hooks, (char *) &lfirst_oid(cell), sizeof(Oid));
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		appendBinaryStringInfo(&hooks, (char *) &triggers->triggers[i].tgoid, sizeof(Oid));
+		appendBinaryStringInfo(&hooks, (char *) &triggers->triggers[i].tgtype, sizeof(int16));
+	}
+	list_free(indexes);
+	SET_VARSIZE(hooks.data, hooks.len);
+	return (bytea *) hooks.data;
 }
 
-static int
-count_indexes(Relation target)
+static bool
+same_hooks(const RspgWriter *writer, Relation target)
 {
-	List *indexes = RelationGetIndexList(target);
-	int n = list_length(indexes);
+	bytea *hooks = read_hooks(target);
+	bool same = VARSIZE(hooks) == VARSIZE(writer->hooks) &&
+				memcmp(hooks, writer->hooks, VARSIZE(hooks)) == 0;
 
-	list_free(indexes);
-	return n;
+	pfree(hooks);
+	return same;
 }
 
 /* Do target and transform look as they did when the shape was made? */
@@ -138,8 +165,7 @@ is_same(const RspgWriter *writer, Relation target)
 	return writer->target_desc != NULL &&
 		   equalTupleDescs(writer->target_desc, RelationGetDescr(target)) &&
 		   strcmp(writer->insert->target, rspg_target_name(target)) == 0 &&
-		   writer->n_triggers == count_triggers(target) &&
-		   writer->n_indexes == count_indexes(target) &&
+		   same_hooks(writer, target) &&
 		   (writer->transform == NULL || rspg_transform_is_same(writer->transform, writer->stream));
 }
 
@@ -216,8 +242,7 @@ make_shape(RspgWriter *writer, Relation target)
 		writer->mapping = mapping;
 		writer->insert = rspg_insert_create(target, stream, attnums, NULL, mapping->n_columns);
 	}
-	writer->n_triggers = count_triggers(target);
-	writer->n_indexes = count_indexes(target);
+	writer->hooks = read_hooks(target);
 	writer->target_desc = CreateTupleDescCopyConstr(RelationGetDescr(target));
 }
 
@@ -288,7 +313,6 @@ attempt_range(void *opaque)
 	Range *range = opaque;
 	RspgBatch *batch = range->batch;
 	RspgWriter *writer = range->writer;
-	ConstraintsSetStmt *immediate = makeNode(ConstraintsSetStmt);
 
 	if (writer->transform != NULL)
 	{
@@ -313,5 +337,8 @@ attempt_range(void *opaque)
 	}
 	/* SET CONSTRAINTS ALL IMMEDIATE: what was deferred must fail here, where the
 	 * message is to be found, and not at commit */
-	AfterTriggerSetState(immediate);
+	if (writer->keep_deferred)
+		rspg_check_deferred();
+	else
+		AfterTriggerSetState(makeNode(ConstraintsSetStmt));
 }

@@ -26,6 +26,10 @@ extern void rspg_writer_clear(RspgWriter *writer);
  * the fault of the message that needs it. */
 extern void rspg_writer_check_defaults(RspgWriter *writer);
 
+/* The transaction goes on after the writer, and what it defers stays deferred: what
+ * messages defer is checked with them and again when that is due. */
+extern void rspg_writer_keep_deferred(RspgWriter *writer);
+
 extern void rspg_writer_free(RspgWriter *writer);
 
 #endif
