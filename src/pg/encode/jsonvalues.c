@@ -73,7 +73,7 @@ json_value(const RsEncoderColumn *column, const JsonbValue *value, RsValue *out)
 	{
 		out->kind = RS_VALUE_NUMBER;
 		if (value->type == jbvNumeric)
-			out->number = rspg_number_of(NUMERICOID, NumericGetDatum(value->val.numeric));
+			(void) rspg_number_of(NUMERICOID, NumericGetDatum(value->val.numeric), &out->number);
 		else if (value->type == jbvBool)
 			out->number = value->val.boolean ? 1 : 0;
 		else

@@ -68,25 +68,34 @@ is_text(Oid type)
 		   rspg_is_number(type) || type_is_enum(type);
 }
 
-float8
-rspg_number_of(Oid type, Datum value)
+bool
+rspg_number_of(Oid type, Datum value, float8 *number)
 {
 	switch (type)
 	{
 		case INT2OID:
-			return DatumGetInt16(value);
+			*number = DatumGetInt16(value);
+			return true;
 		case INT4OID:
-			return DatumGetInt32(value);
+			*number = DatumGetInt32(value);
+			return true;
 		case INT8OID:
-			return (float8) DatumGetInt64(value);
+			*number = (float8) DatumGetInt64(value);
+			return true;
 		case FLOAT4OID:
-			return DatumGetFloat4(value);
+			*number = DatumGetFloat4(value);
+			return true;
 		case FLOAT8OID:
-			return DatumGetFloat8(value);
+			*number = DatumGetFloat8(value);
+			return true;
 		case BOOLOID:
-			return DatumGetBool(value) ? 1 : 0;
-		default: /* numeric */
-			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+			*number = DatumGetBool(value) ? 1 : 0;
+			return true;
+		case NUMERICOID:
+			*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+			return true;
+		default:
+			return false;
 	}
 }
 
@@ -310,7 +319,7 @@ rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *
 		else if (source->column.number)
 		{
 			value->kind = RS_VALUE_NUMBER;
-			value->number = rspg_number_of(source->type, datum);
+			(void) rspg_number_of(source->type, datum, &value->number);
 		}
 		else
 		{

@@ -22,9 +22,9 @@ extern void rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader ro
 /* Is the type (of no domain) a number? */
 extern bool rspg_is_number(Oid type);
 
-/* A number or boolean as float8; any type that may be a category as
+/* A number or boolean as float8, false for another type; any type that may be a category as
  * text, in a form that no setting changes. */
-extern float8 rspg_number_of(Oid type, Datum value);
+extern bool rspg_number_of(Oid type, Datum value, float8 *number);
 extern RsText rspg_text_of(Oid type, Datum value);
 
 #endif

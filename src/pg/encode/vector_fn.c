@@ -25,7 +25,6 @@ typedef struct Vector
 
 static void append(Vector *vector, float8 value, int argument);
 static void append_array(Vector *vector, ArrayType *array, int argument);
-static bool number_of(Oid type, Datum value, float8 *number);
 
 PG_FUNCTION_INFO_V1(recsys_one_hot);
 PG_FUNCTION_INFO_V1(recsys_vector_assembler);
@@ -77,7 +76,7 @@ recsys_vector_assembler(PG_FUNCTION_ARGS)
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 							errmsg("argument %d of vector_assembler is null", i + 1),
 							errhint("Use coalesce(), or leave the row out.")));
-		if (number_of(type, PG_GETARG_DATUM(i), &number))
+		if (rspg_number_of(type, PG_GETARG_DATUM(i), &number))
 			append(&vector, number, i + 1);
 		else if (OidIsValid(get_element_type(type)))
 			append_array(&vector, PG_GETARG_ARRAYTYPE_P(i), i + 1);
@@ -88,16 +87,6 @@ recsys_vector_assembler(PG_FUNCTION_ARGS)
 							errdetail("It takes numbers, booleans and arrays of them.")));
 	}
 	PG_RETURN_ARRAYTYPE_P(rspg_vector_finish(vector.array, vector.n));
-}
-
-/* False where the type is no number. */
-static bool
-number_of(Oid type, Datum value, float8 *number)
-{
-	if (!rspg_is_number(type) && type != BOOLOID)
-		return false;
-	*number = rspg_number_of(type, value);
-	return true;
 }
 
 static void
@@ -144,7 +133,7 @@ append_array(Vector *vector, ArrayType *array, int argument)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument %d of vector_assembler has a null element", argument)));
-		if (!number_of(type, elements[i], &number))
+		if (!rspg_number_of(type, elements[i], &number))
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 							errmsg("argument %d of vector_assembler is an array of type %s",
 								   argument, format_type_be(ARR_ELEMTYPE(array))),

@@ -102,6 +102,7 @@ rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time, I
 	JsonbIterator *iterator;
 	JsonbValue value;
 	char *event;
+	float8 weight;
 
 	if (has_event != (event_weights != NULL))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -116,7 +117,8 @@ rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time, I
 	iterator = event_weights != NULL ? JsonbIteratorInit(&event_weights->root) : NULL;
 	while (iterator != NULL && rspg_jsonb_next_member(&iterator, &event, &value))
 		if (value.type != jbvNumeric ||
-			!(fabs(rspg_number_of(NUMERICOID, NumericGetDatum(value.val.numeric))) <= 1e30))
+			!rspg_number_of(NUMERICOID, NumericGetDatum(value.val.numeric), &weight) ||
+			!(fabs(weight) <= 1e30))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));

@@ -10,6 +10,7 @@
 #include "pg/base/rspg.h"
 
 #include "catalog/pg_collation.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
 
@@ -18,11 +19,20 @@
 
 typedef double (*Metric)(const bool *hit, uint32_t n_recommended, uint32_t n_relevant, uint32_t k);
 
-typedef struct Ranked
+/* A set of ids: a hash table with a free slot after each run. */
+typedef struct IdSet
 {
-	Datum id;
-	int rank; /* place in its array */
-} Ranked;
+	FmgrInfo *hash;
+	FmgrInfo *equal;
+	uint32 mask; /* slots - 1 */
+	uint32 n;
+	struct Slot
+	{
+		bool used;
+		uint32 hash;
+		Datum id;
+	} * slot;
+} IdSet;
 
 static Datum metric(FunctionCallInfo fcinfo, Metric formula);
 
@@ -40,57 +50,55 @@ METRIC(ndcg_at_k)
 METRIC(average_precision_at_k)
 METRIC(reciprocal_rank_at_k)
 
-static int
-compare_rank(const void *a, const void *b)
+/* An empty set with room for the ids of an array. */
+static IdSet
+create_set(const RspgIdArray *array)
 {
-	return ((const Ranked *) a)->rank - ((const Ranked *) b)->rank;
-}
+	TypeCacheEntry *type =
+		lookup_type_cache(array->type, TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
+	IdSet set = {.hash = &type->hash_proc_finfo, .equal = &type->eq_opr_finfo};
 
-/* By the type's own order, whatever the collation: only equality matters. */
-static int
-compare_id(const void *a, const void *b, void *type)
-{
-	return DatumGetInt32(FunctionCall2Coll(&((TypeCacheEntry *) type)->cmp_proc_finfo,
-										   C_COLLATION_OID, ((const Ranked *) a)->id,
-										   ((const Ranked *) b)->id));
-}
-
-static TypeCacheEntry *
-type_of(const RspgIdArray *array)
-{
-	TypeCacheEntry *type = lookup_type_cache(array->type, TYPECACHE_CMP_PROC_FINFO);
-
-	if (!OidIsValid(type->cmp_proc_finfo.fn_oid))
+	if (!OidIsValid(set.hash->fn_oid) || !OidIsValid(set.equal->fn_oid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-						errmsg("ids of type %s cannot be compared", format_type_be(array->type))));
-	return type;
+						errmsg("item id of type %s cannot be hashed", format_type_be(array->type)),
+						errhint("Cast it to text.")));
+	set.mask = pg_nextpower2_32(2 * (uint32) array->n + 1) - 1;
+	set.slot = palloc0(sizeof(struct Slot) * ((Size) set.mask + 1));
+	return set;
 }
 
-/*
- * Distinct ids in ascending order, each with the first of its places; how many.
- */
-static int
-distinct_sorted(const RspgIdArray *array, TypeCacheEntry *type, Ranked **sorted)
+/* The slot of an id, or the free one where it would go. */
+static struct Slot *
+find(const IdSet *set, Datum id, uint32 hash)
 {
-	Ranked *ids = palloc(sizeof(Ranked) * Max(array->n, 1));
-	int n = 0;
-	int i;
+	uint32 at = hash & set->mask;
 
-	for (i = 0; i < array->n; i++)
-	{
-		ids[i].id = array->id[i];
-		ids[i].rank = i;
-	}
-	qsort_arg(ids, array->n, sizeof(Ranked), compare_id, type);
-	for (i = 0; i < array->n; i++)
-	{
-		if (n > 0 && compare_id(&ids[n - 1], &ids[i], type) == 0)
-			ids[n - 1].rank = Min(ids[n - 1].rank, ids[i].rank);
-		else
-			ids[n++] = ids[i];
-	}
-	*sorted = ids;
-	return n;
+	while (set->slot[at].used &&
+		   (set->slot[at].hash != hash ||
+			!DatumGetBool(FunctionCall2Coll(set->equal, C_COLLATION_OID, set->slot[at].id, id))))
+		at = (at + 1) & set->mask;
+	return &set->slot[at];
+}
+
+static uint32
+hash_of(const IdSet *set, Datum id)
+{
+	return DatumGetUInt32(FunctionCall1Coll(set->hash, C_COLLATION_OID, id));
+}
+
+/* False if it is there already. */
+static bool
+add(IdSet *set, Datum id, uint32 hash)
+{
+	struct Slot *slot = find(set, id, hash);
+
+	if (slot->used)
+		return false;
+	slot->used = true;
+	slot->hash = hash;
+	slot->id = id;
+	set->n++;
+	return true;
 }
 
 static Datum
@@ -98,25 +106,25 @@ metric(FunctionCallInfo fcinfo, Metric formula)
 {
 	RspgIdArray recommended = rspg_id_array(PG_GETARG_ARRAYTYPE_P(0), "recommended");
 	RspgIdArray relevant = rspg_id_array(PG_GETARG_ARRAYTYPE_P(1), "relevant");
-	TypeCacheEntry *type = type_of(&relevant);
+	IdSet wanted = create_set(&relevant);
+	IdSet seen = create_set(&recommended);
 	int32 k = PG_GETARG_INT32(2);
-	Ranked *ranks;
-	Ranked *wanted;
-	int n_ranks;
-	int n_wanted;
-	bool *hit;
+	bool *hit = palloc0(Max(recommended.n, 1));
 	int i;
 
 	if (k < 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("k must be at least 1, but is %d", k)));
-	n_ranks = distinct_sorted(&recommended, type, &ranks);
-	n_wanted = distinct_sorted(&relevant, type, &wanted);
-	if (n_wanted == 0)
+	if (relevant.n == 0)
 		PG_RETURN_NULL();
-	qsort(ranks, n_ranks, sizeof(Ranked), compare_rank);
-	hit = palloc0(Max(n_ranks, 1));
-	for (i = 0; i < n_ranks && i < k; i++)
-		hit[i] = bsearch_arg(&ranks[i], wanted, n_wanted, sizeof(Ranked), compare_id, type) != NULL;
-	PG_RETURN_FLOAT8(formula(hit, (uint32_t) n_ranks, (uint32_t) n_wanted, (uint32_t) k));
+	for (i = 0; i < relevant.n; i++)
+		(void) add(&wanted, relevant.id[i], hash_of(&wanted, relevant.id[i]));
+	for (i = 0; i < recommended.n; i++)
+	{
+		uint32 hash = hash_of(&seen, recommended.id[i]);
+
+		if (add(&seen, recommended.id[i], hash) && seen.n <= (uint32) k)
+			hit[seen.n - 1] = find(&wanted, recommended.id[i], hash)->used;
+	}
+	PG_RETURN_FLOAT8(formula(hit, seen.n, wanted.n, (uint32_t) k));
 }
