@@ -139,6 +139,37 @@ BEGIN
 END
 $$;
 
+-- types of what a row names, for tables that are dumped: names that nothing has do
+-- not fail, and what is gone is "-" and never a number.  Binary the same as oid.
+DO $$
+DECLARE
+	kind text;
+	reg text;
+BEGIN
+	FOR kind, reg IN VALUES ('role', 'regrole'), ('relation', 'regclass') LOOP
+		EXECUTE pg_catalog.format('CREATE TYPE recsys_support.%I', kind);
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys_support.%1$s_in(cstring) RETURNS recsys_support.%1$I
+				AS ''MODULE_PATHNAME'', ''recsys_%1$s_in'' LANGUAGE C STABLE STRICT PARALLEL SAFE', kind);
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys_support.%1$s_out(recsys_support.%1$I) RETURNS cstring
+				AS ''MODULE_PATHNAME'', ''recsys_%1$s_out'' LANGUAGE C STABLE STRICT PARALLEL SAFE', kind);
+		EXECUTE pg_catalog.format(
+			'CREATE TYPE recsys_support.%1$I (INPUT = recsys_support.%1$s_in, OUTPUT = recsys_support.%1$s_out,
+				LIKE = pg_catalog.oid)', kind);
+		EXECUTE pg_catalog.format('CREATE CAST (recsys_support.%I AS pg_catalog.oid) WITHOUT FUNCTION AS IMPLICIT', kind);
+		EXECUTE pg_catalog.format('CREATE CAST (recsys_support.%I AS pg_catalog.%I) WITHOUT FUNCTION AS ASSIGNMENT', kind, reg);
+		EXECUTE pg_catalog.format('CREATE CAST (pg_catalog.%I AS recsys_support.%I) WITHOUT FUNCTION AS ASSIGNMENT', reg, kind);
+		EXECUTE pg_catalog.format('COMMENT ON TYPE recsys_support.%I IS ''%s that a dumped row names''', kind, kind);
+		EXECUTE pg_catalog.format('COMMENT ON FUNCTION recsys_support.%s_in(cstring) IS ''%s by name; 0 if there is none''', kind, kind);
+		EXECUTE pg_catalog.format('COMMENT ON FUNCTION recsys_support.%s_out(recsys_support.%I) IS ''name of a %s; - if it is gone''', kind, kind, kind);
+		EXECUTE pg_catalog.format('COMMENT ON CAST (recsys_support.%I AS pg_catalog.oid) IS ''%s as an oid''', kind, kind);
+		EXECUTE pg_catalog.format('COMMENT ON CAST (recsys_support.%I AS pg_catalog.%I) IS ''%s as one of PostgreSQL''', kind, reg, kind);
+		EXECUTE pg_catalog.format('COMMENT ON CAST (pg_catalog.%I AS recsys_support.%I) IS ''%s as one that is dumped''', reg, kind, kind);
+	END LOOP;
+END
+$$;
+
 -- registry
 -- Rows are seen by the owner's role and by who may read the source; written by
 -- the owner's role only.  To let a role create, train, deploy and drop models:
@@ -153,8 +184,8 @@ CREATE TABLE recsys.model_registry (
 	name text NOT NULL UNIQUE
 		CHECK (pg_catalog.octet_length(name) OPERATOR(pg_catalog.>=) 1
 			AND pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 63),
-	owner regrole NOT NULL,
-	source regclass,
+	owner recsys_support.role NOT NULL,
+	source recsys_support.relation,
 	algorithm text NOT NULL,
 	options jsonb NOT NULL,
 	user_column name,
@@ -164,8 +195,8 @@ CREATE TABLE recsys.model_registry (
 	event_weights jsonb,
 	time_column name,
 	half_life interval,
-	users regclass,
-	items regclass,
+	users recsys_support.relation,
+	items recsys_support.relation,
 	features jsonb,
 	live_version integer,
 	live_key bigint,
@@ -205,7 +236,7 @@ CREATE TABLE recsys.model_version (
 	epoch_validation_loss double precision[],
 	epoch_validation_hit_rate double precision[],
 	seconds double precision,
-	trained_by regrole NOT NULL,
+	trained_by recsys_support.role NOT NULL,
 	trained_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (model_id, version)
 );
@@ -229,7 +260,7 @@ SELECT pg_catalog.pg_extension_config_dump('recsys.model_chunk', '');
 ALTER TABLE recsys.model_registry ENABLE ROW LEVEL SECURITY;
 ALTER TABLE recsys.model_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE recsys.model_chunk ENABLE ROW LEVEL SECURITY;
-GRANT SELECT ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO PUBLIC;
+GRANT SELECT ON recsys.model_registry, recsys.model_version, recsys.model_chunk, recsys.model_registry_id_seq TO PUBLIC;
 CREATE POLICY owner_writes ON recsys.model_registry
 	USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 CREATE POLICY reader_sees ON recsys.model_registry FOR SELECT
@@ -281,10 +312,10 @@ COMMENT ON TRIGGER forget_all ON recsys.model_registry IS 'versions and bytes go
 COMMENT ON TRIGGER forget ON recsys.model_version IS 'bytes go with their version';
 
 CREATE VIEW recsys.models WITH (security_invoker = true) AS
-	SELECT r.name AS model, r.owner, r.source, r.algorithm, r.options,
+	SELECT r.name AS model, r.owner::regrole AS owner, r.source::regclass AS source, r.algorithm, r.options,
 		CASE WHEN r.live_version IS NULL THEN 'untrained' ELSE 'live' END AS state,
 		r.live_version AS version, v.users, v.items, v.events, v.bytes, v.seconds, v.loss,
-		v.trained_by, v.trained_at, r.created
+		v.trained_by::regrole AS trained_by, v.trained_at, r.created
 	FROM recsys.model_registry r
 		LEFT JOIN recsys.model_version v
 			ON v.model_id OPERATOR(pg_catalog.=) r.id AND v.version OPERATOR(pg_catalog.=) r.live_version;
@@ -292,7 +323,8 @@ COMMENT ON VIEW recsys.models IS 'registered models that you may use, with their
 CREATE VIEW recsys.model_versions WITH (security_invoker = true) AS
 	SELECT r.name AS model, v.version, v.version OPERATOR(pg_catalog.=) r.live_version AS live,
 		v.algorithm, v.options, v.id_type, v.bytes, v.users, v.items, v.events, v.rows_read,
-		v.rows_skipped, v.iterations, v.loss, v.seconds, v.trained_by, v.trained_at
+		v.rows_skipped, v.iterations, v.loss, v.seconds,
+		v.trained_by::regrole AS trained_by, v.trained_at
 	FROM recsys.model_version v
 		JOIN recsys.model_registry r ON r.id OPERATOR(pg_catalog.=) v.model_id;
 COMMENT ON VIEW recsys.model_versions IS 'every version of the registered models that you may use';
@@ -822,10 +854,10 @@ CREATE TABLE recsys.stream (
 	name text NOT NULL UNIQUE
 		CHECK (pg_catalog.octet_length(name) OPERATOR(pg_catalog.>=) 1
 			AND pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 63),
-	owner regrole NOT NULL,
+	owner recsys_support.role NOT NULL,
 	brokers text NOT NULL,
 	topic text NOT NULL,
-	target regclass NOT NULL,
+	target recsys_support.relation NOT NULL,
 	mapping jsonb,
 	options jsonb NOT NULL DEFAULT '{}',
 	enabled boolean NOT NULL DEFAULT true,
@@ -894,6 +926,8 @@ ALTER TABLE recsys.stream_offset ENABLE ROW LEVEL SECURITY;
 ALTER TABLE recsys.dead_letter ENABLE ROW LEVEL SECURITY;
 ALTER TABLE recsys.stream_loss ENABLE ROW LEVEL SECURITY;
 GRANT SELECT, UPDATE, DELETE ON recsys.stream TO PUBLIC;
+-- for pg_dump
+GRANT SELECT ON recsys.stream_id_seq, recsys.dead_letter_id_seq TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON recsys.stream_offset, recsys.dead_letter, recsys.stream_loss TO PUBLIC;
 CREATE POLICY owner_writes ON recsys.stream
 	USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
@@ -934,6 +968,25 @@ COMMENT ON FUNCTION recsys_support.stream_deletefn() IS 'support for recsys.stre
 CREATE TRIGGER forget BEFORE DELETE OR UPDATE OF id ON recsys.stream
 	FOR EACH ROW EXECUTE FUNCTION recsys_support.stream_deletefn();
 COMMENT ON TRIGGER forget ON recsys.stream IS 'what belongs to a stream goes with it';
+
+-- owners: there is one, and DROP ROLE and DROP OWNED know of what they own
+CREATE FUNCTION recsys_support.ownerfn() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'recsys_ownerfn' LANGUAGE C;
+COMMENT ON FUNCTION recsys_support.ownerfn() IS 'support for models and streams: an owner that is a role, and that cannot be dropped';
+-- not on tables of others, whose columns are other ones
+REVOKE EXECUTE ON FUNCTION recsys_support.ownerfn() FROM PUBLIC;
+CREATE TRIGGER owner BEFORE INSERT OR UPDATE OF owner ON recsys.model_registry
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn();
+CREATE TRIGGER owner BEFORE INSERT OR UPDATE OF owner ON recsys.stream
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn();
+COMMENT ON TRIGGER owner ON recsys.model_registry IS 'an owner that is a role, and that cannot be dropped';
+COMMENT ON TRIGGER owner ON recsys.stream IS 'an owner that is a role, and that cannot be dropped';
+CREATE FUNCTION recsys_support.drop_ownedfn() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'recsys_drop_ownedfn' LANGUAGE C;
+COMMENT ON FUNCTION recsys_support.drop_ownedfn() IS 'support for models and streams: refuses DROP OWNED BY their owner';
+CREATE EVENT TRIGGER recsys_drop_owned ON ddl_command_end WHEN TAG IN ('DROP OWNED')
+	EXECUTE FUNCTION recsys_support.drop_ownedfn();
+COMMENT ON EVENT TRIGGER recsys_drop_owned IS 'refuses DROP OWNED BY the owner of a model or stream';
 
 -- what workers say of themselves, and the views
 CREATE FUNCTION recsys_support.stream_state_rows(
@@ -987,7 +1040,7 @@ CREATE VIEW recsys.stream_status WITH (security_invoker = true) AS
 COMMENT ON VIEW recsys.stream_status IS 'where the streams are: a row a partition, or one of a stream that has none yet';
 
 CREATE VIEW recsys.streams WITH (security_invoker = true) AS
-	SELECT s.name AS stream, s.owner, s.brokers, s.topic, s.target, s.mapping, s.options, t.state,
+	SELECT s.name AS stream, s.owner::regrole AS owner, s.brokers, s.topic, s.target::regclass AS target, s.mapping, s.options, t.state,
 		t.partitions, t.lag, t.rows, t.rejected, t.last_event_time, t.error, t.sqlstate, t.error_at,
 		s.seek_to, s.created
 	FROM recsys.stream s

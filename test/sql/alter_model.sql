@@ -170,6 +170,9 @@ FROM (VALUES
 SELECT left(says($$SELECT recsys.alter_model('m2', owner => 'regress_alter_other')$$), 5) AS no_member;
 SELECT says($$SELECT recsys.alter_model('mine', algorithm => 'als')$$), says($$SELECT recsys.alter_model('nobody')$$), says('SELECT recsys.alter_model(NULL)');
 SELECT row_to_json(m) FROM model m \g (format=unaligned tuples_only=on)
+-- the trigger that sees to owners is for our tables only
+CREATE TABLE theirs (owner text);
+SELECT says('CREATE TRIGGER t BEFORE INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn()');
 -- a model that was saved is given a source; without one there is nothing to alter but the name
 SELECT recsys.save_model('saved', recsys.train_popularity(user_id, item_id)) FROM events;
 SELECT says($$SELECT recsys.alter_model('saved', weight_column => 'n')$$);

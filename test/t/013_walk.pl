@@ -290,7 +290,7 @@ my @dangerous = (
 	"event_column = NULL, event_weights = '{\"view\": 1}'", 'user_column = NULL', 'item_column = NULL', "algorithm = 'mlp'",
 	"source = 'shop.events'", 'source = NULL', "features = '{\"age\": {}}', users = NULL", "users = 'shop.users', features = NULL",
 	"algorithm = 'no such'", "options = '[]'", "options = '{\"factors\": 1e9}'", 'live_version = 99', 'live_key = 99', 'live_version = NULL',
-	'owner = 0', 'source = 0', 'users = 0', 'items = 4294967295');
+	"owner = '-'", "source = '-'", "users = '-'", "source = 4294967295::regclass");
 my $edits = 0;
 foreach my $set (@dangerous)
 {

@@ -16,7 +16,8 @@ typedef struct RspgRegistryRow
 	int64 id;
 	char *name;
 	Oid owner;
-	Oid source; /* InvalidOid for a model that was only saved */
+	Oid source; /* InvalidOid for a model that was only saved, or whose source was gone
+				 * when it was dumped */
 	char *algorithm;
 	Jsonb *options;
 	char *user_column;

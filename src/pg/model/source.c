@@ -73,7 +73,7 @@ column_type(const RspgRegistryRow *row, const char *column)
 void
 rspg_source_check(const RspgRegistryRow *row)
 {
-	if (!OidIsValid(row->source))
+	if (!OidIsValid(row->source) && row->user_column == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("model \"%s\" has no source of events", row->name),
 						errdetail("It was stored by recsys.save_model()."),

@@ -130,7 +130,8 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	static RspgStatement update = {
 		"UPDATE recsys.stream SET "
 		"brokers = COALESCE($2, brokers), topic = COALESCE($3, topic), "
-		"target = COALESCE($4, target), mapping = CASE WHEN $7 THEN $5 ELSE mapping END, "
+		"target = COALESCE($4, target::pg_catalog.regclass), mapping = CASE WHEN $7 THEN $5 ELSE "
+		"mapping END, "
 		"options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) "
 		"COALESCE($6, '{}')), "
 		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
