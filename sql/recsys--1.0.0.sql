@@ -1092,6 +1092,11 @@ CREATE VIEW recsys.stream_metrics WITH (security_invoker = true) AS
 			pg_catalog.bool_and(p.state OPERATOR(pg_catalog.=) 'running')::integer
 		FROM p GROUP BY p.stream
 		UNION ALL
+		SELECT 'recsys_stream_paused', 'gauge', 'Whether it was paused, by somebody and not by an error.',
+			pg_catalog.jsonb_build_object('stream', p.stream),
+			pg_catalog.bool_and(p.state OPERATOR(pg_catalog.=) 'paused')::integer
+		FROM p GROUP BY p.stream
+		UNION ALL
 		SELECT 'recsys_stream_lost_offsets_total', 'counter', 'Offsets that the broker no longer had.',
 			pg_catalog.jsonb_build_object('stream', s.name),
 			COALESCE(pg_catalog.sum(l.to_offset OPERATOR(pg_catalog.-) l.from_offset), 0)::double precision

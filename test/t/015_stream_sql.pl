@@ -38,7 +38,7 @@ is( sql($node, q{SELECT metric, count(*), min(value), max(value) FROM recsys.str
 		WHERE metric !~ 'age' GROUP BY 1 ORDER BY 1}),
 	join("\n",
 		'recsys_stream_dead_letters|1|0|0', 'recsys_stream_end_offset|4|20|20', 'recsys_stream_lag|4|0|0',
-		'recsys_stream_lost_offsets_total|1|0|0', 'recsys_stream_next_offset|4|20|20', 'recsys_stream_rejected_total|4|0|0',
+		'recsys_stream_lost_offsets_total|1|0|0', 'recsys_stream_next_offset|4|20|20', 'recsys_stream_paused|1|0|0', 'recsys_stream_rejected_total|4|0|0',
 		'recsys_stream_rows_total|4|20|20', 'recsys_stream_up|1|1|1'),
 	'stream_metrics');
 is( sql($node, q{SELECT count(*), bool_and(value BETWEEN 0 AND 600) FROM recsys.stream_metrics WHERE metric ~ 'age'}),

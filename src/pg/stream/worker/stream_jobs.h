@@ -12,6 +12,7 @@ typedef struct RspgShownPartition
 {
 	RspgLaunch reader; /* in use as long as its slot has that launch */
 	int32 partition;
+	bool refused;     /* the broker does not give it out; the slot's error says why */
 	int64 end_offset; /* -1 = not known */
 	double rows_per_second;
 	TimestampTz rate_at;

@@ -83,7 +83,10 @@ put_slot(ReturnSetInfo *out, const RspgSlot *slot, const RspgShownPartition *par
 	values[2] = Int32GetDatum(slot->job.worker);
 	values[3] = Int32GetDatum(slot->process.pid);
 	nulls[3] = slot->process.pid == 0;
-	values[4] = CStringGetTextDatum(state_names[slot->state]);
+	values[4] = CStringGetTextDatum(
+		state_names[slot->state == RSPG_JOB_RUNNING && partition != NULL && partition->refused
+						? RSPG_JOB_RETRYING
+						: slot->state]);
 	nulls[5] = nulls[6] = nulls[7] = true;
 	if (partition != NULL)
 	{

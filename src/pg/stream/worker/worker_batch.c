@@ -32,6 +32,7 @@
 
 static bool take_messages(RskMessage *messages, int n);
 static bool take_message(const RskMessage *message, bool *recreated);
+static void take_refusal(RspgPartition *partition, const char *text);
 static void take_event(const RskEvent *event);
 static void take_error(const RskEvent *event);
 static void take_log(const RskEvent *event);
@@ -102,6 +103,7 @@ take_message(const RskMessage *message, bool *recreated)
 		time_ms != partition->last_time_ms)
 		*recreated = true;
 	partition->verify = false;
+	take_refusal(partition, NULL);
 	if (message->offset < partition->reached)
 		return false;
 	partition->reached = message->offset + 1;
@@ -109,6 +111,24 @@ take_message(const RskMessage *message, bool *recreated)
 	partition->newest_offset = message->offset;
 	partition->newest_time_ms = time_ms;
 	return true;
+}
+
+/*
+ * Whether the broker gives this partition out: it says no once, by an error, and
+ * yes by a message or an end.
+ */
+static void
+take_refusal(RspgPartition *partition, const char *text)
+{
+	RspgShownPartition *shown = partition->shown;
+
+	if (shown == NULL || shown->refused == (text != NULL))
+		return;
+	shown->refused = text != NULL;
+	ereport(LOG,
+			(errmsg("recsys stream \"%s\": partition %d %s%s", rspg_worker.stream->name,
+					partition->number, text != NULL ? "is not given out: " : "is given out again",
+					text != NULL ? text : "")));
 }
 
 static void
@@ -121,6 +141,8 @@ take_event(const RskEvent *event)
 	switch (event->kind)
 	{
 		case RSK_EVENT_EOF:
+			if (partition != NULL)
+				take_refusal(partition, NULL);
 			/* past markers of transactions and what compaction removed */
 			if (partition != NULL && event->offset > partition->reached)
 				partition->reached = event->offset;
@@ -184,6 +206,8 @@ take_error(const RskEvent *event)
 		ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
 		proc_exit(1);
 	}
+	if (rspg_worker_partition(event->partition) != NULL)
+		take_refusal(rspg_worker_partition(event->partition), text);
 	/* When topic or partition are there again, they may be others: begin as at the
 	 * start, which compares the last message */
 	if (w->positioned && (strcmp(event->code, "UNKNOWN_TOPIC_OR_PART") == 0 ||

@@ -451,13 +451,14 @@ assign(void)
 		const RspgPartition *partition = &w->partitions[i];
 
 		positions[i].partition = partition->number;
-		positions[i].next = partition->verify ? partition->last_offset : partition->next;
+		positions[i].next = partition->verify ? partition->last_offset : partition->reached;
 	}
 	if (!rsk_consumer_assign(w->consumer, positions, w->n_partitions, error, sizeof(error)))
 		ereport(ERROR,
 				(errcode(ERRCODE_SYSTEM_ERROR), errmsg("could not assign partitions: %s", error)));
 	pfree(positions);
-	claim_shown();
+	if (!w->positioned)
+		claim_shown();
 	w->positioned = true;
 }
 
@@ -480,6 +481,7 @@ claim_shown(void)
 		shown->reader = rspg_job_launch();
 		shown->partition = w->partitions[claimed].number;
 		shown->end_offset = -1;
+		shown->refused = false;
 		shown->rows_per_second = 0;
 		shown->rate_at = GetCurrentTimestamp();
 		w->partitions[claimed++].shown = shown;
@@ -500,6 +502,7 @@ watch(void)
 {
 	RspgWorker *w = &rspg_worker;
 	int workers = w->stream->options.workers;
+	bool refused = false;
 
 	if (w->stream->cluster_id != NULL && answer.cluster_id[0] != '\0' &&
 		strcmp(w->stream->cluster_id, answer.cluster_id) != 0)
@@ -513,6 +516,7 @@ watch(void)
 			continue;
 		if (partition == NULL)
 			rspg_worker_restart(); /* a new partition */
+		refused |= partition->shown != NULL && partition->shown->refused;
 		if (info->high >= 0 && info->high < partition->asked_at)
 			rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 							 "partition %d of topic \"%s\" ends at offset %lld, but was read up to "
@@ -520,4 +524,8 @@ watch(void)
 							 info->partition, w->stream->topic, (long long) info->high,
 							 (long long) partition->asked_at);
 	}
+	/* librdkafka does not say when it gets an empty answer after errors, but does of
+	 * what it begins with */
+	if (refused)
+		assign();
 }
