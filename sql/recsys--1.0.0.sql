@@ -880,6 +880,7 @@ CREATE TABLE recsys.stream_offset (
 	rejected bigint NOT NULL DEFAULT 0,
 	last_offset bigint,
 	last_event_time timestamptz,
+	skip bigint[], -- offsets of messages to be dead letters unread
 	updated timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (stream_id, partition)
 ) WITH (fillfactor = 50);
@@ -1138,6 +1139,10 @@ CREATE FUNCTION recsys.seek_stream(stream text, start text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_seek_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.seek_stream(text, text)
 	IS 'go on from earliest, latest, a timestamp, or the offsets of a JSON object by partition';
+CREATE FUNCTION recsys.skip_message(stream text, partition integer, message_offset bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_skip_message' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.skip_message(text, integer, bigint)
+	IS 'have a message that holds up a stream be a dead letter, unread';
 CREATE FUNCTION recsys.drop_stream(stream text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_stream' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_stream(text) IS 'drop a stream with its offsets and dead letters; its rows stay in the target';

@@ -5,6 +5,7 @@
 #ifndef RSK_MESSAGE_H
 #define RSK_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ typedef struct RskMessage
 	size_t key_length;
 	const void *payload; /* NULL = tombstone */
 	size_t payload_length;
+	bool skip;    /* to be a dead letter unread: whoever asked for it says so */
 	void *handle; /* librdkafka's message; NULL for one made from a table */
 	/* Of a message made from a table; of all, rsk_message_headers() gives them */
 	const RskHeader *headers;

@@ -78,6 +78,7 @@ INSERT INTO statements (what, statement) VALUES
 	('pause_stream', $$SELECT recsys.pause_stream('mine')$$),
 	('resume_stream', $$SELECT recsys.resume_stream('mine')$$),
 	('seek_stream', $$SELECT recsys.seek_stream('mine', 'latest')$$),
+	('skip_message', $$SELECT recsys.skip_message('mine', 0, 7)$$),
 	('retry_dead_letters', $$SELECT recsys.retry_dead_letters('mine')$$),
 	('drop_stream', $$SELECT recsys.drop_stream('mine')$$),
 	('streams', $$SELECT 1 / count(*) FROM recsys.streams$$),

@@ -1,6 +1,7 @@
 /*
  * stream_control.c
- *		pause_stream(), resume_stream(), seek_stream() and drop_stream().
+ *		pause_stream(), resume_stream(), seek_stream(), skip_message() and
+ *		drop_stream().
  *
  * A seek to offsets of partitions writes them at once.  Earliest, latest and a
  * time are the broker's to resolve: they wait in seek_to for the worker, which
@@ -33,6 +34,7 @@ static void seek_offsets(int64 id, Jsonb *offsets);
 PG_FUNCTION_INFO_V1(recsys_pause_stream);
 PG_FUNCTION_INFO_V1(recsys_resume_stream);
 PG_FUNCTION_INFO_V1(recsys_seek_stream);
+PG_FUNCTION_INFO_V1(recsys_skip_message);
 PG_FUNCTION_INFO_V1(recsys_drop_stream);
 PG_FUNCTION_INFO_V1(recsys_stream_deletefn);
 
@@ -138,11 +140,12 @@ seek_text(int64 id, const char *start)
 		2,
 		{INT8OID, TEXTOID},
 		NULL};
-	static RspgStatement offsets = {"UPDATE recsys.stream_offset SET last_offset = NULL "
-									"WHERE stream_id OPERATOR(pg_catalog.=) $1",
-									1,
-									{INT8OID},
-									NULL};
+	static RspgStatement offsets = {
+		"UPDATE recsys.stream_offset SET last_offset = NULL, skip = NULL "
+		"WHERE stream_id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
 	Datum values[2] = {Int64GetDatum(id), CStringGetTextDatum(start)};
 
 	rspg_execute(&stream, values, NULL, false);
@@ -198,7 +201,7 @@ seek_offsets(int64 id, Jsonb *offsets)
 	static RspgStatement one = {
 		"INSERT INTO recsys.stream_offset (stream_id, partition, next_offset) VALUES ($1, $2, $3) "
 		"ON CONFLICT (stream_id, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset, "
-		"last_offset = NULL, updated = pg_catalog.clock_timestamp()",
+		"last_offset = NULL, skip = NULL, updated = pg_catalog.clock_timestamp()",
 		3,
 		{INT8OID, INT4OID, INT8OID},
 		NULL};
@@ -230,6 +233,46 @@ seek_offsets(int64 id, Jsonb *offsets)
 							errhint("New partitions are found within seconds.")));
 		rspg_execute(&one, values, NULL, false);
 	}
+}
+
+/*
+ * recsys.skip_message(stream, partition, message_offset): its worker is to start
+ * anew, with that
+ */
+Datum
+recsys_skip_message(PG_FUNCTION_ARGS)
+{
+	static RspgStatement anew = {
+		"UPDATE recsys.stream SET generation = generation OPERATOR(pg_catalog.+) 1 "
+		"WHERE id OPERATOR(pg_catalog.=) $1",
+		1,
+		{INT8OID},
+		NULL};
+	static RspgStatement skip = {
+		"UPDATE recsys.stream_offset SET skip = ARRAY(SELECT DISTINCT s FROM "
+		"pg_catalog.unnest(pg_catalog.array_append(skip, $3)) s "
+		"WHERE s OPERATOR(pg_catalog.>=) next_offset) "
+		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
+		"AND next_offset OPERATOR(pg_catalog.<=) $3",
+		3,
+		{INT8OID, INT4OID, INT8OID},
+		NULL};
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum values[3] = {0, PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+
+	SPI_connect();
+	values[0] = Int64GetDatum(rspg_stream_lock(name).id);
+	rspg_execute(&anew, values, NULL, false);
+	rspg_execute(&skip, values, NULL, false);
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("stream \"%s\" does not wait for offset %lld of partition %d", name,
+						(long long) PG_GETARG_INT64(2), PG_GETARG_INT32(1)),
+				 errhint("recsys.stream_status has its partitions and their next offsets.")));
+	SPI_finish();
+	rspg_jobs_wake_at_commit("stream");
+	PG_RETURN_VOID();
 }
 
 /*

@@ -210,7 +210,7 @@ retry(FunctionCallInfo fcinfo)
 		AllocSetContextCreate(CurrentMemoryContext, "recsys dead letters", ALLOCSET_DEFAULT_SIZES);
 	while (fetch_letters(portal, &stream->options, &letters) > 0)
 	{
-		RspgBatch *batch = rspg_writer_write(writer, letters.messages, letters.n);
+		RspgBatch *batch = rspg_writer_write(writer, letters.messages, letters.n, NULL);
 		MemoryContext old = MemoryContextSwitchTo(letters.context);
 
 		settle(&letters, batch);

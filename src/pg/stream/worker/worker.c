@@ -24,10 +24,13 @@
 #include "utils/timeout.h"
 
 #include "pg/base/role.h"
+#include "pg/stream/write/attempt.h"
 
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define MAX_WAIT_MS 10000
+/* a batch that takes too long is read again as a part of it */
+#define SLOW_DIVISOR 8
 
 extern PGDLLEXPORT void recsys_stream_main(Datum argument);
 
@@ -35,6 +38,8 @@ static void last_exit(int code, Datum argument);
 static _Noreturn void run(void);
 static void step(void);
 static void recover(void);
+static void batch_failed(bool slow);
+static void show_error(const ErrorData *error);
 static void obey(void);
 static bool batch_due(TimestampTz now, TimestampTz *deadline);
 static TimestampTz sign_of_life(TimestampTz now);
@@ -112,11 +117,9 @@ recover(void)
 	pgstat_report_activity(STATE_IDLE, "waiting to try again");
 	pgstat_report_stat(true);
 	MemoryContextSwitchTo(TopMemoryContext);
-	rspg_job_set_error(unpack_sql_state(error->sqlerrcode), error->message);
+	show_error(error);
 	rspg_job_set_state(RSPG_JOB_RETRYING);
-	/* message_id is not translated */
-	slow = error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
-		   strcmp(error->message_id, "canceling statement due to statement timeout") == 0;
+	slow = rspg_is_statement_timeout(error);
 	MemoryContextReset(w->batch_context);
 	if (w->writer != NULL)
 		rspg_writer_free(w->writer);
@@ -125,12 +128,48 @@ recover(void)
 	w->retry_ms = w->retry_ms == 0 ? RETRY_MIN_MS : Min(w->retry_ms * 2, RETRY_MAX_MS);
 	w->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), w->retry_ms);
 	RESUME_INTERRUPTS();
-	if (slow && w->n_messages > 1)
+	if (w->writing)
+		batch_failed(slow);
+	w->writing = false;
+}
+
+/*
+ * In stream_status; of a message alone, it tells which.
+ */
+static void
+show_error(const ErrorData *error)
+{
+	const RspgWorker *w = &rspg_worker;
+	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
+
+	if (w->writing && w->n_messages == 1)
+		rspg_job_set_error(sqlstate,
+						   psprintf("partition %d, offset %lld: %s", w->messages[0].partition,
+									(long long) w->messages[0].offset, error->message));
+	else
+		rspg_job_set_error(sqlstate, error->message);
+}
+
+/*
+ * The batch will be tried again; make it one that may get through.
+ */
+static void
+batch_failed(bool slow)
+{
+	RspgWorker *w = &rspg_worker;
+
+	w->tries++;
+	if (slow && w->n_messages > RSPG_HUNT_MESSAGES && w->tries <= RSPG_HUNT_TRIES)
 	{
 		/* as it is it would never get through: read again, in smaller batches */
-		*w->batch_rows = w->n_messages / 2;
+		*w->batch_rows = w->n_messages / SLOW_DIVISOR;
 		rspg_worker_restart();
 	}
+	if (slow)
+		w->tries = Max(w->tries, RSPG_HUNT_TRIES);
+	/* whose fault it is only others can tell */
+	if (w->n_messages == w->capacity)
+		w->capacity = Min(2 * w->capacity, rspg_worker_most_messages());
 }
 
 static void

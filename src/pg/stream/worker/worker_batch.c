@@ -15,6 +15,7 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 
 #include "pg/base/spi.h"
 #include "pg/stream/worker/worker_partitions.h"
@@ -31,6 +32,7 @@
 #define SHOWN_ERROR_BYTES 255
 
 static bool take_messages(RskMessage *messages, int n);
+static bool is_skipped(const RskMessage *message);
 static bool take_message(const RskMessage *message, bool *recreated);
 static void take_refusal(RspgPartition *partition, const char *text);
 static void take_event(const RskEvent *event);
@@ -40,6 +42,7 @@ static void move_offsets(const RspgBatch *batch);
 static void move_offset(RspgPartition *partition, int64 rows, int64 rejected);
 static int64 *count_rejects(const RspgBatch *batch);
 static void batch_done(const RspgBatch *batch);
+static void show_hunted(const RspgBatch *batch);
 
 bool
 rspg_worker_poll(void)
@@ -50,6 +53,9 @@ rspg_worker_poll(void)
 	Size bytes = (Size) w->stream->options.batch_bytes;
 	int n;
 
+	/* a message that failed alone is given another, whatever its size */
+	if (w->tries > 0 && w->n_messages == 1)
+		bytes = Max(bytes, w->n_bytes + 1);
 	if (w->n_messages >= w->capacity || w->n_bytes >= bytes)
 		return false; /* a full batch that is to be written first */
 	n = rsk_consumer_poll(w->consumer, w->messages + w->n_messages, w->capacity - w->n_messages,
@@ -83,11 +89,23 @@ take_messages(RskMessage *messages, int n)
 			continue;
 		}
 		w->n_bytes += messages[i].payload_length + messages[i].key_length;
-		w->messages[w->n_messages++] = messages[i];
+		w->messages[w->n_messages] = messages[i];
+		w->messages[w->n_messages++].skip = is_skipped(&messages[i]);
 	}
 	if (rspg_job_state() == RSPG_JOB_WAITING)
 		rspg_job_set_state(RSPG_JOB_RUNNING);
 	return recreated;
+}
+
+static bool
+is_skipped(const RskMessage *message)
+{
+	const RspgPartition *partition = rspg_worker_partition(message->partition);
+
+	for (int i = 0; i < partition->n_skips; i++)
+		if (partition->skips[i] == message->offset)
+			return true;
+	return false;
 }
 
 static bool
@@ -221,6 +239,18 @@ take_error(const RskEvent *event)
 	}
 }
 
+/*
+ * Before an attempt of a hunt: it may take as long as a batch.
+ */
+static void
+attempting(void)
+{
+	int ms = rspg_worker.stream->options.statement_timeout_ms;
+
+	rspg_job_alive(ms);
+	enable_timeout_after(STATEMENT_TIMEOUT, ms);
+}
+
 void
 rspg_worker_write(void)
 {
@@ -238,12 +268,17 @@ rspg_worker_write(void)
 	{
 		if (w->writer == NULL)
 			w->writer = rspg_writer_create(w->writer_context, w->stream);
-		batch = rspg_writer_write(w->writer, w->messages, w->n_messages);
+		w->writing = true;
+		batch = rspg_writer_write(w->writer, w->messages, w->n_messages,
+								  w->tries >= RSPG_HUNT_TRIES ? attempting : NULL);
 		rspg_dead_letters_write(batch);
 	}
 	move_offsets(batch);
 	MemoryContextSwitchTo(old);
 	rspg_worker_commit();
+	w->writing = false;
+	w->tries = 0;
+	show_hunted(batch);
 	batch_done(batch);
 	MemoryContextReset(w->batch_context);
 }
@@ -347,6 +382,31 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 	proc_exit(1);
 }
 
+/*
+ * Messages that would have held up the stream: say which.
+ */
+static void
+show_hunted(const RspgBatch *batch)
+{
+	ListCell *cell;
+
+	foreach (cell, batch != NULL ? batch->rejects : NIL)
+	{
+		const RspgReject *reject = lfirst(cell);
+		const RskMessage *message = &batch->messages[reject->message];
+		char text[512];
+
+		if (!reject->hunted)
+			continue;
+		snprintf(text, sizeof(text), "partition %d, offset %lld: %s", message->partition,
+				 (long long) message->offset, reject->error);
+		rspg_job_set_error(unpack_sql_state(reject->sqlstate), text);
+		ereport(LOG, (errcode(reject->sqlstate),
+					  errmsg("recsys stream \"%s\": %s", rspg_worker.stream->name, text),
+					  errdetail("Others could be written, so it is in recsys.dead_letters.")));
+	}
+}
+
 static _Noreturn void
 stop_for_rejects(const RspgReject *last)
 {
@@ -381,6 +441,7 @@ batch_done(const RspgBatch *batch)
 	rspg_worker_show_idle();
 	if (n == 0)
 		return;
+	w->capacity = Min(w->capacity, options->batch_rows);
 	if (n == w->capacity && n < options->batch_rows)
 	{
 		w->capacity = Min(n + n / 4 + 1, options->batch_rows);

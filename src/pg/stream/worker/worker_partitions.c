@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -29,6 +30,8 @@ typedef struct StoredOffset
 	int64 next;
 	int64 last_offset; /* -1 = none */
 	int64 last_time_ms;
+	int n_skips;
+	int64 *skips;
 } StoredOffset;
 
 /* The broker's last answer */
@@ -42,6 +45,7 @@ static bool resolve(const char *start, bool seek);
 static void forget_gone(void);
 static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
+static void read_skips(HeapTuple tuple, TupleDesc desc, int column, StoredOffset *offset);
 static void take_partitions(const StoredOffset *stored, int n_stored);
 static void take_partition(const RskPartitionInfo *info, const StoredOffset *stored);
 static void pass_loss(const RskPartitionInfo *info, int64 *next);
@@ -205,6 +209,7 @@ resolve(const char *start, bool seek)
 		"INSERT INTO recsys.stream_offset AS o (stream_id, partition, next_offset) "
 		"VALUES ($1, $2, $3) ON CONFLICT (stream_id, partition) DO UPDATE "
 		"SET next_offset = excluded.next_offset, last_offset = NULL, last_event_time = NULL, "
+		"skip = NULL, "
 		"updated = pg_catalog.clock_timestamp()",
 		3,
 		{INT8OID, INT4OID, INT8OID},
@@ -290,7 +295,8 @@ static StoredOffset *
 read_offsets(int *n)
 {
 	static RspgStatement statement = {
-		"SELECT partition, next_offset, last_offset, last_event_time FROM recsys.stream_offset "
+		"SELECT partition, next_offset, last_offset, last_event_time, skip FROM "
+		"recsys.stream_offset "
 		"WHERE stream_id OPERATOR(pg_catalog.=) $1 ORDER BY partition",
 		1,
 		{INT8OID},
@@ -317,8 +323,27 @@ read_offsets(int *n)
 			stored[i].last_offset = -1;
 		else
 			stored[i].last_time_ms = rspg_time_to_ms(time);
+		read_skips(tuple, desc, 5, &stored[i]);
 	}
 	return stored;
+}
+
+static void
+read_skips(HeapTuple tuple, TupleDesc desc, int column, StoredOffset *offset)
+{
+	bool null;
+	Datum value = SPI_getbinval(tuple, desc, column, &null);
+	Datum *elements;
+	bool *nulls;
+
+	if (null)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(value), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+					  TYPALIGN_DOUBLE, &elements, &nulls, &offset->n_skips);
+	offset->skips =
+		MemoryContextAlloc(rspg_worker.stream_context, Max(offset->n_skips, 1) * sizeof(int64));
+	for (int i = 0; i < offset->n_skips; i++)
+		offset->skips[i] = nulls[i] ? -1 : DatumGetInt64(elements[i]);
 }
 
 /*
@@ -377,7 +402,11 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 	if (stored == NULL)
 		rspg_execute(&store, values, NULL, false);
 	else
+	{
 		partition->next = stored->next;
+		partition->n_skips = stored->n_skips;
+		partition->skips = stored->skips;
+	}
 	if (info->high >= 0 && info->high < partition->next)
 		rspg_worker_stop(
 			ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

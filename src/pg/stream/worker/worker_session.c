@@ -204,6 +204,12 @@ configure_session(void)
 		SetConfigOption("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION);
 }
 
+int
+rspg_worker_most_messages(void)
+{
+	return Max(rspg_worker.stream->options.batch_rows, RSPG_HUNT_MESSAGES);
+}
+
 void
 rspg_worker_open_consumer(void)
 {
@@ -217,7 +223,8 @@ rspg_worker_open_consumer(void)
 		int most = w->stream->options.batch_rows;
 
 		w->capacity = *w->batch_rows > 0 ? Min(*w->batch_rows, most) : most;
-		w->messages = MemoryContextAllocHuge(TopMemoryContext, most * sizeof(RskMessage));
+		w->messages = MemoryContextAllocHuge(TopMemoryContext,
+											 rspg_worker_most_messages() * sizeof(RskMessage));
 	}
 	rspg_worker_begin("opening the consumer");
 	n = rspg_stream_settings(w->stream, &settings);

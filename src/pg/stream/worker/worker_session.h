@@ -28,6 +28,9 @@ typedef struct RspgPartition
 	int64 last_offset;
 	int64 last_time_ms;
 
+	int n_skips;
+	int64 *skips; /* offsets of messages to be dead letters unread */
+
 	/* of the batch at hand */
 	int64 messages;
 	int64 newest_offset;
@@ -68,6 +71,9 @@ typedef struct RspgWorker
 	TimestampTz ends_at; /* when ends without messages are written; 0 = none */
 	int64 rejected_in_row;
 
+	bool writing; /* what is raised now is of the batch */
+	int tries;    /* of the batch that failed */
+
 	/* after an error: wait so long before the next try */
 	int retry_ms; /* 0 = none */
 	TimestampTz retry_at;
@@ -79,6 +85,12 @@ typedef struct RspgWorker
 } RspgWorker;
 
 extern RspgWorker rspg_worker;
+
+/* After so many tries that failed, those of a batch's messages are hunted for that
+ * fail where others do not.  One that takes too long is made smaller before, down to
+ * this many messages. */
+#define RSPG_HUNT_TRIES 3
+#define RSPG_HUNT_MESSAGES 8
 
 /* Begin and end a transaction with a snapshot and SPI, as the owner. */
 extern void rspg_worker_begin(const char *activity);
@@ -92,6 +104,9 @@ extern void rspg_worker_read_row(void);
 extern bool rspg_worker_lock_row(void);
 
 extern void rspg_worker_open_consumer(void);
+
+/* For how many messages there is room. */
+extern int rspg_worker_most_messages(void);
 
 /* Trouble is over. */
 extern void rspg_worker_recovered(void);

@@ -31,8 +31,8 @@ is_own_class(const char *class)
 	return false;
 }
 
-static bool
-is_message_fault(const ErrorData *error, bool converting)
+bool
+rspg_message_fault(const ErrorData *error, bool converting)
 {
 	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
 	int i;
@@ -70,8 +70,29 @@ rspg_check_deferred(void)
 	CurrentResourceOwner = owner;
 }
 
+bool
+rspg_is_statement_timeout(const ErrorData *error)
+{
+	/* message_id is not translated */
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->message_id != NULL &&
+		   strcmp(error->message_id, "canceling statement due to statement timeout") == 0;
+}
+
+/*
+ * Can it be that it comes with one message and not with others?  Not what comes of
+ * other sessions, which end: locks, deadlocks, somebody's cancel.
+ */
+static bool
+may_be_of_one(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return rspg_is_statement_timeout(error);
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_TRANSACTION_ROLLBACK &&
+		   error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
 ErrorData *
-rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
+rspg_attempt(RspgAttempt attempt, void *opaque, bool converting, bool hunting)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -94,7 +115,7 @@ rspg_attempt(RspgAttempt attempt, void *opaque, bool converting)
 			RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (!is_message_fault(error, converting))
+		if (!rspg_message_fault(error, converting) && !(hunting && may_be_of_one(error)))
 			ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -9,6 +9,8 @@
 
 /* Errors may quote a value of any length. */
 #define MAX_ERROR_BYTES 2000
+/* Suspects in a row that are not everybody */
+#define MAX_SUSPECTS 32
 
 void
 rspg_batch_reject(RspgBatch *batch, int message, int sqlstate, const char *format, ...)
@@ -36,6 +38,7 @@ rspg_batch_reject(RspgBatch *batch, int message, int sqlstate, const char *forma
 	reject->message = message;
 	reject->sqlstate = sqlstate;
 	reject->error = text.data;
+	reject->hunted = false;
 	batch->states[message] = RSPG_MESSAGE_REJECTED;
 	batch->rejects = lappend(batch->rejects, reject);
 }
@@ -49,6 +52,26 @@ rspg_batch_reject_error(RspgBatch *batch, int message, const ErrorData *error, c
 					  column != NULL ? "column \"" : "", column != NULL ? column : "",
 					  column != NULL ? "\": " : "", error->message ? error->message : "",
 					  detail != NULL ? ": " : "", detail != NULL ? detail : "");
+}
+
+void
+rspg_batch_suspect(RspgBatch *batch, int message, ErrorData *error, const char *column)
+{
+	RspgHunt *hunt = batch->hunt;
+
+	rspg_batch_reject_error(batch, message, error, column);
+	((RspgReject *) llast(batch->rejects))->hunted = true;
+	if (hunt->n_suspects++ == 0)
+		hunt->error = error;
+	if (hunt->n_suspects > MAX_SUSPECTS)
+		ReThrowError(hunt->error);
+}
+
+void
+rspg_batch_success(RspgBatch *batch)
+{
+	if (batch->hunt != NULL)
+		batch->hunt->n_suspects = 0;
 }
 
 int

@@ -22,7 +22,21 @@ typedef struct RspgReject
 	int message; /* its number in the batch */
 	int sqlstate;
 	char *error;
+	bool hunted; /* the error tells of no message's fault, but others were written */
 } RspgReject;
+
+/*
+ * A batch that failed again and again by an error that is no message's fault by
+ * what it says: a time-out, say.  It is bisected all the same.  Messages that fail
+ * alone are suspects, until another one is written: then it was their fault.  When
+ * none is, it is everybody's, and the error is raised.
+ */
+typedef struct RspgHunt
+{
+	void (*attempting)(void); /* called before each attempt */
+	int n_suspects;           /* since one was written */
+	ErrorData *error;         /* of the first of them */
+} RspgHunt;
 
 typedef struct RspgBatch
 {
@@ -38,6 +52,8 @@ typedef struct RspgBatch
 	char *cells; /* RspgCell */
 
 	int64 rows; /* written to the target */
+
+	RspgHunt *hunt; /* or NULL */
 } RspgBatch;
 
 /* In CurrentMemoryContext */
@@ -45,6 +61,11 @@ extern void rspg_batch_reject(RspgBatch *batch, int message, int sqlstate, const
 	pg_attribute_printf(4, 5);
 extern void rspg_batch_reject_error(RspgBatch *batch, int message, const ErrorData *error,
 									const char *column);
+
+/* Of a hunt: the message failed alone, and error, which is kept, is no fault by what
+ * it says; raised when there are too many.  Messages are not bad after all. */
+extern void rspg_batch_suspect(RspgBatch *batch, int message, ErrorData *error, const char *column);
+extern void rspg_batch_success(RspgBatch *batch);
 
 /* Messages rejected in a row up to the last one */
 extern int rspg_batch_rejected_at_end(const RspgBatch *batch);

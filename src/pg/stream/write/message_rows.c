@@ -41,13 +41,25 @@ rspg_message_rows(RspgBatch *batch, const RspgMapping *mapping)
 	conversion.values = palloc(Max(mapping->n_fields, 1) * sizeof(RskValue));
 	while (conversion.next < batch->n)
 	{
-		ErrorData *error = rspg_attempt(convert_messages, &conversion, true);
+		int from = conversion.next;
+		const char *column;
+		ErrorData *error;
 
+		if (batch->hunt != NULL)
+			batch->hunt->attempting();
+		error = rspg_attempt(convert_messages, &conversion, true, batch->hunt != NULL);
+		if (conversion.next > from)
+			rspg_batch_success(batch);
 		if (error == NULL)
 			break;
-		rspg_batch_reject_error(batch, conversion.next, error,
-								conversion.column != NULL ? conversion.column->name : NULL);
-		FreeErrorData(error);
+		column = conversion.column != NULL ? conversion.column->name : NULL;
+		if (rspg_message_fault(error, true))
+		{
+			rspg_batch_reject_error(batch, conversion.next, error, column);
+			FreeErrorData(error);
+		}
+		else
+			rspg_batch_suspect(batch, conversion.next, error, column);
 		conversion.next++;
 	}
 }
@@ -101,6 +113,11 @@ decode(Conversion *conversion, int i)
 	RskDecodeFailure failure;
 	RskDecodeStatus status;
 
+	if (message->skip)
+	{
+		rspg_batch_reject(batch, i, ERRCODE_QUERY_CANCELED, "passed over by skip_message()");
+		return false;
+	}
 	if (message->payload == NULL)
 	{
 		if (options->tombstone == RSPG_TOMBSTONE_SKIP)

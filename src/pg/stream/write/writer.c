@@ -5,7 +5,8 @@
  * Messages are decoded and converted first; what fails there costs itself only.
  * The rest is written by one statement in a subtransaction.  Where that fails
  * for a message's fault, each half is tried, and so on down to the message:
- * O(r log n) statements for r bad ones of n.
+ * O(r log n) statements for r bad ones of n.  In a hunt that is done for other
+ * errors, too.
  */
 #include "pg/stream/write/writer.h"
 
@@ -38,7 +39,11 @@ struct RspgWriter
 	RspgTransform *transform; /* or NULL */
 	RspgInsert *insert;
 	bool keep_deferred;
+	const int *good; /* of the batch: one that was written; NULL = none yet */
 };
+
+/* no server has it: the control of a hunt went well */
+#define ERRCODE_CONTROL_WRITTEN MAKE_SQLSTATE('R', 'S', '0', '0', '0')
 
 /* A range of the messages to be written, and what writing it gave */
 typedef struct Range
@@ -57,6 +62,8 @@ static void drop_shape(RspgWriter *writer);
 static void make_shape(RspgWriter *writer, Relation target);
 static void write_range(RspgWriter *writer, RspgBatch *batch, const int *pending, int n);
 static void attempt_range(void *opaque);
+static void attempt_control(void *opaque);
+static void end_hunt(RspgWriter *writer, RspgBatch *batch);
 
 RspgWriter *
 rspg_writer_create(MemoryContext parent, const RspgStream *stream)
@@ -247,7 +254,7 @@ make_shape(RspgWriter *writer, Relation target)
 }
 
 RspgBatch *
-rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n)
+rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n, void (*attempting)(void))
 {
 	MemoryContext old;
 	RspgBatch *batch;
@@ -262,6 +269,12 @@ rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n)
 	batch->messages = messages;
 	batch->n = n;
 	batch->states = palloc0(Max(n, 1));
+	if (attempting != NULL)
+	{
+		batch->hunt = palloc0(sizeof(RspgHunt));
+		batch->hunt->attempting = attempting;
+	}
+	writer->good = NULL;
 	connect_spi(writer);
 	rspg_message_rows(batch, writer->mapping);
 	pending = palloc(Max(n, 1) * sizeof(int));
@@ -270,6 +283,8 @@ rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n)
 			pending[n_pending++] = i;
 	if (n_pending > 0)
 		write_range(writer, batch, pending, n_pending);
+	if (batch->hunt != NULL)
+		end_hunt(writer, batch);
 	check_partitions(writer); /* attached while rows were written */
 	SPI_finish();
 	MemoryContextSwitchTo(old);
@@ -287,20 +302,30 @@ rspg_writer_clear(RspgWriter *writer)
 static void
 write_range(RspgWriter *writer, RspgBatch *batch, const int *pending, int n)
 {
-	MemoryContext batch_context = CurrentMemoryContext;
 	Range range = {writer, batch, pending, n, 0};
 	ErrorData *error;
 
 	CHECK_FOR_INTERRUPTS();
-	MemoryContextSwitchTo(writer->attempt_context);
-	error = rspg_attempt(attempt_range, &range, false);
-	MemoryContextSwitchTo(batch_context);
-	if (error == NULL)
-		batch->rows += range.rows;
-	else if (n == 1)
-		rspg_batch_reject_error(batch, pending[0], error, NULL);
+	if (batch->hunt != NULL)
+		batch->hunt->attempting();
+	error = rspg_attempt(attempt_range, &range, false, batch->hunt != NULL);
 	MemoryContextReset(writer->attempt_context);
-	if (error == NULL || n == 1)
+	if (error == NULL)
+	{
+		batch->rows += range.rows;
+		writer->good = pending;
+		rspg_batch_success(batch);
+		return;
+	}
+	if (n == 1 && !rspg_message_fault(error, false))
+	{
+		rspg_batch_suspect(batch, pending[0], error, NULL);
+		return;
+	}
+	if (n == 1)
+		rspg_batch_reject_error(batch, pending[0], error, NULL);
+	FreeErrorData(error);
+	if (n == 1)
 		return;
 	write_range(writer, batch, pending, n / 2);
 	write_range(writer, batch, pending + n / 2, n - n / 2);
@@ -314,6 +339,7 @@ attempt_range(void *opaque)
 	RspgBatch *batch = range->batch;
 	RspgWriter *writer = range->writer;
 
+	MemoryContextSwitchTo(writer->attempt_context);
 	if (writer->transform != NULL)
 	{
 		Datum *events = MemoryContextAllocHuge(CurrentMemoryContext, range->n * sizeof(Datum));
@@ -341,4 +367,31 @@ attempt_range(void *opaque)
 		rspg_check_deferred();
 	else
 		AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+}
+
+/* A message that could be written, again; never to stay. */
+static void
+attempt_control(void *opaque)
+{
+	attempt_range(opaque);
+	ereport(ERROR, (errcode(ERRCODE_CONTROL_WRITTEN), errmsg("written")));
+}
+
+/*
+ * Suspects that nothing was written after: is it the server that does not write
+ * any more?  A message that went in before says so.  An error of its own, as that
+ * its key is there already, does as well as none.
+ */
+static void
+end_hunt(RspgWriter *writer, RspgBatch *batch)
+{
+	Range range = {writer, batch, writer->good, 1, 0};
+
+	if (batch->hunt->n_suspects == 0)
+		return;
+	if (writer->good == NULL)
+		ReThrowError(batch->hunt->error);
+	batch->hunt->attempting();
+	FreeErrorData(rspg_attempt(attempt_control, &range, false, false));
+	MemoryContextReset(writer->attempt_context);
 }

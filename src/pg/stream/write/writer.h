@@ -17,9 +17,12 @@ extern RspgWriter *rspg_writer_create(MemoryContext parent, const RspgStream *st
  * In an open transaction with an active snapshot and SPI connected, as the
  * stream's owner: write what can be written.  Rejects are left to the caller, and
  * so are offsets.  An error that is not a message's fault is raised.  The batch
- * lives until the next one, or rspg_writer_clear().
+ * lives until the next one, or rspg_writer_clear().  attempting, if not NULL: hunt
+ * for messages that fail for other errors where others do not, and call it before
+ * each attempt.
  */
-extern RspgBatch *rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n);
+extern RspgBatch *rspg_writer_write(RspgWriter *writer, const RskMessage *messages, int n,
+									void (*attempting)(void));
 extern void rspg_writer_clear(RspgWriter *writer);
 
 /* Raise if a default of the mapping is no value of its column.  To a worker it is
