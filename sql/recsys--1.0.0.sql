@@ -911,7 +911,7 @@ CREATE TABLE recsys.stream_loss (
 	noticed timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (stream_id, partition, from_offset, noticed)
 );
-COMMENT ON TABLE recsys.stream_loss IS 'offsets that the broker no longer had and that a stream went past';
+COMMENT ON TABLE recsys.stream_loss IS 'offsets that a stream went past without reading them, because the broker no longer had them or by a seek';
 
 SELECT pg_catalog.pg_extension_config_dump('recsys.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('recsys.stream_id_seq', '');
@@ -1068,7 +1068,7 @@ CREATE VIEW recsys.stream_losses WITH (security_invoker = true) AS
 	SELECT s.name AS stream, l.partition, l.from_offset, l.to_offset,
 		l.to_offset OPERATOR(pg_catalog.-) l.from_offset AS offsets, l.policy, l.reason, l.noticed
 	FROM recsys.stream_loss l JOIN recsys.stream s ON s.id OPERATOR(pg_catalog.=) l.stream_id;
-COMMENT ON VIEW recsys.stream_losses IS 'offsets that the broker no longer had and that a stream went past';
+COMMENT ON VIEW recsys.stream_losses IS 'offsets that a stream went past without reading them, because the broker no longer had them or by a seek';
 
 -- Names and types as Prometheus wants them, one row a sample.  No dead letters of
 -- streams whose messages the caller may not see: zero would be a lie.
@@ -1102,6 +1102,7 @@ CREATE VIEW recsys.stream_metrics WITH (security_invoker = true) AS
 			pg_catalog.jsonb_build_object('stream', s.name),
 			COALESCE(pg_catalog.sum(l.to_offset OPERATOR(pg_catalog.-) l.from_offset), 0)::double precision
 		FROM recsys.stream s LEFT JOIN recsys.stream_loss l ON l.stream_id OPERATOR(pg_catalog.=) s.id
+				AND l.policy OPERATOR(pg_catalog.<>) 'seek'
 		GROUP BY s.name
 		UNION ALL
 		SELECT 'recsys_stream_dead_letters', 'gauge', 'Messages in dead_letters now.',

@@ -272,12 +272,14 @@ produce($broker->bootstrap, 'short', count => 100_000, first => 11);
 as_shop($node, q{SELECT recsys.resume_stream('short')});
 comes_to('short', qr/stopped\|.*was read up to offset 10, but begins at \d+ now.*\|P0002/, 'messages lost: it stops');
 is(sql($node, 'SELECT count(*) FROM shop.short'), 10, 'and writes nothing');
+is(sql($node, 'SELECT from_offset, to_offset > 10, policy FROM recsys.stream_losses'), '10|t|error', 'but what is lost');
 as_shop($node, q{SELECT recsys.alter_stream('short', options => '{"on_offset_lost": "earliest"}');
 	SELECT recsys.resume_stream('short')});
 my $kept = settled_rows($node, q{SELECT max(seq) FROM shop.short}, 100_010);
 is($kept, 100_010, 'with on_offset_lost earliest it goes on');
 is( sql($node, q{SELECT count(*) + (SELECT sum(to_offset - from_offset) FROM recsys.stream_losses) FROM shop.short}),
 	100_010, 'and the loss is recorded to the message');
+is(sql($node, 'SELECT from_offset, policy FROM recsys.stream_losses'), '10|earliest', 'once');
 
 # the owner may not
 sql($node, q{CREATE ROLE leaver LOGIN; GRANT INSERT ON recsys.stream TO leaver;

@@ -40,4 +40,26 @@ ok(says($node, 'fewer', qr/ends at offset 300, but the stream goes on at 100000/
 is(states($node, 'fewer'), 'stopped', 'and stops the stream');
 as_shop($node, q{SELECT recsys.seek_stream('fewer', 'latest'); SELECT recsys.resume_stream('fewer')});
 ok(caught_up($node, 'fewer'), 'a seek to latest helps');
+
+# what seeks go past, by offsets and by time, is written down, until it is read after all
+sub losses
+{
+	return sql($node, q{SELECT partition, from_offset, to_offset, policy FROM recsys.stream_losses
+		WHERE stream = 'fewer' ORDER BY noticed, partition});
+}
+is(losses(), '', 'nothing was passed over by seeks back, nor by one too far that was taken back');
+as_shop($node, q{SELECT recsys.pause_stream('fewer'); SELECT recsys.seek_stream('fewer', 'earliest'); SELECT recsys.resume_stream('fewer')});
+ok(wait_until(20, sub { sql($node, q{SELECT seek_to IS NULL FROM recsys.streams}) eq 't' }), 'back to the begin');
+ok(caught_up($node, 'fewer'), 'and to the end again');
+as_shop($node, q{SELECT recsys.pause_stream('fewer'); SELECT recsys.seek_stream('fewer', '{"0": 100}')});
+produce($anew->bootstrap, 'fewer', count => 20, partitions => 2, first => 3001);
+as_shop($node, q{SELECT recsys.seek_stream('fewer', '{"0": 150}')});
+is(losses(), '0|100|150|seek', 'a seek by offsets');
+as_shop($node, q{SELECT recsys.seek_stream('fewer', '{"0": 120}')});
+is(losses(), '0|100|120|seek', 'one back has the rest read');
+as_shop($node, q{SELECT recsys.seek_stream('fewer', 'latest'); SELECT recsys.resume_stream('fewer')});
+ok(wait_until(20, sub { sql($node, q{SELECT seek_to IS NULL FROM recsys.streams}) eq 't' }), 'on to the end');
+is(losses(), "0|100|120|seek\n0|120|310|seek\n1|300|310|seek", 'a seek to latest');
+is(sql($node, q{SELECT value FROM recsys.stream_metrics WHERE metric = 'recsys_stream_lost_offsets_total'}), 0,
+	'which is no loss that nobody wanted');
 done_testing();

@@ -21,6 +21,7 @@
 #include "pg/base/jsonb_read.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
+#include "pg/stream/definition/losses.h"
 #include "pg/stream/definition/stream_options.h"
 #include "pg/stream/sql/stream_check.h"
 #include "pg/stream/sql/stream_lock.h"
@@ -213,7 +214,14 @@ seek_offsets(int64 id, Jsonb *offsets)
 		2,
 		{INT8OID, INT4OID},
 		NULL};
+	static RspgStatement before = {
+		"SELECT next_offset FROM recsys.stream_offset WHERE stream_id OPERATOR(pg_catalog.=) $1 "
+		"AND partition OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
 	Datum values[3] = {Int64GetDatum(id)};
+	bool null;
 	JsonbIterator *iterator = JsonbIteratorInit(&offsets->root);
 	JsonbValue item;
 	char *key;
@@ -231,6 +239,12 @@ seek_offsets(int64 id, Jsonb *offsets)
 							errmsg("the stream knows no partition %d", partition),
 							errdetail("recsys.stream_status has those of its topic."),
 							errhint("New partitions are found within seconds.")));
+		rspg_execute(&before, values, NULL, false);
+		if (SPI_processed == 1)
+			rspg_loss_seek(id, partition,
+						   DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+													   1, &null)),
+						   DatumGetInt64(values[2]));
 		rspg_execute(&one, values, NULL, false);
 	}
 }

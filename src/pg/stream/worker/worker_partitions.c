@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "pg/base/spi.h"
+#include "pg/stream/definition/losses.h"
 #include "pg/stream/write/message_time.h"
 
 #define ASK_MS 5000      /* between questions about the topic */
@@ -41,7 +42,8 @@ static void ask_again(int ms);
 static void position(void);
 static void check_cluster(void);
 static _Noreturn void stop_for_cluster(void);
-static bool resolve(const char *start, bool seek);
+static bool resolve(const char *start, bool seek, const StoredOffset *stored, int n_stored);
+static const StoredOffset *stored_offset(const StoredOffset *stored, int n, int32 partition);
 static void forget_gone(void);
 static bool start_offset(const char *start, const RskPartitionInfo *info, int64 *offset);
 static StoredOffset *read_offsets(int *n);
@@ -49,6 +51,7 @@ static void read_skips(HeapTuple tuple, TupleDesc desc, int column, StoredOffset
 static void take_partitions(const StoredOffset *stored, int n_stored);
 static void take_partition(const RskPartitionInfo *info, const StoredOffset *stored);
 static void pass_loss(const RskPartitionInfo *info, int64 *next);
+static void record_losses(void);
 static void assign(void);
 static void claim_shown(void);
 static void watch(void);
@@ -143,9 +146,9 @@ position(void)
 	check_cluster();
 	stored = read_offsets(&n);
 	if (seek)
-		ready = resolve(w->stream->seek_to, true);
+		ready = resolve(w->stream->seek_to, true, stored, n);
 	else if (n == 0)
-		ready = resolve(w->stream->options.start, false);
+		ready = resolve(w->stream->options.start, false, NULL, 0);
 	if (ready)
 	{
 		stored = read_offsets(&n);
@@ -203,7 +206,7 @@ stop_for_cluster(void)
  * Store the offsets that a start or a seek means.  False = not yet.
  */
 static bool
-resolve(const char *start, bool seek)
+resolve(const char *start, bool seek, const StoredOffset *stored, int n_stored)
 {
 	static RspgStatement store = {
 		"INSERT INTO recsys.stream_offset AS o (stream_id, partition, next_offset) "
@@ -247,7 +250,11 @@ resolve(const char *start, bool seek)
 	}
 	for (int i = 0; i < answer.n_partitions; i++)
 	{
+		const StoredOffset *from = stored_offset(stored, n_stored, answer.partitions[i].partition);
+
 		(void) start_offset(start, &answer.partitions[i], &offset);
+		if (from != NULL)
+			rspg_loss_seek(w->stream->id, from->partition, from->next, offset);
 		values[1] = Int32GetDatum(answer.partitions[i].partition);
 		values[2] = Int64GetDatum(offset);
 		rspg_execute(&store, values, NULL, false);
@@ -289,6 +296,15 @@ start_offset(const char *start, const RskPartitionInfo *info, int64 *offset)
 	else
 		*offset = info->offset;
 	return *offset >= 0;
+}
+
+static const StoredOffset *
+stored_offset(const StoredOffset *stored, int n, int32 partition)
+{
+	for (int i = 0; i < n; i++)
+		if (stored[i].partition == partition)
+			return &stored[i];
+	return NULL;
 }
 
 static StoredOffset *
@@ -363,13 +379,9 @@ take_partitions(const StoredOffset *stored, int n_stored)
 	for (int i = 0; i < answer.n_partitions; i++)
 	{
 		const RskPartitionInfo *info = &answer.partitions[i];
-		const StoredOffset *found = NULL;
 
-		for (int j = 0; j < n_stored; j++)
-			if (stored[j].partition == info->partition)
-				found = &stored[j];
 		if (info->partition % workers == w->job.worker)
-			take_partition(info, found);
+			take_partition(info, stored_offset(stored, n_stored, info->partition));
 	}
 	for (int j = 0; j < n_stored; j++)
 		if (stored[j].partition % workers == w->job.worker && stored[j].next > 0 &&
@@ -432,12 +444,6 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 static void
 pass_loss(const RskPartitionInfo *info, int64 *next)
 {
-	static RspgStatement record = {
-		"INSERT INTO recsys.stream_loss (stream_id, partition, from_offset, to_offset, policy, "
-		"reason) VALUES ($1, $2, $3, $4, $5, 'the broker does not keep these messages any more')",
-		5,
-		{INT8OID, INT4OID, INT8OID, INT8OID, TEXTOID},
-		NULL};
 	static RspgStatement move = {
 		"UPDATE recsys.stream_offset SET next_offset = $4, last_offset = NULL, "
 		"last_event_time = NULL, updated = pg_catalog.clock_timestamp() "
@@ -449,23 +455,46 @@ pass_loss(const RskPartitionInfo *info, int64 *next)
 	RspgWorker *w = &rspg_worker;
 	bool latest = w->stream->options.on_offset_lost == RSPG_LOST_LATEST;
 	int64 to = latest && info->high >= 0 ? info->high : info->low;
-	Datum values[5] = {Int64GetDatum(w->stream->id), Int32GetDatum(info->partition),
-					   Int64GetDatum(*next), Int64GetDatum(to),
-					   CStringGetTextDatum(latest ? "latest" : "earliest")};
+	Datum values[4] = {Int64GetDatum(w->stream->id), Int32GetDatum(info->partition),
+					   Int64GetDatum(*next), Int64GetDatum(to)};
 
 	if (w->stream->options.on_offset_lost == RSPG_LOST_ERROR)
+	{
+		w->at_stop = record_losses;
 		rspg_worker_stop(ERRCODE_NO_DATA_FOUND,
 						 "partition %d of topic \"%s\" was read up to offset %lld, but begins at "
 						 "%lld now: the broker has thrown away what is between",
 						 info->partition, w->stream->topic, (long long) *next,
 						 (long long) info->low);
-	rspg_execute(&record, values, NULL, false);
+	}
+	rspg_loss_record(w->stream->id, info->partition, *next, to, latest ? "latest" : "earliest");
 	rspg_execute(&move, values, NULL, false);
 	if (SPI_processed != 1)
 		rspg_worker_restart();
 	ereport(LOG, (errmsg("recsys stream \"%s\": messages %lld to %lld of partition %d are lost",
 						 w->stream->name, (long long) *next, (long long) to - 1, info->partition)));
 	*next = to;
+}
+
+/*
+ * In the transaction of a stop: what all our partitions have lost.
+ */
+static void
+record_losses(void)
+{
+	RspgWorker *w = &rspg_worker;
+	int n;
+	StoredOffset *stored = read_offsets(&n);
+
+	for (int i = 0; i < answer.n_partitions; i++)
+	{
+		const RskPartitionInfo *info = &answer.partitions[i];
+		const StoredOffset *from = stored_offset(stored, n, info->partition);
+
+		if (from != NULL && from->next < info->low &&
+			info->partition % w->stream->options.workers == w->job.worker)
+			rspg_loss_record(w->stream->id, info->partition, from->next, info->low, "error");
+	}
 }
 
 static void

@@ -115,7 +115,9 @@ rspg_worker_write_stop(void)
 	values[2] = CStringGetTextDatum(w->stop_reason);
 	values[3] = CStringGetTextDatum(unpack_sql_state(w->stop_sqlstate));
 	rspg_execute(&statement, values, NULL, false);
-	if (SPI_processed != 1)
+	if (SPI_processed == 1 && w->at_stop != NULL)
+		w->at_stop();
+	else if (SPI_processed != 1)
 		rspg_worker_restart(); /* the row has changed: whether there is reason to stop, too */
 	rspg_worker_commit();
 	ereport(LOG, (errcode(w->stop_sqlstate),

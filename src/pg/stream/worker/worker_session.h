@@ -82,6 +82,7 @@ typedef struct RspgWorker
 	bool stopping;
 	int stop_sqlstate;
 	char stop_reason[512];
+	void (*at_stop)(void); /* in its transaction; or NULL */
 } RspgWorker;
 
 extern RspgWorker rspg_worker;
