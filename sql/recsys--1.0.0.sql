@@ -881,6 +881,7 @@ CREATE TABLE recsys.stream_offset (
 	last_offset bigint,
 	last_event_time timestamptz,
 	skip bigint[], -- offsets of messages to be dead letters unread
+	end_offset bigint, -- of the broker, when it was last looked at
 	updated timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (stream_id, partition)
 ) WITH (fillfactor = 50);
@@ -1029,7 +1030,8 @@ CREATE VIEW recsys.stream_status WITH (security_invoker = true) AS
 	FROM recsys.stream s
 		LEFT JOIN (
 			SELECT COALESCE(o.stream_id, r.stream_id) AS stream_id, COALESCE(o.partition, r.partition) AS partition,
-				o.next_offset, o.rows, o.rejected, o.last_event_time, o.updated, r.state, r.end_offset,
+				o.next_offset, o.rows, o.rejected, o.last_event_time, o.updated, r.state,
+				COALESCE(r.end_offset, o.end_offset) AS end_offset,
 				r.rows_per_second, r.error, r.sqlstate, r.error_at, r.pid
 			FROM recsys.stream_offset o
 				FULL JOIN (SELECT w.* FROM w WHERE w.partition IS NOT NULL) r

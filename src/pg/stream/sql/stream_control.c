@@ -51,11 +51,23 @@ recsys_pause_stream(PG_FUNCTION_ARGS)
 		1,
 		{INT8OID},
 		NULL};
-	Datum id;
+	/* what its workers last saw of the topic's end goes with them */
+	static RspgStatement look = {
+		"UPDATE recsys.stream_offset o SET end_offset = r.end_offset "
+		"FROM recsys_support.stream_state_rows() r WHERE o.stream_id OPERATOR(pg_catalog.=) $1 "
+		"AND r.stream_id OPERATOR(pg_catalog.=) $1 AND r.database OPERATOR(pg_catalog.=) $2 "
+		"AND r.partition OPERATOR(pg_catalog.=) o.partition "
+		"AND r.end_offset OPERATOR(pg_catalog.>) 0",
+		2,
+		{INT8OID, OIDOID},
+		NULL};
+	Datum id[2];
 
 	SPI_connect();
-	id = Int64GetDatum(rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id);
-	rspg_execute(&pause, &id, NULL, false);
+	id[0] = Int64GetDatum(rspg_stream_lock(text_to_cstring(PG_GETARG_TEXT_PP(0))).id);
+	id[1] = ObjectIdGetDatum(MyDatabaseId);
+	rspg_execute(&pause, id, NULL, false);
+	rspg_execute(&look, id, NULL, false);
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");
 	PG_RETURN_VOID();

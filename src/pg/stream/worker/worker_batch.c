@@ -348,15 +348,16 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 		"rows = rows OPERATOR(pg_catalog.+) $5, rejected = rejected OPERATOR(pg_catalog.+) $6, "
 		"last_offset = CASE WHEN $7 IS NULL THEN last_offset ELSE $7 END, "
 		"last_event_time = CASE WHEN $7 IS NULL THEN last_event_time ELSE $8 END, "
+		"end_offset = $9, "
 		"updated = pg_catalog.clock_timestamp() "
 		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
 		"AND next_offset OPERATOR(pg_catalog.=) $3",
-		8,
-		{INT8OID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID},
+		9,
+		{INT8OID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
 		NULL};
 	RspgWorker *w = &rspg_worker;
-	char nulls[] = "        ";
-	Datum values[8];
+	char nulls[] = "         ";
+	Datum values[9];
 
 	values[0] = Int64GetDatum(w->stream->id);
 	values[1] = Int32GetDatum(partition->number);
@@ -366,6 +367,7 @@ move_offset(RspgPartition *partition, int64 rows, int64 rejected)
 	values[5] = Int64GetDatum(rejected);
 	values[6] = Int64GetDatum(partition->newest_offset);
 	values[7] = (Datum) 0;
+	values[8] = Int64GetDatum(Max(partition->end, partition->reached));
 	if (partition->messages == 0)
 		nulls[6] = 'n';
 	if (partition->messages == 0 || !rspg_time_in_range(partition->newest_time_ms))

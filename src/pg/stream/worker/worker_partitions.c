@@ -31,6 +31,7 @@ typedef struct StoredOffset
 	int64 next;
 	int64 last_offset; /* -1 = none */
 	int64 last_time_ms;
+	int64 end; /* -1 = not known */
 	int n_skips;
 	int64 *skips;
 } StoredOffset;
@@ -311,7 +312,7 @@ static StoredOffset *
 read_offsets(int *n)
 {
 	static RspgStatement statement = {
-		"SELECT partition, next_offset, last_offset, last_event_time, skip FROM "
+		"SELECT partition, next_offset, last_offset, last_event_time, skip, end_offset FROM "
 		"recsys.stream_offset "
 		"WHERE stream_id OPERATOR(pg_catalog.=) $1 ORDER BY partition",
 		1,
@@ -340,6 +341,9 @@ read_offsets(int *n)
 		else
 			stored[i].last_time_ms = rspg_time_to_ms(time);
 		read_skips(tuple, desc, 5, &stored[i]);
+		stored[i].end = DatumGetInt64(SPI_getbinval(tuple, desc, 6, &null));
+		if (null)
+			stored[i].end = -1;
 	}
 	return stored;
 }
@@ -419,6 +423,10 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 		partition->n_skips = stored->n_skips;
 		partition->skips = stored->skips;
 	}
+	partition->end = info->high;
+	w->n_partitions++;
+	if (info->high >= 0 && (stored == NULL || stored->end != info->high))
+		rspg_worker_write_end(partition);
 	if (info->high >= 0 && info->high < partition->next)
 		rspg_worker_stop(
 			ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -435,7 +443,6 @@ take_partition(const RskPartitionInfo *info, const StoredOffset *stored)
 		partition->last_time_ms = stored->last_time_ms;
 	}
 	partition->reached = partition->next;
-	w->n_partitions++;
 }
 
 /*
@@ -568,12 +575,13 @@ watch(void)
 	for (int i = 0; i < answer.n_partitions; i++)
 	{
 		const RskPartitionInfo *info = &answer.partitions[i];
-		const RspgPartition *partition = rspg_worker_partition(info->partition);
+		RspgPartition *partition = rspg_worker_partition(info->partition);
 
 		if (info->partition % workers != w->job.worker)
 			continue;
 		if (partition == NULL)
 			rspg_worker_restart(); /* a new partition */
+		partition->end = Max(partition->end, info->high);
 		refused |= partition->shown != NULL && partition->shown->refused;
 		if (info->high >= 0 && info->high < partition->asked_at)
 			rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

@@ -91,6 +91,34 @@ rspg_worker_stop(int sqlstate, const char *format, ...)
 	rspg_worker_write_stop();
 }
 
+/*
+ * Where our partitions end, to be known when nobody looks.
+ */
+static void
+write_ends(void)
+{
+	RspgWorker *w = &rspg_worker;
+
+	for (int i = 0; i < w->n_partitions; i++)
+		if (w->partitions[i].end >= 0)
+			rspg_worker_write_end(&w->partitions[i]);
+}
+
+void
+rspg_worker_write_end(const RspgPartition *partition)
+{
+	static RspgStatement statement = {
+		"UPDATE recsys.stream_offset SET end_offset = $3 "
+		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2",
+		3,
+		{INT8OID, INT4OID, INT8OID},
+		NULL};
+	Datum values[3] = {Int64GetDatum(rspg_worker.stream->id), Int32GetDatum(partition->number),
+					   Int64GetDatum(partition->end)};
+
+	rspg_execute(&statement, values, NULL, false);
+}
+
 void
 rspg_worker_write_stop(void)
 {
@@ -115,10 +143,11 @@ rspg_worker_write_stop(void)
 	values[2] = CStringGetTextDatum(w->stop_reason);
 	values[3] = CStringGetTextDatum(unpack_sql_state(w->stop_sqlstate));
 	rspg_execute(&statement, values, NULL, false);
-	if (SPI_processed == 1 && w->at_stop != NULL)
-		w->at_stop();
-	else if (SPI_processed != 1)
+	if (SPI_processed != 1)
 		rspg_worker_restart(); /* the row has changed: whether there is reason to stop, too */
+	write_ends();
+	if (w->at_stop != NULL)
+		w->at_stop();
 	rspg_worker_commit();
 	ereport(LOG, (errcode(w->stop_sqlstate),
 				  errmsg("recsys stream \"%s\" stopped: %s", stream->name, w->stop_reason)));
@@ -265,12 +294,14 @@ rspg_worker_show_lag(void)
 		int64_t low;
 		int64_t high;
 
-		if (!rsk_consumer_watermarks(w->consumer, partition->number, &low, &high))
+		if (rsk_consumer_watermarks(w->consumer, partition->number, &low, &high))
+			partition->end = Max(partition->end, high);
+		if (partition->end < 0)
 			continue;
-		high = Max(high, partition->reached);
-		lag += high - partition->reached;
+		partition->end = Max(partition->end, partition->reached);
+		lag += partition->end - partition->reached;
 		if (partition->shown != NULL)
-			partition->shown->end_offset = high; /* eight bytes, written whole */
+			partition->shown->end_offset = partition->end; /* eight bytes, written whole */
 	}
 	return lag;
 }

@@ -21,6 +21,7 @@ typedef struct RspgPartition
 	int32 number;
 	int64 next;     /* what the table says, and the compare-and-set expects */
 	int64 reached;  /* where messages and ends that were seen lead to; >= next */
+	int64 end;      /* behind the last message, as far as told; -1 = not known */
 	int64 asked_at; /* reached, when the last question to the broker was asked */
 
 	/* the message before next, if it is still there, must be the one we wrote */
@@ -120,6 +121,9 @@ extern _Noreturn void rspg_worker_restart(void);
 extern _Noreturn void rspg_worker_stop(int sqlstate, const char *format, ...)
 	pg_attribute_printf(2, 3);
 extern _Noreturn void rspg_worker_write_stop(void);
+
+/* In a transaction: the partition's end to its row. */
+extern void rspg_worker_write_end(const RspgPartition *partition);
 
 /* Lag to shared memory; returns the sum over partitions. */
 extern int64 rspg_worker_show_lag(void);
