@@ -209,7 +209,7 @@ CREATE TABLE recsys.model_registry (
 	CONSTRAINT event_weights CHECK (pg_catalog.num_nulls(event_column, event_weights) OPERATOR(pg_catalog.<>) 1
 		AND pg_catalog.jsonb_typeof(event_weights) OPERATOR(pg_catalog.=) 'object'
 		AND event_weights OPERATOR(pg_catalog.<>) '{}'
-		AND NOT pg_catalog.jsonb_path_exists(event_weights, '$.* ? (@.type() != "number" || @ > 1e30 || @ < -1e30)')),
+		AND NOT pg_catalog.jsonb_path_exists(event_weights, 'strict $.* ? (@.type() != "number" || @ > 1e30 || @ < -1e30)')),
 	CONSTRAINT time_column CHECK (time_column IS NOT NULL
 		OR (half_life IS NULL AND (source IS NULL OR algorithm OPERATOR(pg_catalog.<>) 'sequence'))),
 	CONSTRAINT half_life CHECK (pg_catalog.date_part('epoch', half_life) OPERATOR(pg_catalog.>) 0),
@@ -282,7 +282,8 @@ COMMENT ON POLICY reader_sees ON recsys.model_version IS 'who sees the model see
 COMMENT ON POLICY owner_writes ON recsys.model_chunk IS 'members of the owner see and change a model';
 COMMENT ON POLICY reader_sees ON recsys.model_chunk IS 'who sees the model sees its bytes';
 
--- A row that is deleted by hand leaves nothing to who takes its id next
+-- A row that is deleted by hand, or gets another id, leaves nothing to who takes its
+-- id next
 CREATE FUNCTION recsys_support.forget_model() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN
@@ -297,6 +298,9 @@ BEGIN
 		DELETE FROM recsys.model_chunk c WHERE c.model_id OPERATOR(pg_catalog.=) OLD.id;
 		DELETE FROM recsys.model_version v WHERE v.model_id OPERATOR(pg_catalog.=) OLD.id;
 	END IF;
+	IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+		RETURN NEW;
+	END IF;
 	RETURN OLD;
 END
 $$;
@@ -307,9 +311,16 @@ CREATE TRIGGER forget_all BEFORE TRUNCATE ON recsys.model_registry
 	FOR EACH STATEMENT EXECUTE FUNCTION recsys_support.forget_model();
 CREATE TRIGGER forget BEFORE DELETE ON recsys.model_version
 	FOR EACH ROW EXECUTE FUNCTION recsys_support.forget_model();
+CREATE TRIGGER forget_old BEFORE UPDATE OF id ON recsys.model_registry
+	FOR EACH ROW WHEN (OLD.id OPERATOR(pg_catalog.<>) NEW.id) EXECUTE FUNCTION recsys_support.forget_model();
+CREATE TRIGGER forget_old BEFORE UPDATE OF model_id, version ON recsys.model_version
+	FOR EACH ROW WHEN (OLD.model_id OPERATOR(pg_catalog.<>) NEW.model_id OR OLD.version OPERATOR(pg_catalog.<>) NEW.version)
+	EXECUTE FUNCTION recsys_support.forget_model();
 COMMENT ON TRIGGER forget ON recsys.model_registry IS 'versions and bytes go with their model';
 COMMENT ON TRIGGER forget_all ON recsys.model_registry IS 'versions and bytes go with their models';
 COMMENT ON TRIGGER forget ON recsys.model_version IS 'bytes go with their version';
+COMMENT ON TRIGGER forget_old ON recsys.model_registry IS 'what belongs to a model''s old id goes';
+COMMENT ON TRIGGER forget_old ON recsys.model_version IS 'what belongs to a version''s old number goes';
 
 CREATE VIEW recsys.models WITH (security_invoker = true) AS
 	SELECT r.name AS model, r.owner::regrole AS owner, r.source::regclass AS source, r.algorithm, r.options,

@@ -57,6 +57,7 @@ FROM (VALUES
 \pset format aligned
 SELECT says($$UPDATE recsys.model_registry SET source = 'events' WHERE name = 'saved'$$);
 SELECT says($$INSERT INTO recsys.model_registry (id, name, owner, algorithm, options) VALUES (1000, 'forged', 'regress_alter_owner', 'als', '{}')$$);
+UPDATE recsys.model_registry SET event_weights = '{"view": [1]}' WHERE name = 'm';
 -- and what they would, is not
 BEGIN;
 UPDATE recsys.model_registry SET half_life = NULL, event_weights = '{"view": 1e30, "buy": -0.5, "it''s \"odd\"": 0}' WHERE name = 'm';
@@ -76,6 +77,19 @@ SELECT * FROM left_behind;
 ROLLBACK;
 BEGIN;
 DELETE FROM recsys.model_version;
+SELECT * FROM left_behind;
+ROLLBACK;
+-- nor one that gets another id, or number
+BEGIN;
+SET LOCAL ROLE regress_alter_owner;
+UPDATE recsys.model_registry SET id = DEFAULT WHERE name = 'm';
+RESET ROLE;
+SELECT * FROM left_behind;
+ROLLBACK;
+BEGIN;
+UPDATE recsys.model_version SET version = version;
+SELECT * FROM left_behind;
+UPDATE recsys.model_version SET version = version + 1;
 SELECT * FROM left_behind;
 ROLLBACK;
 BEGIN;
