@@ -125,6 +125,36 @@ INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, payload, s
 SELECT * FROM recsys.retry_dead_letters('rights');
 \set VERBOSITY default
 SELECT sqlstate FROM recsys.dead_letters;
+-- nor one that is deferred again until the commit
+RESET ROLE;
+ALTER TABLE target DISABLE TRIGGER climb;
+CREATE TABLE queue (n int);
+GRANT INSERT ON queue TO regress_rights_owner;
+CREATE FUNCTION defer_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	SET CONSTRAINTS ALL DEFERRED;
+	INSERT INTO rights_test.queue VALUES (1);
+	RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER defer_again AFTER INSERT ON target DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION defer_again();
+CREATE CONSTRAINT TRIGGER climb AFTER INSERT ON queue DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION climb();
+SET ROLE regress_rights_owner;
+SELECT * FROM recsys.retry_dead_letters('rights');
+SELECT sqlstate FROM recsys.dead_letters;
+-- what is kept ends with the transaction
+RESET ROLE;
+ALTER TABLE queue DISABLE TRIGGER climb;
+SET ROLE regress_rights_owner;
+BEGIN;
+SELECT * FROM recsys.retry_dead_letters('rights');
+SAVEPOINT s;
+RESET ROLE;
+ROLLBACK TO s;
+COMMIT;
+RESET ROLE;
+SELECT current_user = session_user AS reset;
+SET ROLE regress_rights_owner;
 SELECT recsys.drop_stream('rights');
 RESET ROLE;
 SELECT count(*) FROM secret WHERE user_id = -1;

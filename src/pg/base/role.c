@@ -4,8 +4,13 @@
  */
 #include "pg/base/role.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+
+static bool kept_to_end = false;
+
+static void end_kept(XactEvent event, void *arg);
 
 RspgRole
 rspg_role_begin(Oid role)
@@ -27,6 +32,38 @@ rspg_role_keep(void)
 	SetUserIdAndSecContext(before.user, before.context | SECURITY_LOCAL_USERID_CHANGE);
 	before.settings = 0;
 	return before;
+}
+
+/*
+ * Deferred triggers have run when a transaction is about to commit; one that aborts
+ * has put back who was acting at its start.
+ */
+static void
+end_kept(XactEvent event, void *arg)
+{
+	Oid user;
+	int context;
+
+	if (!kept_to_end)
+		return;
+	GetUserIdAndSecContext(&user, &context);
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		SetUserIdAndSecContext(user, context & ~SECURITY_LOCAL_USERID_CHANGE);
+	kept_to_end = false;
+}
+
+void
+rspg_role_keep_to_end(void)
+{
+	static bool registered = false;
+	RspgRole before = rspg_role_keep();
+
+	if (before.context & SECURITY_LOCAL_USERID_CHANGE)
+		return;
+	if (!registered)
+		RegisterXactCallback(end_kept, NULL);
+	registered = true;
+	kept_to_end = true;
 }
 
 void

@@ -27,6 +27,10 @@ extern RspgRole rspg_role_begin(Oid role);
  * reach. */
 extern RspgRole rspg_role_keep(void);
 
+/* The same until the transaction has ended and its deferred triggers have run.  No
+ * rspg_role_end; in a function that has changed the user it ends with that. */
+extern void rspg_role_keep_to_end(void);
+
 extern void rspg_role_end(RspgRole before);
 
 #endif

@@ -234,7 +234,6 @@ recsys_retry_dead_letters(PG_FUNCTION_ARGS)
 	bool nulls[3] = {false};
 	TupleDesc desc;
 	Counts counts;
-	RspgRole caller;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -242,9 +241,10 @@ recsys_retry_dead_letters(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	SPI_connect();
-	caller = rspg_role_keep(); /* who came here by SET ROLE is not for triggers to be */
+	/* who came here by SET ROLE is not for triggers to be, for deferred ones neither:
+	 * one of them can defer others again */
+	rspg_role_keep_to_end();
 	counts = retry(fcinfo);
-	rspg_role_end(caller);
 	SPI_finish();
 	values[0] = Int64GetDatum(counts.retried);
 	values[1] = Int64GetDatum(counts.retried - counts.rejected);
