@@ -23,17 +23,6 @@ rspg_role_begin(Oid role)
 	return before;
 }
 
-RspgRole
-rspg_role_keep(void)
-{
-	RspgRole before;
-
-	GetUserIdAndSecContext(&before.user, &before.context);
-	SetUserIdAndSecContext(before.user, before.context | SECURITY_LOCAL_USERID_CHANGE);
-	before.settings = 0;
-	return before;
-}
-
 /*
  * Deferred triggers have run when a transaction is about to commit; one that aborts
  * has put back who was acting at its start.
@@ -56,10 +45,13 @@ void
 rspg_role_keep_to_end(void)
 {
 	static bool registered = false;
-	RspgRole before = rspg_role_keep();
+	Oid user;
+	int context;
 
-	if (before.context & SECURITY_LOCAL_USERID_CHANGE)
+	GetUserIdAndSecContext(&user, &context);
+	if (context & SECURITY_LOCAL_USERID_CHANGE)
 		return;
+	SetUserIdAndSecContext(user, context | SECURITY_LOCAL_USERID_CHANGE);
 	if (!registered)
 		RegisterXactCallback(end_kept, NULL);
 	registered = true;

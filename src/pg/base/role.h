@@ -22,15 +22,14 @@ typedef struct RspgRole
  */
 extern RspgRole rspg_role_begin(Oid role);
 
-/* Stay who one is: whatever runs until the end, a trigger of somebody else's, cannot
- * SET or RESET ROLE, so what the session may beyond its current role is out of its
- * reach. */
-extern RspgRole rspg_role_keep(void);
-
-/* The same until the transaction has ended and its deferred triggers have run.  No
- * rspg_role_end; in a function that has changed the user it ends with that. */
-extern void rspg_role_keep_to_end(void);
-
 extern void rspg_role_end(RspgRole before);
+
+/*
+ * Stay who one is until the transaction has ended and its deferred triggers have
+ * run: nothing, a trigger of somebody else's, can SET or RESET ROLE, so what the
+ * session may beyond its current role is out of its reach.  In a function that has
+ * changed the user it ends with that.
+ */
+extern void rspg_role_keep_to_end(void);
 
 #endif

@@ -23,7 +23,6 @@
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
-#include "pg/base/role.h"
 #include "pg/stream/write/attempt.h"
 
 #define RETRY_MIN_MS 100
@@ -53,7 +52,6 @@ recsys_stream_main(Datum argument)
 	/* registered first, so it comes last */
 	on_proc_exit(last_exit, 0);
 	w->job = rspg_job_begin();
-	(void) rspg_role_keep(); /* the owner may be a member of others, a superuser's too */
 	w->batch_rows = rspg_job_memo();
 	w->stream_context =
 		AllocSetContextCreate(TopMemoryContext, "recsys stream", ALLOCSET_SMALL_SIZES);

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 
+#include "pg/base/role.h"
 #include "pg/base/spi.h"
 
 #define NO_TIMEOUT_MS (24 * 60 * 60 * 1000)
@@ -50,6 +51,7 @@ rspg_worker_begin(const char *activity)
 	pgstat_report_activity(STATE_RUNNING, activity);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	rspg_role_keep_to_end(); /* the owner may be a member of others, a superuser's too */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
