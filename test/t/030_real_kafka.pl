@@ -115,7 +115,7 @@ subtest 'retention' => sub {
 	is(settled_rows($node, ranges('kept_latest'), '1-10 21'), '1-10 21', 'with what comes then');
 	is(sql($node, q{SELECT string_agg(concat_ws(' ', stream, partition, from_offset, to_offset, policy), ', ' ORDER BY stream)
 		FROM recsys.stream_losses}),
-		'kept_earliest 0 10 15 earliest, kept_latest 0 10 20 latest', 'what was lost is on record');
+		'kept_earliest 0 10 15 earliest, kept_error 0 10 15 error, kept_latest 0 10 20 latest', 'what was lost is on record');
 	as_shop($node, q{SELECT recsys.seek_stream('kept_error', 'earliest')});
 	as_shop($node, q{SELECT recsys.resume_stream('kept_error')});
 	is(settled_rows($node, ranges('kept_error'), '1-10 16-20'), '1-10 16-20', 'error: a seek sets it going again');

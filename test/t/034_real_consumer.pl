@@ -107,8 +107,14 @@ $kafka->admin('create', 'long', 1);
 produce($brokers, 'long', count => 50_000);
 my $clean = messages(scalar read_topic($proxy->bootstrap, 'long'));
 is(scalar(split /\n/, $clean), 50_000, 'through a proxy');
-$proxy->command('corrupt 1');
-$said = read_topic($proxy->bootstrap, 'long', follow => 3);
+# The byte may lie in the last batch of an answer, which was cut off there and is
+# fetched again whole: then nothing was wrong with what was read
+foreach my $try (1 .. 10)
+{
+	$proxy->command('corrupt 1');
+	$said = read_topic($proxy->bootstrap, 'long', follow => 3);
+	last if $said =~ /^error fatal _BAD_MSG/m;
+}
 ok($said =~ /^error fatal _BAD_MSG/m, 'a byte changed on the way is noticed');
 my @before = split /\n/, messages($said);
 cmp_ok(scalar @before, '<', 50_000, 'what is behind it is not read');
