@@ -556,6 +556,13 @@ cpu_seconds(void)
 	return (double) time.tv_sec + 1e-9 * (double) time.tv_nsec;
 }
 
+/* Aim is half a second; a checker of races makes every access some ten times as slow. */
+#if defined(__SANITIZE_THREAD__)
+#define POLL_WITHIN 5.0
+#else
+#define POLL_WITHIN 0.5
+#endif
+
 typedef struct Watch
 {
 	double last;  /* poll */
@@ -617,8 +624,8 @@ check_polls(const char *what, uint32_t users, uint32_t items, uint32_t n, uint32
 	if (status == RS_OK)
 		rs_model_free(&ctx, &model);
 	CHECK(status == RS_OK || status == RS_ERR_CANCELED);
-	CHECK(watch.worst < 0.5);
-	if (watch.worst >= 0.5)
+	CHECK(watch.worst < POLL_WITHIN);
+	if (watch.worst >= POLL_WITHIN)
 		printf("%s: %.2f s without a look\n", what, watch.worst);
 	rs_problem_free(&ctx, &problem);
 	rs_features_free(&ctx, features);
