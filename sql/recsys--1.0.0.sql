@@ -324,7 +324,9 @@ COMMENT ON TRIGGER forget_old ON recsys.model_version IS 'what belongs to a vers
 
 CREATE VIEW recsys.models WITH (security_invoker = true) AS
 	SELECT r.name AS model, r.owner::regrole AS owner, r.source::regclass AS source, r.algorithm, r.options,
-		CASE WHEN r.live_version IS NULL THEN 'untrained' ELSE 'live' END AS state,
+		CASE WHEN r.live_version IS NOT NULL THEN 'live'
+			WHEN EXISTS (SELECT FROM recsys.model_version w WHERE w.model_id OPERATOR(pg_catalog.=) r.id) THEN 'not deployed'
+			ELSE 'untrained' END AS state,
 		r.live_version AS version, v.users, v.items, v.events, v.bytes, v.seconds, v.loss,
 		v.trained_by::regrole AS trained_by, v.trained_at, r.created
 	FROM recsys.model_registry r
@@ -360,9 +362,9 @@ CREATE FUNCTION recsys.alter_model(name text, source regclass DEFAULT NULL, algo
 	AS 'MODULE_PATHNAME', 'recsys_alter_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.alter_model(text, regclass, text, jsonb, name, name, name, name, jsonb, name, interval, regclass, regclass, jsonb, text, regrole, text[])
 	IS 'change a registered model; null leaves a thing as it is';
-CREATE FUNCTION recsys.train(model text) RETURNS integer
+CREATE FUNCTION recsys.train(model text, deploy boolean DEFAULT true) RETURNS integer
 	AS 'MODULE_PATHNAME', 'recsys_train' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
-COMMENT ON FUNCTION recsys.train(text) IS 'train a registered model from its source, make the new version live, return its number';
+COMMENT ON FUNCTION recsys.train(text, boolean) IS 'train a registered model from its source, make the new version live unless deploy is false, return its number';
 CREATE FUNCTION recsys.save_model(model text, value recsys.model) RETURNS integer
 	AS 'MODULE_PATHNAME', 'recsys_save_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.save_model(text, recsys.model) IS 'store a model value as the next version of a registered model, a new one if there is none of that name';

@@ -5,7 +5,7 @@ SET search_path = errors_test, public;
 CREATE TABLE events (user_id smallint, item_id bigint, weight double precision);
 INSERT INTO events SELECT u, (u * 7 + n * n * 3) % 23, 1 FROM generate_series(1, 40) u, generate_series(1, 3 + u % 5) n;
 SELECT recsys.create_model('shop', 'events', 'als', '{"factors": 8}', weight_column => 'weight');
--- no version yet
+-- no live version
 SELECT * FROM recsys.recommend(1::bigint, 3, 'shop');
 SELECT * FROM recsys.similar_items(1::bigint, 3, 'shop');
 SELECT recsys.train('shop');

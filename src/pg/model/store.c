@@ -39,7 +39,7 @@ rspg_store_open(const RspgRegistryRow *row)
 
 	if (row->live_version == 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("model \"%s\" has no version yet", row->name),
+						errmsg("model \"%s\" has no live version", row->name),
 						errhint("Train it with recsys.train(%s).", quote_literal_cstr(row->name))));
 	stored = find_kept(row);
 	if (stored != NULL)

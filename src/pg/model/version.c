@@ -53,7 +53,7 @@ PG_FUNCTION_INFO_V1(recsys_load_model);
 
 int32
 rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *model,
-				   const RspgTrainStats *stats)
+				   const RspgTrainStats *stats, bool live)
 {
 	ChunkWriter writer = {0};
 	int64 key;
@@ -68,7 +68,8 @@ rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *mo
 	writer.chunk = palloc(VARHDRSZ + CHUNK_BYTES);
 	rspg_check(ctx, rs_model_write(ctx, model, write_piece, &writer));
 	flush_chunk(&writer);
-	make_live(row, writer.version, key);
+	if (live)
+		make_live(row, writer.version, key);
 	SPI_finish();
 	return writer.version;
 }
@@ -292,7 +293,7 @@ recsys_save_model(PG_FUNCTION_ARGS)
 						errmsg("model \"%s\" is of algorithm \"%s\", the value of \"%s\"", name,
 							   row->algorithm, model.algorithm->name),
 						errhint("Save the value under another name.")));
-	version = rspg_version_store(row, &ctx, &model, NULL);
+	version = rspg_version_store(row, &ctx, &model, NULL, true);
 	rs_model_free(&ctx, &model);
 	PG_RETURN_INT32(version);
 }
@@ -344,8 +345,8 @@ recsys_load_model(PG_FUNCTION_ARGS)
 		row->live_version = PG_GETARG_INT32(1);
 	else if (row->live_version == 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("model \"%s\" has no version yet", row->name),
-						errhint("Train it with recsys.train().")));
+						errmsg("model \"%s\" has no live version", row->name),
+						errhint("Train it with recsys.train(), or name a version.")));
 	length = rspg_chunks_length(row);
 	value = rspg_model_allocate(length);
 	rspg_chunks_read(row, (char *) RSPG_MODEL_BYTES(value), length);

@@ -25,10 +25,10 @@ typedef struct RspgTrainStats
 	double loss;
 } RspgTrainStats;
 
-/* Store a model as the next version of the registered one, make it live, and
- * return its number.  stats may be NULL (a saved value). */
+/* Store a model as the next version of the registered one, make it the live one if
+ * asked to, and return its number.  stats may be NULL (a saved value). */
 extern int32 rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *model,
-								const RspgTrainStats *stats);
+								const RspgTrainStats *stats, bool live);
 
 /* Events that the live version was trained on; 0 if there is none. */
 extern int64 rspg_version_events(const RspgRegistryRow *row);

@@ -41,18 +41,22 @@ typedef bool (*ReceiveSlot)(TupleTableSlot *slot, DestReceiver *self);
 
 static void read_source(RspgTrainer *trainer, const char *sql);
 static void read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type);
-static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats);
+static void tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, bool live);
 static void warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats,
-				 int64 events_before);
+				 int64 events_before, bool live);
 
 PG_FUNCTION_INFO_V1(recsys_train);
 
+/*
+ * recsys.train(model, deploy)
+ */
 Datum
 recsys_train(PG_FUNCTION_ARGS)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	RspgRegistryRow *row = rspg_registry_find_latest(name);
 	const RsAlgorithm *algorithm = rspg_algorithm(row->algorithm);
+	bool live = PG_GETARG_BOOL(1);
 	bool ordered;
 	RspgSourceQuery query;
 	RspgTrainer *trainer;
@@ -79,10 +83,10 @@ recsys_train(PG_FUNCTION_ARGS)
 	rspg_role_end(caller);
 	model = rspg_trainer_finish(trainer, &stats);
 	events_before = rspg_version_events(row);
-	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats);
+	version = rspg_version_store(row, rspg_trainer_context(trainer), model, &stats, live);
 	rspg_trainer_free(trainer);
-	tell(row, version, &stats);
-	warn(row, version, &stats, events_before);
+	tell(row, version, &stats, live);
+	warn(row, version, &stats, events_before, live);
 	PG_RETURN_INT32(version);
 }
 
@@ -209,7 +213,7 @@ read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
  * Say what was read and what was not.
  */
 static void
-tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats)
+tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, bool live)
 {
 	StringInfoData detail;
 
@@ -230,15 +234,19 @@ tell(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats)
 						 stats->rows_read - stats->events, stats->rows_null_user,
 						 stats->rows_null_item, stats->rows_null_weight, stats->rows_null_time);
 	ereport(NOTICE, (errmsg("model \"%s\" has version %d", row->name, version),
-					 errdetail("%s", detail.data)));
+					 errdetail("%s", detail.data),
+					 live ? 0
+						  : errhint("It is not live: SELECT recsys.deploy(%s, %d); makes it so.",
+									quote_literal_cstr(row->name), version)));
 }
 
 /*
- * The version answers from now on, whatever it was made of: say so when that was
- * next to nothing, or a small part of what the live version before was made of.
+ * The version answers, now or once it is deployed, whatever it was made of: say so
+ * when that was next to nothing, or a small part of what the live version was made of.
  */
 static void
-warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, int64 events_before)
+warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, int64 events_before,
+	 bool live)
 {
 	if (stats->users < 2 || stats->items < 2)
 		ereport(
@@ -255,6 +263,7 @@ warn(const RspgRegistryRow *row, int32 version, const RspgTrainStats *stats, int
 						version, row->name),
 				 errdetail("Version %d: " INT64_FORMAT " events, now " INT64_FORMAT ".",
 						   row->live_version, events_before, stats->events),
-				 errhint("SELECT recsys.deploy(%s, %d); goes back.", quote_literal_cstr(row->name),
-						 row->live_version)));
+				 live ? errhint("SELECT recsys.deploy(%s, %d); goes back.",
+								quote_literal_cstr(row->name), row->live_version)
+					  : 0));
 }
