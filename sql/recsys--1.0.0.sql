@@ -378,51 +378,65 @@ CREATE FUNCTION recsys.drop_model(model text) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_model(text) IS 'drop a registered model with all its versions';
 
--- serving: for bigint, uuid and text; untyped parameters resolve to text, which
--- takes any id in its text form.  Functions on a model value have names of their
--- own: as overloads they would leave untyped parameters ambiguous
+-- serving: for item ids of bigint, uuid and text.  Untyped parameters resolve to
+-- text, which takes any id in its text form; hence lists of items and features as
+-- text beside arrays and jsonb, and names of their own for functions on a model value.
+-- One C function reads the arguments, by their names, and answers.
 -- COST: a call reads a history and scores a catalogue, some 100 µs; ROWS: k's default
 DO $$
 DECLARE
+	-- what a call may ask for beside k, in every function; T is the type of item ids
+	masks text := 'exclude T[] DEFAULT NULL, candidates T[] DEFAULT NULL, skip integer DEFAULT 0';
+	tail text := pg_catalog.format('exclude_seen boolean DEFAULT true, %s', masks);
+	by_name text := 'k integer DEFAULT 10, model text DEFAULT NULL, %s, version integer DEFAULT NULL';
+	by_value text := 'k integer DEFAULT 10, %s';
+	visit text := 'items T[] DEFAULT NULL';	-- beside features
+	result text := 'item_id T, score real, rank integer, source text, version integer';
+	name text;
+	head text;	-- V: one of the types of values
+	arguments text;
+	columns text;
+	ids text[];
+	types text[];
+	meaning text;
 	id text;
+	type text;
+	made oid;
 BEGIN
-	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-		EXECUTE pg_catalog.format(
-			'CREATE FUNCTION recsys.recommend(user_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL,
-				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
-				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-				AS ''MODULE_PATHNAME'', ''recsys_recommend'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-			id);
-		EXECUTE pg_catalog.format(
-			'COMMENT ON FUNCTION recsys.recommend(%1$s, integer, text, boolean, %1$s[], %1$s[])
-				IS ''the k best items for a user, from what the user did until now''', id);
-		EXECUTE pg_catalog.format(
-			'CREATE FUNCTION recsys.recommend_for_items(items %1$s[], k integer DEFAULT 10, model text DEFAULT NULL,
-				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
-				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-				AS ''MODULE_PATHNAME'', ''recsys_recommend_for_items'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-			id);
-		EXECUTE pg_catalog.format(
-			'COMMENT ON FUNCTION recsys.recommend_for_items(%1$s[], integer, text, boolean, %1$s[], %1$s[])
-				IS ''the k best items for a session, a cart or a visitor without a name: items, oldest first''', id);
-		EXECUTE pg_catalog.format(
-			'CREATE FUNCTION recsys.recommend_with(model recsys.model, items %1$s[], k integer DEFAULT 10,
-				exclude_seen boolean DEFAULT true, exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
-				RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-				AS ''MODULE_PATHNAME'', ''recsys_recommend_with'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-			id);
-		EXECUTE pg_catalog.format(
-			'COMMENT ON FUNCTION recsys.recommend_with(recsys.model, %1$s[], integer, boolean, %1$s[], %1$s[])
-				IS ''the k best items for a list of items, by a model value''', id);
-		EXECUTE pg_catalog.format(
-			'CREATE FUNCTION recsys.similar_items(item_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL,
-				exclude %1$s[] DEFAULT NULL, candidates %1$s[] DEFAULT NULL)
-				RETURNS TABLE (item_id %1$s, score real, rank integer)
-				AS ''MODULE_PATHNAME'', ''recsys_similar_items'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-			id);
-		EXECUTE pg_catalog.format(
-			'COMMENT ON FUNCTION recsys.similar_items(%1$s, integer, text, %1$s[], %1$s[])
-				IS ''the k items most like an item''', id);
+	FOR name, head, arguments, columns, ids, types, meaning IN
+		SELECT f.name, f.head, pg_catalog.format(f.arguments, f.tail), f.columns, f.ids::text[], f.types::text[], f.meaning FROM (VALUES
+			('recommend', 'user_id T', by_name, tail, result, '{bigint,uuid,text}', '{""}',
+				'the k best items for a user, from what the user did until now'),
+			('recommend_as', 'item_type T, user_id V', by_name, tail, result, '{bigint,uuid,text}', '{bigint,uuid,text}',
+				'the k best items for a user, with ids of the type of the first argument'),
+			('recommend_for_items', 'items V', by_name, tail, result, '{bigint,uuid,text}', '{T[]}',
+				'the k best items for a session, a cart or a visitor without a name: items, oldest first'),
+			('recommend_for_items', 'items V', by_name, tail, result, '{text}', '{text}',
+				'the same for a list that is the text of an array'),
+			('recommend_with', 'model recsys.model, items V', by_value, tail, result, '{bigint,uuid,text}', '{T[]}',
+				'the k best items for a list of items, by a model value'),
+			('recommend_with', 'model recsys.model, items V', by_value, tail, result, '{text}', '{text}',
+				'the same for a list that is the text of an array'),
+			('recommend_for_features', 'features V', by_name, pg_catalog.format('%s, %s', tail, visit), result, '{text}', '{jsonb,real[],text}',
+				'the k best items for somebody of these features, and of the items given'),
+			('recommend_for_features_with', 'model recsys.model, features V', by_value, pg_catalog.format('%s, %s', tail, visit), result, '{text}', '{jsonb,real[],text}',
+				'the k best items for somebody of these features, by a model value'),
+			('similar_items', 'item_id T', by_name, masks, 'item_id T, score real, rank integer, version integer', '{bigint,uuid,text}', '{""}',
+				'the k items most like an item')
+		) f (name, head, arguments, tail, columns, ids, types, meaning)
+	LOOP
+		FOREACH id IN ARRAY ids LOOP
+			FOREACH type IN ARRAY types LOOP
+				EXECUTE pg_catalog.regexp_replace(pg_catalog.regexp_replace(pg_catalog.format(
+					'CREATE FUNCTION recsys.%I(%s, %s) RETURNS TABLE (%s)
+						AS ''MODULE_PATHNAME'', ''recsys_recommend'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
+					name, head, arguments, columns), '\mV\M', type, 'g'), '\mT\M', id, 'g');
+				SELECT p.oid INTO STRICT made FROM pg_catalog.pg_proc p
+					WHERE p.pronamespace OPERATOR(pg_catalog.=) 'recsys'::pg_catalog.regnamespace AND p.proname OPERATOR(pg_catalog.=) name
+						AND pg_catalog.obj_description(p.oid, 'pg_proc') IS NULL;
+				EXECUTE pg_catalog.format('COMMENT ON FUNCTION %s IS %L', made::pg_catalog.regprocedure, meaning);
+			END LOOP;
+		END LOOP;
 	END LOOP;
 END
 $$;
@@ -1181,41 +1195,3 @@ CREATE VIEW recsys.training_log WITH (security_invoker = true) AS
 COMMENT ON VIEW recsys.training_log IS 'loss and validation metrics of every epoch of the models that you may use';
 GRANT SELECT ON recsys.training_log TO PUBLIC;
 
--- recommend_for_features: with text ids; where exclude is given as bigint[] or
--- uuid[], right after the features, with ids of that type
-DO $$
-DECLARE
-	id text;
-	kind text;
-	head text;
-	tail text;
-BEGIN
-	FOREACH kind IN ARRAY ARRAY['jsonb', 'real[]'] LOOP
-		FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
-			head := CASE id WHEN 'text' THEN '' ELSE pg_catalog.format(', exclude %1$s[]', id) END;
-			tail := pg_catalog.format(CASE id WHEN 'text' THEN ', exclude %1$s[] DEFAULT NULL' ELSE '' END ||
-				', candidates %1$s[] DEFAULT NULL, items %1$s[] DEFAULT NULL', id);
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.recommend_for_features(features %2$s%3$s, k integer DEFAULT 10,
-					model text DEFAULT NULL, exclude_seen boolean DEFAULT true%4$s)
-					RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-				id, kind, head, tail);
-			EXECUTE pg_catalog.format(
-				'CREATE FUNCTION recsys.recommend_for_features_with(model recsys.model, features %2$s%3$s, k integer DEFAULT 10,
-					exclude_seen boolean DEFAULT true%4$s)
-					RETURNS TABLE (item_id %1$s, score real, rank integer, source text)
-					AS ''MODULE_PATHNAME'', ''recsys_recommend_for_features_with'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-				id, kind, head, tail);
-			head := CASE id WHEN 'text' THEN '' ELSE pg_catalog.format(', %1$s[]', id) END;
-			tail := pg_catalog.format(CASE id WHEN 'text' THEN ', %1$s[]' ELSE '' END || ', %1$s[], %1$s[]', id);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.recommend_for_features(%1$s%2$s, integer, text, boolean%3$s)
-					IS ''the k best items for somebody of these features, and of the items given''', kind, head, tail);
-			EXECUTE pg_catalog.format(
-				'COMMENT ON FUNCTION recsys.recommend_for_features_with(recsys.model, %1$s%2$s, integer, boolean%3$s)
-					IS ''the k best items for somebody of these features, by a model value''', kind, head, tail);
-		END LOOP;
-	END LOOP;
-END
-$$;

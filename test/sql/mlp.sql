@@ -14,7 +14,7 @@ CREATE TABLE trained AS
 SELECT item_id, rank, source
 	FROM trained, recsys.recommend_for_features_with(model, ARRAY[0.7, 0.7]::real[], 1);
 SELECT item_id, pg_typeof(item_id), rank
-	FROM trained, recsys.recommend_for_features_with(model, ARRAY[-0.7, 0.7]::real[], '{21}'::bigint[], 2);
+	FROM trained, recsys.recommend_for_features_with(model, ARRAY[-0.7, 0.7]::real[], 2, exclude => '{21}');
 -- how many of the answers are right
 SELECT count(*) FILTER (WHERE t.item_id = r.item_id::bigint) > 0.98 * count(*)
 	FROM trained, taken t, recsys.recommend_for_features_with(model, t.features, 1) r;
@@ -37,7 +37,7 @@ SELECT item_id FROM recsys.recommend_for_features_with(
 	(SELECT recsys.train_mlp(features, 'item ' || item_id, '{"epochs": 20}') FROM taken), ARRAY[0.7, 0.7]::real[], 1);
 SELECT item_id FROM recsys.recommend_for_features_with(
 	(SELECT recsys.train_mlp(features, lpad(item_id::text, 32, '0')::uuid, '{"epochs": 20}') FROM taken),
-	ARRAY[0.7, 0.7]::real[], NULL::uuid[], 1);
+	ARRAY[0.7, 0.7]::real[], 1);
 SELECT recsys.train_mlp(features, nullif(item_id, 11)) IS NOT NULL FROM taken;
 SELECT recsys.train_mlp(features, item_id) IS NULL FROM taken WHERE false;
 SELECT recsys.train_mlp(features, NULL::text) FROM taken;
@@ -53,8 +53,8 @@ SELECT recsys.train_mlp(CASE i WHEN 3 THEN '{-Infinity,1}' ELSE features END, it
 SELECT recsys.train_mlp(CASE i WHEN 3 THEN '{{1},{2}}' ELSE features END, item_id) FROM taken;
 SELECT recsys.train_mlp('{}', item_id) FROM taken;
 SELECT recsys.train_mlp(array_fill(0::real, ARRAY[65537]), item_id) FROM taken;
-SELECT recsys.recommend_for_features_with(recsys.train_mlp(array_fill(i::real, ARRAY[65536]), item_id,
-	'{"epochs": 1, "hidden": [1]}'), array_fill(1::real, ARRAY[65536]), 1) IS NOT NULL AS widest FROM taken WHERE i < 3;
+SELECT (recsys.recommend_for_features_with(recsys.train_mlp(array_fill(i::real, ARRAY[65536]), item_id,
+	'{"epochs": 1, "hidden": [1]}'), array_fill(1::real, ARRAY[65536]), 1)).item_id IS NOT NULL AS widest FROM taken WHERE i < 3;
 -- options that are wrong
 SELECT recsys.train_mlp(features, item_id, '{"hidden": 16}') FROM taken;
 SELECT recsys.train_mlp(features, item_id, '{"hidden": ["16"]}') FROM taken;
@@ -93,8 +93,8 @@ SELECT recsys.create_model('listed', 'events', 'mlp', '{"epochs": 3}', users => 
 	features => '[{"column": "gender", "encode": "one_hot"}, {"column": "age", "impute": "mean"}]');
 SELECT recsys.train('listed');
 SELECT count(*), min(source) FROM recsys.recommend(299::bigint, 5, 'listed');
-SELECT (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend(299::bigint, 5, 'listed') r)
-	= (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend_for_features('{"age": 49, "gender": "M"}'::jsonb, NULL::bigint[], 5, 'listed') r) AS same;
+SELECT (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend('299', 5, 'listed') r)
+	= (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend_for_features('{"age": 49, "gender": "M"}'::jsonb, 5, 'listed') r) AS same;
 ALTER TABLE users RENAME age TO years;
 SELECT recsys.train('listed');
 ALTER TABLE users RENAME years TO age;
@@ -118,8 +118,8 @@ SELECT count(*), min(source) FROM recsys.recommend(999::bigint, 5);
 UPDATE users SET gender = 'M' WHERE user_id = 298;
 SELECT count(*) FILTER (WHERE item_id >= 50) FROM recsys.recommend(298::bigint, 5);
 -- the same features by hand
-SELECT (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend(299::bigint, 5) r)
-	= (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend_for_features('{"age": 49, "gender": "M"}'::jsonb, NULL::bigint[], 5) r);
+SELECT (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend('299', 5) r)
+	= (SELECT array_agg(r.* ORDER BY rank) FROM recsys.recommend_for_features('{"age": 49, "gender": "M"}'::jsonb, 5) r);
 SELECT recsys.recommend_for_features('{"age": 49, "gendr": "M"}'::jsonb);
 SELECT recsys.recommend_for_features('{"age": 49}'::jsonb);
 SELECT recsys.recommend_for_features('{"age": 49, "gender": "X"}'::jsonb);

@@ -47,7 +47,8 @@ DELETE FROM events WHERE user_id > 40;
 SELECT recsys.create_model('knn', 'events', 'item_knn', '{"neighbors": 1}');
 SELECT recsys.train('knn');
 SELECT count(DISTINCT source) AS sources, count(DISTINCT item_id) = count(*) AS once,
-	array_agg(rank ORDER BY source, score DESC, item_id) = array_agg(rank ORDER BY rank) AS in_order, max(rank) = count(*) AS ranks
+	array_agg(rank ORDER BY source, score DESC, rank) = array_agg(rank ORDER BY rank) AS in_order,
+	bool_and((source = 'popularity') = (score IS NULL)) AS scores, max(rank) = count(*) AS ranks
 FROM recsys.recommend(2::bigint, 100, 'knn');
 
 -- a model that was saved has no history to read

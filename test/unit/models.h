@@ -114,7 +114,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 			abort();
 	for (uint32_t i = 0; status == RS_OK && i < 3; i++)
 		status = rs_serving_similar(ctx, serving, scratch, items[i], NULL, 16, hits, &n_hits);
-	if (rs_serving_popular(serving, NULL, 16, hits) != (n < 16 ? n : 16))
+	if (rs_serving_popular(serving, NULL, NULL, 16, hits) != (n < 16 ? n : 16))
 		abort();
 	if (status == RS_OK && n <= MODEL_ITEMS)
 		status = rs_score_all(ctx, rs_serving_model(serving), &history, scores);
@@ -127,7 +127,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 		serving = rs_serving_open_trusted(ctx, model_table, bytes, length);
 		if (serving == NULL)
 			return ctx->status;
-		if (rs_serving_popular(serving, NULL, 16, hits) != (n < 16 ? n : 16))
+		if (rs_serving_popular(serving, NULL, NULL, 16, hits) != (n < 16 ? n : 16))
 			abort();
 		rs_serving_close(ctx, serving);
 	}

@@ -121,7 +121,7 @@ share_of_fresh(const Case *c, const RsAlgorithm *algorithm, const RsOptions *opt
 			*largest = fmaxf(*largest, fabsf(hits[i].score));
 			seen |= UINT64_C(1) << hits[i].item;
 		}
-		n += rs_serving_popular(serving, &mask, TOP - n, hits + n);
+		n += rs_serving_popular(serving, &mask, NULL, TOP - n, hits + n);
 		for (uint32_t i = 0; i < FIRST; i++)
 		{
 			fresh += hits[i].item >= TWINS;

@@ -66,14 +66,14 @@ TEST(popular_items)
 	serving = rs_serving_open(ctx, model_table, bytes, length);
 	CHECK(serving != NULL);
 	scratch = rs_scratch_create(ctx, serving);
-	CHECK((n = rs_serving_popular(serving, NULL, 20, hits)) == MODEL_ITEMS);
+	CHECK((n = rs_serving_popular(serving, NULL, NULL, 20, hits)) == MODEL_ITEMS);
 	for (uint32_t i = 0; i < n; i++)
 		CHECK(hits[i].item == expected[i] && hits[i].score == popularity[expected[i]]);
-	CHECK((n = rs_serving_popular(serving, &without, 2, hits)) == 2);
+	CHECK((n = rs_serving_popular(serving, &without, NULL, 2, hits)) == 2);
 	CHECK(hits[0].item == 1 && hits[1].item == 8);
-	CHECK((n = rs_serving_popular(serving, &both, 5, hits)) == 1);
+	CHECK((n = rs_serving_popular(serving, &both, NULL, 5, hits)) == 1);
 	CHECK(hits[0].item == 2 && hits[0].score == 0);
-	CHECK((n = rs_serving_popular(serving, NULL, 0, hits)) == 0);
+	CHECK((n = rs_serving_popular(serving, NULL, NULL, 0, hits)) == 0);
 	/* as an algorithm it keeps the items of popularity 0 */
 	CHECK(rs_serving_recommend(ctx, serving, scratch, &history, NULL, 20, hits, &n) == RS_OK &&
 		  n == MODEL_ITEMS);

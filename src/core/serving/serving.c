@@ -196,13 +196,16 @@ rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 }
 
 uint32_t
-rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t k, RsHit *hits)
+rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t *at, uint32_t k,
+				   RsHit *hits)
 {
+	uint32_t start = 0;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < serving->model.ids.n && n < k; i++)
+	at = at != NULL ? at : &start;
+	for (; *at < serving->model.ids.n && n < k; ++*at)
 	{
-		uint32_t item = serving->popular[i];
+		uint32_t item = serving->popular[*at];
 
 		if (rs_mask_allows(mask, item))
 		{

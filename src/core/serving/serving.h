@@ -49,8 +49,8 @@ extern RsStatus rs_serving_similar(RsContext *ctx, const RsServing *serving, RsS
 								   uint32_t *n_hits);
 
 /* Most popular items under a mask into hits[k], always all of them that qualify;
- * how many. */
-extern uint32_t rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t k,
-								   RsHit *hits);
+ * how many.  *at, 0 at first, is where the next call goes on; at NULL: from the first. */
+extern uint32_t rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t *at,
+								   uint32_t k, RsHit *hits);
 
 #endif

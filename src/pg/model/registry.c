@@ -32,6 +32,7 @@ static RspgRegistryRow *find(const char *name, bool read_only);
 static void find_default(bool read_only);
 static RspgRegistryRow *row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt);
 static void fail_unknown(const char *name);
+static void fail_unknown_version(const char *name, int32 version);
 
 PG_FUNCTION_INFO_V1(recsys_deploy);
 PG_FUNCTION_INFO_V1(recsys_drop_model);
@@ -125,6 +126,36 @@ fail_unknown(const char *name)
 {
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("model \"%s\" does not exist", name),
 					errhint("SELECT * FROM recsys.models shows those that you may use.")));
+}
+
+static void
+fail_unknown_version(const char *name, int32 version)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("model \"%s\" has no version %d", name, version),
+					errhint("SELECT * FROM recsys.model_versions shows what there is.")));
+}
+
+void
+rspg_registry_choose_version(RspgRegistryRow *row, int32 version)
+{
+	static RspgStatement find_key = {
+		"SELECT key FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	Datum values[2] = {Int64GetDatum(row->id), Int32GetDatum(version)};
+	bool null;
+
+	SPI_connect();
+	rspg_execute(&find_key, values, NULL, true);
+	if (SPI_processed != 1)
+		fail_unknown_version(row->name, version);
+	row->live_key =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	row->live_version = version;
+	SPI_finish();
 }
 
 static char *
@@ -239,9 +270,7 @@ recsys_deploy(PG_FUNCTION_ARGS)
 	SPI_connect();
 	rspg_execute(&deploy, values, NULL, false);
 	if (SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("model \"%s\" has no version %d", name, version),
-						errhint("SELECT * FROM recsys.model_versions shows what there is.")));
+		fail_unknown_version(name, version);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

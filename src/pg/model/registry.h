@@ -43,6 +43,10 @@ extern RspgRegistryRow *rspg_registry_find(const char *name);
 /* The same by a snapshot taken now, for functions that write. */
 extern RspgRegistryRow *rspg_registry_find_latest(const char *name);
 
+/* Put another of its versions in the place of the live one, as the caller: 42704
+ * where they see none of that number. */
+extern void rspg_registry_choose_version(RspgRegistryRow *row, int32 version);
+
 /*
  * 42501 unless the caller has one right on the table of models, and one on those of
  * versions and their bytes (ACL_NO_RIGHTS: none is needed); action as in "train a

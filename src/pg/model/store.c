@@ -25,12 +25,32 @@
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 
 static RspgStored *find_kept(const RspgRegistryRow *row);
-static void make_room(Size needed, const RspgStored *stays);
+static RspgStored *pin(RspgStored *stored);
+static void make_room(Size needed);
 static RspgStored *create_stored(MemoryContext parent, const char *name);
 static Size bytes_kept(void);
 static RsStatus open_bytes(RspgStored *stored, const void *bytes, uint64 length);
 static const char *version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length);
 static RspgStored *load(const RspgRegistryRow *row);
+
+static void
+let_go(void *stored)
+{
+	((RspgStored *) stored)->pins--;
+}
+
+/* Hold a model that is kept until CurrentMemoryContext is reset. */
+static RspgStored *
+pin(RspgStored *stored)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = let_go;
+	callback->arg = stored;
+	stored->pins++;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	return stored;
+}
 
 RspgStored *
 rspg_store_open(const RspgRegistryRow *row)
@@ -44,14 +64,15 @@ rspg_store_open(const RspgRegistryRow *row)
 	stored = find_kept(row);
 	if (stored != NULL)
 	{
-		make_room(0, stored); /* the bound may have been lowered */
+		(void) pin(stored);
+		make_room(0); /* the bound may have been lowered */
 		return stored;
 	}
 	stored = load(row);
-	make_room(MemoryContextMemAllocated(stored->mcxt, true), NULL);
+	make_room(MemoryContextMemAllocated(stored->mcxt, true));
 	MemoryContextSetParent(stored->mcxt, TopMemoryContext);
 	dlist_push_head(&kept, &stored->node);
-	return stored;
+	return pin(stored);
 }
 
 static RspgStored *
@@ -87,20 +108,22 @@ bytes_kept(void)
 }
 
 /*
- * Let the models go that were not used for longest, until needed bytes fit;
- * the one that stays (NULL: none) was used last.
+ * Let the models go that were not used for longest, and that no call uses now, until
+ * needed bytes fit.
  */
 static void
-make_room(Size needed, const RspgStored *stays)
+make_room(Size needed)
 {
 	Size limit = (Size) recsys_local_cache_size * 1024;
+	dlist_node *node = dlist_is_empty(&kept) ? NULL : dlist_tail_node(&kept);
 
-	while (!dlist_is_empty(&kept) && bytes_kept() + needed > limit)
+	while (node != NULL && bytes_kept() + needed > limit)
 	{
-		RspgStored *oldest = dlist_tail_element(RspgStored, node, &kept);
+		RspgStored *oldest = dlist_container(RspgStored, node, node);
 
-		if (oldest == stays)
-			break;
+		node = dlist_has_prev(&kept, node) ? dlist_prev_node(&kept, node) : NULL;
+		if (oldest->pins > 0)
+			continue;
 		dlist_delete(&oldest->node);
 		MemoryContextDelete(oldest->mcxt);
 	}
@@ -161,7 +184,7 @@ version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length)
 	char *bytes;
 
 	*length = rspg_chunks_length(row);
-	make_room(*length, NULL);
+	make_room(*length);
 	bytes = rs_alloc(&stored->ctx, *length);
 	if (bytes == NULL)
 		rspg_check(&stored->ctx, stored->ctx.status);

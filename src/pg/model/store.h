@@ -23,14 +23,15 @@ typedef struct RspgStored
 	int64 key;
 	RsEncoder *encoder;  /* of the model, once it was asked for */
 	RspgRowMap *row_map; /* of the relation of users to it */
+	int pins;            /* calls that use it */
 	dlist_node node;
 } RspgStored;
 
 /* The model's encoder, or NULL if it has none. */
 extern const RsEncoder *rspg_store_encoder(RspgStored *stored);
 
-/* The live version of a registered model.  Stays until the next call of this
- * function: run nothing of the user's in between. */
+/* The live version of a registered model.  Stays until CurrentMemoryContext is
+ * reset. */
 extern RspgStored *rspg_store_open(const RspgRegistryRow *row);
 
 /* A value of type recsys.model (possibly toasted), kept in fn_extra until a

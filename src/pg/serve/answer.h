@@ -1,25 +1,21 @@
 /*
  * answer.h
- *		From ids and a model to the rows of an answer.
+ *		One call on its way: ids as numbers of the model, masks, and whom it is for.
  */
 #ifndef RSPG_ANSWER_H
 #define RSPG_ANSWER_H
 
 #include "pg/base/rspg.h"
 
-#include "nodes/execnodes.h"
-
 #include "core/serving/serving.h"
 #include "pg/base/idarray.h"
 #include "pg/model/store.h"
 
-/* One call on its way: the model, what is masked, what the query is made of. */
 typedef struct RspgAnswer
 {
 	RspgStored *stored;
 	const RsModel *model;
-	Oid id_type; /* of the caller: the model's, or text */
-	RspgConverter converter;
+	Oid id_type; /* of the caller: the model's, a shorter integer, or text */
 	RsMask mask;
 	uint64 *exclude; /* of the mask: what the history holds is added to it */
 	uint32 n;        /* of the history; items below are numbers */
@@ -33,12 +29,15 @@ typedef struct RspgAnswer
  * model has ids of another. */
 extern RspgAnswer rspg_answer_begin(RspgStored *stored, Oid id_type);
 
-/* Number of an id of the caller's, or -1. */
-extern int64 rspg_answer_find(RspgAnswer *answer, Datum id);
+/* Number of an id of a type that converts to the model's, or -1. */
+extern int64 rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id);
 
 /* Set the masks, before any history; NULL = none.  Ids that the model does not
  * know are left out. */
 extern void rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates);
+
+/* One item more that is not to appear. */
+extern void rspg_answer_exclude(RspgAnswer *answer, uint32 item);
 
 /* Room for a history of n items, and one more of them; unknown ones (-1) count
  * as nothing. */
@@ -54,18 +53,5 @@ extern void rspg_answer_items(RspgAnswer *answer, ArrayType *items, bool exclude
 extern void rspg_answer_user_row(RspgAnswer *answer, HeapTupleHeader row);
 extern void rspg_answer_user_object(RspgAnswer *answer, Jsonb *object);
 extern void rspg_answer_features(RspgAnswer *answer, ArrayType *features);
-
-/* Write the rows (item_id, score, rank, source) to fcinfo's tuplestore, which
- * is set up. */
-extern void rspg_answer_recommend(RspgAnswer *answer, int32 k, ReturnSetInfo *result);
-
-/* The same for (item_id, score, rank): what is like item. */
-extern void rspg_answer_similar(RspgAnswer *answer, uint32 item, int32 k, ReturnSetInfo *result);
-
-/* --- what the functions of recommendations have in common as arguments --- */
-
-/* Set up the result; false when no rows are asked for. */
-extern bool rspg_answer_wanted(FunctionCallInfo fcinfo, int k_arg);
-extern ArrayType *rspg_array_or_null(FunctionCallInfo fcinfo, int arg);
 
 #endif

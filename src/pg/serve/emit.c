@@ -1,0 +1,53 @@
+/*
+ * emit.c
+ *		From items to the rows of an answer.
+ */
+#include "pg/serve/emit.h"
+
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/base/idmap.h"
+
+#define COLUMNS 5 /* similar items have no source */
+
+void
+rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version, RspgStage *stage,
+		  ReturnSetInfo *result)
+{
+	const RsModel *model = answer->model;
+	bool impersonal =
+		rs_algorithm_flags(model->algorithm, &model->options, model->timed) & RS_IMPERSONAL;
+	bool sources = result->setDesc->natts == COLUMNS;
+	uint32 wanted = Min(request->k, model->ids.n);
+	RspgPick *picks =
+		MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RspgPick));
+	uint32 n = rspg_stage_next(stage, picks, wanted);
+	Datum source[] = {[RSPG_FROM_MODEL] = CStringGetTextDatum("model"),
+					  [RSPG_FROM_POPULARITY] = CStringGetTextDatum("popularity")};
+	Datum values[COLUMNS];
+	bool nulls[COLUMNS] = {false};
+	RspgConverter to_caller;
+	uint32 i;
+
+	rspg_converter_init(&to_caller, rspg_id_type_oid(model->ids.type), answer->id_type);
+	values[sources ? 4 : 3] = Int32GetDatum(version);
+	nulls[sources ? 4 : 3] = version == 0;
+	for (i = 0; i < n; i++)
+	{
+		Datum id = rspg_ids_datum(&model->ids, picks[i].item);
+
+		if (!rspg_convert_id(&to_caller, id, &values[0]))
+			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+							errmsg("an item's id is out of range for type %s",
+								   format_type_be(answer->id_type)),
+							errhint("Ask for ids of type bigint.")));
+		values[1] = Float4GetDatum(picks[i].score);
+		/* how popular an item is says nothing beside the model's scores */
+		nulls[1] = picks[i].origin == RSPG_FROM_POPULARITY && !impersonal;
+		values[2] = Int32GetDatum((int32) (request->skip + i + 1));
+		if (sources)
+			values[3] = source[picks[i].origin];
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+}

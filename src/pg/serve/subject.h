@@ -1,0 +1,21 @@
+/*
+ * subject.h
+ *		Whom or what an answer is for.
+ */
+#ifndef RSPG_SUBJECT_H
+#define RSPG_SUBJECT_H
+
+#include "pg/model/registry.h"
+#include "pg/serve/answer.h"
+#include "pg/serve/request.h"
+
+/* Fill the answer, whose masks are set, with what is known of whom the request names;
+ * row NULL for a model value.  Reads the history and the row of the user as the
+ * caller, which runs what views and policies say. */
+extern void rspg_subject_read(const RspgRequest *request, const RspgRegistryRow *row,
+							  RspgAnswer *answer);
+
+/* Number of the item that the request names, or -1. */
+extern int64 rspg_subject_item(const RspgRequest *request, const RspgAnswer *answer);
+
+#endif
