@@ -92,7 +92,7 @@ is( $node->safe_psql('postgres', 'SELECT stream, state FROM recsys.streams ORDER
 	"orders|not running\nquiet|paused",
 	'states before');
 like($before, qr/^\d+\|1\|2\|\d+\|\d+\|[0-9a-f]{32}$/m, 'a model has more than two chunks');
-like($before, qr/^als\|1\|\d+\|[-0-9.e]+\|1\|model$/m, 'recommendations are compared');
+like($before, qr/^als\|1\|\d+\|[-0-9.e]+\|1\|model\|1$/m, 'recommendations are compared');
 
 my $dir = $node->backup_dir;
 mkdir $dir;

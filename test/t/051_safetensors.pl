@@ -87,8 +87,8 @@ my $questions = $node->safe_psql('postgres', q{
 my @theirs = map { decode_json($_) } split /\n/, python($questions, 'score', "$folder/net.safetensors");
 my @ours = map { decode_json($_) } split /\n/, $node->safe_psql('postgres', q{
 	SELECT (SELECT json_object_agg(item_id, score) FROM recsys.recommend_for_features(
-			jsonb_build_object('age', age, 'gender', gender), NULL::bigint[], 1000, 'net', exclude_seen => false,
-			items => items_text::bigint[]))
+			jsonb_build_object('age', age, 'gender', gender), 1000, 'net', exclude_seen => false,
+			items => items_text::text[]))
 	FROM users u, (VALUES (1, '{}'), (2, '{100}'), (3, '{111,112,119}'), (4, '{100,110,120,130,101}')) v (user_id, items_text)
 	WHERE u.user_id = v.user_id ORDER BY u.user_id});
 is(scalar @theirs, 4, 'numpy answered');
@@ -124,7 +124,7 @@ foreach my $network (@{ $record->{networks} })
 		my $features = join ',', @{ $network->{features}[$n] };
 		my $got = decode_json($node->safe_psql('postgres', qq{
 			SELECT json_object_agg(item_id, score) FROM recsys.recommend_for_features_with(
-				'\\x$hex'::bytea::recsys.model, '{$features}'::real[], NULL::bigint[])}));
+				'\\x$hex'::bytea::recsys.model, '{$features}'::real[])}));
 		my %expected = map { $_ => $network->{scores}[$n][$_] } 0 .. $network->{n_items} - 1;
 		my $apart = difference($got, \%expected) // 1e9;
 		$worst = $apart if $apart > $worst;
