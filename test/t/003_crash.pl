@@ -14,7 +14,7 @@ make_events($node, 'events', 3000, 500, 20);
 my %models = (als => 'als', ease => 'ease', knn => 'item_knn', popular => 'popularity', next => 'sequence');
 my $answers = q{
 	SELECT model, version, md5(recsys.load_model(model, version)::bytea),
-		(SELECT md5(string_agg(u || ' ' || r::text, ',' ORDER BY u, r.rank))
+		(SELECT md5(string_agg(u || ' ' || (r.item_id, r.score, r.rank, r.source)::text, ',' ORDER BY u, r.rank))
 			FROM generate_series(1, 40) u, recsys.recommend(u::bigint, 10, model) r)
 	FROM recsys.model_versions ORDER BY 1, 2};
 
