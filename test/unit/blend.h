@@ -82,20 +82,19 @@ blend_query(RsContext *ctx, const RsModel *model, const RsHistory *history, floa
 
 static RsStatus
 blend_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-			  float *contribution)
+			  RsExplanation *out)
 {
-	float *of_part = rs_alloc(ctx, history->n * sizeof(float));
-	RsStatus status = of_part != NULL ? RS_OK : ctx->status;
+	RsExplanation of_part = {.events = rs_alloc(ctx, history->n * sizeof(float))};
+	RsStatus status = of_part.events != NULL ? RS_OK : ctx->status;
 
-	memset(contribution, 0, history->n * sizeof(float));
 	for (int part = 0; part < 2 && status == RS_OK; part++)
 	{
-		status =
-			rs_explain(ctx, rs_model_part(model, blend_prefixes[part]), history, item, of_part);
+		status = rs_explain(ctx, rs_model_part(model, blend_prefixes[part]), history, item, &of_part);
 		for (uint32_t i = 0; i < history->n && status == RS_OK; i++)
-			contribution[i] += blend_share(model, part) * of_part[i];
+			out->events[i] += blend_share(model, part) * of_part.events[i];
+		out->rest += blend_share(model, part) * of_part.rest;
 	}
-	rs_free(ctx, of_part);
+	rs_free(ctx, of_part.events);
 	return status;
 }
 

@@ -90,6 +90,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 	uint32_t items[3] = {0, 0, 0};
 	float weights[3] = {1, 2, 0.5f};
 	float contribution[3];
+	RsExplanation explanation = {.events = contribution};
 	float scores[MODEL_ITEMS];
 	RsHistory history = {.n = 3, .item = items, .weight = weights};
 	uint64_t exclude[1] = {5};
@@ -119,7 +120,7 @@ model_try(RsContext *ctx, const void *bytes, size_t length)
 	if (status == RS_OK && n <= MODEL_ITEMS)
 		status = rs_score_all(ctx, rs_serving_model(serving), &history, scores);
 	if (status == RS_OK && rs_serving_model(serving)->algorithm->explain != NULL)
-		status = rs_explain(ctx, rs_serving_model(serving), &history, n - 1, contribution);
+		status = rs_explain(ctx, rs_serving_model(serving), &history, n - 1, &explanation);
 	rs_scratch_free(ctx, scratch);
 	rs_serving_close(ctx, serving);
 	if (status == RS_OK) /* what was validated needs no second look */

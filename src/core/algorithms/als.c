@@ -324,30 +324,11 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	return RS_OK;
 }
 
-/* Is the sum of an item's weights above 0? */
-static bool
-wanted(const RsCells *cells, uint32_t item)
-{
-	uint32_t low = 0;
-	uint32_t high = cells->n;
-
-	while (low < high)
-	{
-		uint32_t middle = low + (high - low) / 2;
-
-		if (cells->item[middle] < item)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < cells->n && cells->item[low] == item && cells->weight[low] > 0;
-}
-
 /* The score of item i is y_i·A⁻¹b, so with z = A⁻¹y_i an entry of item j adds
  * α w y_j·z (Hu, Koren, Volinsky, section 5). */
 static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-		float *contribution)
+		RsExplanation *out)
 {
 	RsFactors factors = rs_model_factors(model);
 	size_t k = factors.dim;
@@ -360,13 +341,13 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 		return ctx->status;
 	}
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] = wanted(&row.cells, history->item[i])
+		out->events[i] = rs_cells_weight(&row.cells, history->item[i]) > 0
 							  ? (float) row.settings.alpha * history->weight[i]
 							  : 0;
 	memcpy(z, rs_factors_row(&factors, item), k * sizeof(float));
 	solve_row(model, &row, z);
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] *= rs_dot(rs_factors_row(&factors, history->item[i]), z, k);
+		out->events[i] *= rs_dot(rs_factors_row(&factors, history->item[i]), z, k);
 	free_row(ctx, &row);
 	rs_free(ctx, z);
 	return RS_OK;

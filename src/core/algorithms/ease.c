@@ -140,17 +140,28 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 
 static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-		float *contribution)
+		RsExplanation *out)
 {
 	const RsTensor *dense = rs_model_tensor(model, "item_weights");
 	size_t n = model->ids.n;
 
 	if (dense == NULL)
-		return rs_item_rows_explain(ctx, model, history, item, contribution);
+		return rs_item_rows_explain(ctx, model, history, item, out);
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] =
+		out->events[i] =
 			history->weight[i] * ((const float *) dense->data)[history->item[i] * n + item];
 	return RS_OK;
+}
+
+static RsItemRow
+row(const RsModel *model, uint32_t item)
+{
+	const RsTensor *dense = rs_model_tensor(model, "item_weights");
+	size_t n = model->ids.n;
+
+	if (dense == NULL)
+		return rs_item_rows_row(model, item);
+	return (RsItemRow){(uint32_t) n, NULL, (const float *) dense->data + item * n};
 }
 
 const RsAlgorithm rs_ease = {
@@ -163,4 +174,5 @@ const RsAlgorithm rs_ease = {
 	.check = check,
 	.query = query,
 	.explain = explain,
+	.row = row,
 };

@@ -179,4 +179,5 @@ const RsAlgorithm rs_item_knn = {
 	.check = rs_item_rows_check,
 	.query = rs_item_rows_query,
 	.explain = rs_item_rows_explain,
+	.row = rs_item_rows_row,
 };

@@ -96,10 +96,21 @@ rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *histor
 
 RsStatus
 rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-					 float *contribution)
+					 RsExplanation *out)
 {
 	(void) ctx;
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] = history->weight[i] * rs_item_rows_weight(model, history->item[i], item);
+		out->events[i] = history->weight[i] * rs_item_rows_weight(model, history->item[i], item);
 	return RS_OK;
+}
+
+RsItemRow
+rs_item_rows_row(const RsModel *model, uint32_t item)
+{
+	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
+	const uint32_t *target = rs_model_tensor(model, "item_weights.items")->data;
+	const float *value = rs_model_tensor(model, "item_weights.values")->data;
+
+	return (RsItemRow){(uint32_t) (offset[item + 1] - offset[item]), target + offset[item],
+					   value + offset[item]};
 }

@@ -31,6 +31,9 @@ extern RsStatus rs_item_rows_query(RsContext *ctx, const RsModel *model, const R
 
 /* What each entry of the history adds to that for one item. */
 extern RsStatus rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history,
-									 uint32_t item, float *contribution);
+									 uint32_t item, RsExplanation *out);
+
+/* The row of an item. */
+extern RsItemRow rs_item_rows_row(const RsModel *model, uint32_t item);
 
 #endif

@@ -34,12 +34,11 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 
 static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-		float *contribution)
+		RsExplanation *out)
 {
 	(void) ctx;
-	(void) model;
-	(void) item;
-	memset(contribution, 0, history->n * sizeof(float));
+	(void) history;
+	out->rest = ((const float *) rs_model_tensor(model, RS_POPULARITY)->data)[item];
 	return RS_OK;
 }
 

@@ -224,11 +224,11 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 
 static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-		float *contribution)
+		RsExplanation *out)
 {
 	(void) ctx;
 	for (uint32_t i = 0; i < history->n; i++)
-		contribution[i] =
+		out->events[i] =
 			scale_of(model, history, i) * rs_item_rows_weight(model, history->item[i], item);
 	return RS_OK;
 }
@@ -243,4 +243,5 @@ const RsAlgorithm rs_sequence = {
 	.check = rs_item_rows_check,
 	.query = query,
 	.explain = explain,
+	.row = rs_item_rows_row,
 };

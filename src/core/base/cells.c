@@ -88,3 +88,21 @@ rs_cells_free(RsContext *ctx, RsCells *cells)
 	rs_free(ctx, cells->item);
 	cells->item = NULL;
 }
+
+float
+rs_cells_weight(const RsCells *cells, uint32_t item)
+{
+	uint32_t low = 0;
+	uint32_t high = cells->n;
+
+	while (low < high)
+	{
+		uint32_t middle = low + (high - low) / 2;
+
+		if (cells->item[middle] < item)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < cells->n && cells->item[low] == item ? cells->weight[low] : 0;
+}

@@ -23,6 +23,9 @@ extern RsStatus rs_cells_create(RsContext *ctx, const uint32_t *item, const floa
 								uint32_t n, RsCells *cells);
 extern void rs_cells_free(RsContext *ctx, RsCells *cells);
 
+/* Weight of an item, 0 where it has no cell. */
+extern float rs_cells_weight(const RsCells *cells, uint32_t item);
+
 /* Nearest float to the sum of n weights, added as they stand; finite. */
 extern float rs_sum_weights(const float *weight, uint64_t n);
 

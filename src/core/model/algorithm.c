@@ -262,12 +262,17 @@ rs_score_all(RsContext *ctx, const RsModel *model, const RsHistory *history, flo
 
 RsStatus
 rs_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
-		   float *contribution)
+		   RsExplanation *out)
 {
 	if (rs_check_history(ctx, model, history) != RS_OK || check_item(ctx, model, item) != RS_OK)
 		return ctx->status;
 	if (model->algorithm->explain == NULL)
 		return rs_fail(ctx, RS_ERR_PARAM, "algorithm \"%s\" cannot explain its scores",
 					   model->algorithm->name);
-	return model->algorithm->explain(ctx, model, history, item, contribution);
+	for (uint32_t i = 0; i < history->n; i++)
+		out->events[i] = 0;
+	for (uint32_t i = 0; out->features != NULL && i < history->n_features; i++)
+		out->features[i] = 0;
+	out->rest = 0;
+	return model->algorithm->explain(ctx, model, history, item, out);
 }

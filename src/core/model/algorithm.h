@@ -30,6 +30,23 @@ typedef enum RsQueryKind
 	RS_QUERY_SCORES   /* a score for each item; 0 = nothing known of it */
 } RsQueryKind;
 
+/* What of a score comes from where.  The parts sum to the score, up to rounding. */
+typedef struct RsExplanation
+{
+	float *events;   /* [n] of each entry of the history; entries of one item share by weight */
+	float *features; /* [n_features] of each feature of the user; NULL where none are given */
+	float rest;      /* of nothing that is known of the user */
+} RsExplanation;
+
+/* Weights of an item for others: value[j] for item[j], ascending, or item NULL and a
+ * value for every item. */
+typedef struct RsItemRow
+{
+	uint32_t n;
+	const uint32_t *item;
+	const float *value;
+} RsItemRow;
+
 /* Flags of an algorithm, beside the forms of a problem that it reads (RS_CELLS,
  * RS_SEQUENCES). */
 #define RS_HISTORY 16u    /* learns and answers from what a user did */
@@ -79,11 +96,14 @@ struct RsAlgorithm
 	 * May allocate scratch from ctx. */
 	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
 
-	/* What each entry of the history adds to the score of an item: contribution
-	 * [history->n], which sums to the score (of an impersonal one, to 0) up to
-	 * rounding; entries of one item share by weight.  NULL: the score is no such sum. */
+	/* Fill what is zeroed by the caller.  NULL: the score cannot be taken apart. */
 	RsStatus (*explain)(RsContext *ctx, const RsModel *model, const RsHistory *history,
-						uint32_t item, float *contribution);
+						uint32_t item, RsExplanation *out);
+	const char *explain_method; /* a word for users; NULL: the parts are exact */
+
+	/* The weights that an item of a history adds to the scores.  NULL: it is not that
+	 * simple. */
+	RsItemRow (*row)(const RsModel *model, uint32_t item);
 };
 
 /* Row by name in a table that ends with NULL, or NULL. */
@@ -120,9 +140,12 @@ extern RsStatus rs_check_history(RsContext *ctx, const RsModel *model, const RsH
 extern RsStatus rs_score_all(RsContext *ctx, const RsModel *model, const RsHistory *history,
 							 float *out);
 
-/* The algorithm's explain.  RS_ERR_PARAM for items that are not in the model, and
- * for an algorithm that cannot. */
+/*
+ * Take a score apart: out->events has room for the history, out->features for its
+ * features if there are any.  RS_ERR_PARAM for items that are not in the model, and
+ * for an algorithm that cannot.
+ */
 extern RsStatus rs_explain(RsContext *ctx, const RsModel *model, const RsHistory *history,
-						   uint32_t item, float *contribution);
+						   uint32_t item, RsExplanation *out);
 
 #endif

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "core/model/algorithm.h"
+#include "core/algorithms/mlp/mlp_answer.h"
 #include "core/algorithms/mlp/mlp_fit.h"
 #include "core/base/cells.h"
 #include "core/encoding/encoder.h"
@@ -293,64 +294,145 @@ mean_history(RsContext *ctx, const RsModel *model, const RsHistory *history, flo
 	return RS_OK;
 }
 
-/* One layer of a query: y = activation(W x + b). */
-static void
-forward(const RsModel *model, int l, const float *x, float *y)
+static RsMlpHidden
+hidden_layers(const RsModel *model)
 {
-	RsActivation activation = (RsActivation) model->options.value[OPTION_ACTIVATION];
-	const RsTensor *weight = rs_model_tensor(model, rs_mlp_weight_names[l]);
-	const RsTensor *bias = rs_model_tensor(model, rs_mlp_bias_names[l]);
-	size_t out = weight->shape[0];
+	RsMlpHidden hidden = {.layers = (int) model->options.value[OPTION_HIDDEN],
+						  .activation = (RsActivation) model->options.value[OPTION_ACTIVATION]};
 
-	rs_dot_rows(x, weight->data, out, weight->shape[1], y);
-	for (size_t j = 0; j < out; j++)
+	hidden.width[0] = (uint32_t) input_width(model);
+	for (int l = 0; l < hidden.layers; l++)
 	{
-		float v = y[j] + ((const float *) bias->data)[j];
-
-		y[j] = activation == RS_RELU   ? (v > 0 ? v : 0)
-			   : activation == RS_TANH ? tanhf(v)
-									   : 1 / (1 + expf(-v));
+		hidden.width[l + 1] = (uint32_t) model->options.list[l];
+		hidden.weight[l] = rs_model_tensor(model, rs_mlp_weight_names[l])->data;
+		hidden.bias[l] = rs_model_tensor(model, rs_mlp_bias_names[l])->data;
 	}
+	return hidden;
 }
 
+/* What is known of a user, as input of the first layer, zeroed by the caller.  *seen:
+ * events in the mean; *known: anything at all?  Without any input all users would look
+ * alike: popularity says that better. */
 static RsStatus
-query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+make_input(RsContext *ctx, const RsModel *model, const RsHistory *history, float *x, uint32_t *seen,
+		   bool *known)
 {
-	int hidden = (int) model->options.value[OPTION_HIDDEN];
 	uint32_t features = n_features(model);
-	size_t widest = input_width(model);
-	uint32_t seen = 0;
-	float *x;
 	RsStatus status = RS_OK;
 
+	*seen = 0;
 	if (history->features != NULL && history->n_features != features)
 	{
 		rs_fail(ctx, RS_ERR_PARAM, "the model takes %u features, not %u", features,
 				history->n_features);
 		return RS_ERR_PARAM;
 	}
-	for (int l = 0; l < hidden; l++)
-		widest = model->options.list[l] > widest ? (size_t) model->options.list[l] : widest;
-	x = rs_calloc(ctx, 2 * widest, sizeof(float));
-	if (x == NULL)
-		return ctx->status;
 	if (history->features != NULL && features > 0)
 		memcpy(x, history->features, features * sizeof(float));
 	if (model->options.value[OPTION_HISTORY] > 0 && history->n > 0)
-		status = mean_history(ctx, model, history, x + features, &seen);
-	/* without any input all users would look alike: popularity says that better */
-	if (status == RS_OK && ((history->features != NULL && features > 0) || seen > 0))
+		status = mean_history(ctx, model, history, x + features, seen);
+	*known = (history->features != NULL && features > 0) || *seen > 0;
+	return status;
+}
+
+static RsStatus
+query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+{
+	RsMlpHidden hidden = hidden_layers(model);
+	size_t widest = rs_mlp_widest(&hidden);
+	float *x = rs_calloc(ctx, 3 * widest, sizeof(float));
+	uint32_t seen;
+	bool known;
+	RsStatus status;
+
+	if (x == NULL)
+		return ctx->status;
+	status = make_input(ctx, model, history, x, &seen, &known);
+	if (status == RS_OK && known)
 	{
 		size_t width = rs_model_factors(model).dim - 1;
 
-		for (int l = 0; l < hidden; l++)
-			forward(model, l, x + (l % 2) * widest, x + ((l + 1) % 2) * widest);
-		memcpy(out, x + (hidden % 2) * widest, width * sizeof(float));
+		rs_mlp_forward(&hidden, x, x + widest, out);
 		out[width] = 1;
 		for (size_t j = 0; j < width; j++)
 			if (!(fabsf(out[j]) < INFINITY)) /* weights of strangers may overflow */
 				memset(out, 0, (width + 1) * sizeof(float));
 	}
+	rs_free(ctx, x);
+	return status;
+}
+
+/* --- an explanation --- */
+
+/* The attributions of the mean of the events to them: it is a sum over them.  Of a
+ * history without times an item counts once, and its entries share by weight. */
+static RsStatus
+share_among_events(RsContext *ctx, const RsModel *model, const RsHistory *history,
+				   const float *input, const float *attribution, uint32_t seen, float *events)
+{
+	const RsTensor *embedding = rs_model_tensor(model, "history.weight");
+	size_t width = embedding->shape[1];
+	uint32_t most = (uint32_t) model->options.value[OPTION_HISTORY_LENGTH];
+	uint32_t begin = model->timed && history->n > most ? history->n - most : 0;
+	RsCells cells;
+
+	if (rs_cells_create(ctx, history->item, history->weight, history->n, &cells) != RS_OK)
+		return ctx->status;
+	for (uint32_t i = begin; i < history->n; i++)
+	{
+		const float *row = (const float *) embedding->data + history->item[i] * width;
+		float all = model->timed ? history->weight[i] : rs_cells_weight(&cells, history->item[i]);
+		double sum = 0;
+
+		for (size_t j = 0; j < width && all > 0; j++)
+			if (input[j] != 0)
+				sum += (double) row[j] * attribution[j] / input[j];
+		events[i] = all > 0 ? (float) (history->weight[i] / all * sum / seen) : 0;
+	}
+	rs_cells_free(ctx, &cells);
+	return RS_OK;
+}
+
+/* By integrated gradients; the rest is the score of an input of zeros, and what the
+ * steps of the integral leave. */
+static RsStatus
+explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
+		RsExplanation *out)
+{
+	RsMlpHidden hidden = hidden_layers(model);
+	RsFactors factors = rs_model_factors(model);
+	uint32_t features = n_features(model);
+	size_t in = hidden.width[0];
+	float *x = rs_calloc(ctx, 2 * in + factors.dim, sizeof(float));
+	float *attribution = x + in;
+	float *vector = x + 2 * in;
+	uint32_t seen;
+	bool known;
+	double rest;
+	RsStatus status;
+
+	if (x == NULL)
+		return ctx->status;
+	status = make_input(ctx, model, history, x, &seen, &known);
+	if (status == RS_OK && known)
+		status =
+			rs_mlp_attribute(ctx, &hidden, rs_factors_row(&factors, item), x, attribution);
+	if (status == RS_OK && known)
+		status = query(ctx, model, history, vector);
+	if (status != RS_OK || !known)
+	{
+		rs_free(ctx, x);
+		return status;
+	}
+	rest = rs_dot(vector, rs_factors_row(&factors, item), factors.dim);
+	for (size_t j = 0; j < in; j++)
+		rest -= attribution[j];
+	out->rest = (float) rest;
+	if (history->features != NULL)
+		memcpy(out->features, attribution, features * sizeof(float));
+	if (seen > 0)
+		status = share_among_events(ctx, model, history, x + features, attribution + features, seen,
+									out->events);
 	rs_free(ctx, x);
 	return status;
 }
@@ -366,4 +448,6 @@ const RsAlgorithm rs_mlp = {
 	.check = check,
 	.n_features = n_features,
 	.query = query,
+	.explain = explain,
+	.explain_method = "integrated gradients",
 };
