@@ -89,7 +89,8 @@ blend_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, ui
 
 	for (int part = 0; part < 2 && status == RS_OK; part++)
 	{
-		status = rs_explain(ctx, rs_model_part(model, blend_prefixes[part]), history, item, &of_part);
+		status =
+			rs_explain(ctx, rs_model_part(model, blend_prefixes[part]), history, item, &of_part);
 		for (uint32_t i = 0; i < history->n && status == RS_OK; i++)
 			out->events[i] += blend_share(model, part) * of_part.events[i];
 		out->rest += blend_share(model, part) * of_part.rest;

@@ -106,7 +106,8 @@ TEST(integrated_gradients)
 				x[j] = net.x[j];
 				sum += out[j];
 			}
-			CHECK_NEAR(sum, score(&net, x) - score(&net, zero), activation == RS_RELU ? 0.02 : 1e-3);
+			CHECK_NEAR(sum, score(&net, x) - score(&net, zero),
+					   activation == RS_RELU ? 0.02 : 1e-3);
 			rs_mlp_forward(&net.hidden, net.x, scratch, y);
 			for (uint32_t j = 0; j < net.hidden.width[layers]; j++)
 				dot += y[j] * net.row[j];

@@ -240,8 +240,7 @@ check_explained(RsContext *ctx, const RsModel *model, const RsHistory *history, 
 		CHECK(rs_explain(ctx, model, history, item, &parts) == RS_OK);
 		sum = parts.rest;
 		size = 1e-6 + fabs(parts.rest);
-		CHECK(parts.rest == 0 || model->algorithm == &rs_popularity ||
-			  model->algorithm == &rs_mlp);
+		CHECK(parts.rest == 0 || model->algorithm == &rs_popularity || model->algorithm == &rs_mlp);
 		for (uint32_t i = 0; i < history->n; i++)
 		{
 			sum += contribution[i];

@@ -342,8 +342,8 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 	}
 	for (uint32_t i = 0; i < history->n; i++)
 		out->events[i] = rs_cells_weight(&row.cells, history->item[i]) > 0
-							  ? (float) row.settings.alpha * history->weight[i]
-							  : 0;
+							 ? (float) row.settings.alpha * history->weight[i]
+							 : 0;
 	memcpy(z, rs_factors_row(&factors, item), k * sizeof(float));
 	solve_row(model, &row, z);
 	for (uint32_t i = 0; i < history->n; i++)

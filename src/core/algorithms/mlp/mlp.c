@@ -415,8 +415,7 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 		return ctx->status;
 	status = make_input(ctx, model, history, x, &seen, &known);
 	if (status == RS_OK && known)
-		status =
-			rs_mlp_attribute(ctx, &hidden, rs_factors_row(&factors, item), x, attribution);
+		status = rs_mlp_attribute(ctx, &hidden, rs_factors_row(&factors, item), x, attribution);
 	if (status == RS_OK && known)
 		status = query(ctx, model, history, vector);
 	if (status != RS_OK || !known)

@@ -53,7 +53,9 @@ rs_mlp_forward(const RsMlpHidden *hidden, const float *x, float *scratch, float 
 static float
 slope(RsActivation activation, float y)
 {
-	return activation == RS_RELU ? (y > 0 ? 1 : 0) : activation == RS_TANH ? 1 - y * y : y * (1 - y);
+	return activation == RS_RELU   ? (y > 0 ? 1 : 0)
+		   : activation == RS_TANH ? 1 - y * y
+								   : y * (1 - y);
 }
 
 /* Add the derivative of row · h(x) by each input to sum[width 0].  values: room for

@@ -14,7 +14,7 @@ typedef struct RsMlpHidden
 {
 	int layers;
 	RsActivation activation;
-	uint32_t width[RS_MAX_LIST + 1]; /* of the input, then of each layer */
+	uint32_t width[RS_MAX_LIST + 1];  /* of the input, then of each layer */
 	const float *weight[RS_MAX_LIST]; /* [width of l + 1][width of l] */
 	const float *bias[RS_MAX_LIST];
 } RsMlpHidden;
