@@ -24,6 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "pg/base/role.h"
 #include "pg/base/spi.h"
 
 static void note(Oid table, Oid table_owner, Oid owner, bool owns);
@@ -85,8 +86,7 @@ Datum
 recsys_drop_ownedfn(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *trigger = (EventTriggerData *) fcinfo->context;
-	Oid user;
-	int context;
+	RspgRole caller;
 	ListCell *cell;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
@@ -94,14 +94,13 @@ recsys_drop_ownedfn(PG_FUNCTION_ARGS)
 						errmsg("function must be called by an event trigger")));
 	if (!IsA(trigger->parsetree, DropOwnedStmt))
 		PG_RETURN_NULL();
-	GetUserIdAndSecContext(&user, &context);
 	/* row-level security hides the rows of others; ours are the statements that run */
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	caller = rspg_role_begin(BOOTSTRAP_SUPERUSERID);
 	SPI_connect();
 	foreach (cell, ((DropOwnedStmt *) trigger->parsetree)->roles)
 		fail_if_owner(get_rolespec_oid(lfirst(cell), false));
 	SPI_finish();
-	SetUserIdAndSecContext(user, context);
+	rspg_role_end(caller);
 	PG_RETURN_NULL();
 }
 

@@ -61,7 +61,6 @@ rspg_role_keep_to_end(void)
 void
 rspg_role_end(RspgRole before)
 {
-	if (before.settings != 0)
-		AtEOXact_GUC(false, before.settings);
+	AtEOXact_GUC(false, before.settings);
 	SetUserIdAndSecContext(before.user, before.context);
 }

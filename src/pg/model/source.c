@@ -148,7 +148,6 @@ begin_query(const RspgRegistryRow *row, bool ordered)
 {
 	RspgSourceQuery query;
 
-	rspg_source_check(row);
 	rspg_source_check_order(row->algorithm, ordered, row->time_column != NULL);
 	query.sql = NULL;
 	query.user_type = column_type(row, row->user_column);
@@ -159,9 +158,11 @@ begin_query(const RspgRegistryRow *row, bool ordered)
 RspgSourceQuery
 rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 {
-	RspgSourceQuery query = begin_query(row, ordered);
+	RspgSourceQuery query;
 	StringInfoData sql;
 
+	rspg_source_check(row);
+	query = begin_query(row, ordered);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, ", quote_identifier(row->user_column));
 	append_event(&sql, row, query.item_type, false);

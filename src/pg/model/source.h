@@ -15,11 +15,12 @@ typedef struct RspgSourceQuery
 	Oid item_type; /* bigint, uuid or text: the item column is cast to it */
 } RspgSourceQuery;
 
-/* Columns: user, item, weight float8, time timestamptz (NULL unless ordered). */
+/* Checks the source.  Columns: user, item, weight float8, time timestamptz (NULL
+ * unless ordered). */
 extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bool ordered);
 
 /* Columns: item, weight float8; WHERE user = $1 of the column's own type; oldest
- * first when ordered.  Checks nothing: errors are raised by its execution. */
+ * first when ordered.  Of a source that the caller has checked. */
 extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered);
 
 /* Over the relation of users: the columns that the features name, as one row u.

@@ -196,9 +196,11 @@ read_users(RspgTrainer *trainer, const RspgRegistryRow *row, Oid user_type)
 		elog(ERROR, "could not read the users: %s", SPI_result_code_string(SPI_result));
 	encoder = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	if (null)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
-						errdetail("The relation of users of model \"%s\" has no rows that you see.",
-								  row->name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND), errmsg("there are no users to learn from"),
+				 errdetail("The relation of users of model \"%s\" has no rows that its owner "
+						   "sees.",
+						   row->name)));
 	rspg_trainer_set_encoder(trainer, (struct varlena *) DatumGetPointer(encoder));
 	params = makeParamList(1);
 	params->params[0].value = encoder;

@@ -259,7 +259,7 @@ rspg_trainer_finish(RspgTrainer *trainer, RspgTrainStats *stats)
 	{
 		rs_fail(ctx, RS_ERR_EMPTY, "no events to train on");
 		if (trainer->stats.rows_read == 0)
-			rs_detail(ctx, "There are no rows, or none that you may see.");
+			rs_detail(ctx, "There are no rows, or none that may be seen.");
 		else
 			rs_detail(ctx, "All %lld rows have a null id, weight or time.",
 					  (long long) trainer->stats.rows_read);
