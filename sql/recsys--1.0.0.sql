@@ -214,12 +214,13 @@ CREATE TABLE recsys.model_registry (
 		OR (half_life IS NULL AND (source IS NULL OR algorithm OPERATOR(pg_catalog.<>) 'sequence'))),
 	CONSTRAINT half_life CHECK (pg_catalog.date_part('epoch', half_life) OPERATOR(pg_catalog.>) 0),
 	CONSTRAINT features CHECK (features IS NULL OR users IS NOT NULL),
-	CONSTRAINT live CHECK (pg_catalog.num_nulls(live_version, live_key) OPERATOR(pg_catalog.<>) 1)
+	CONSTRAINT live CHECK (pg_catalog.num_nulls(live_version, live_key) OPERATOR(pg_catalog.<>) 1
+		AND live_version OPERATOR(pg_catalog.>) 0)
 );
 COMMENT ON TABLE recsys.model_registry IS 'registered models: source, algorithm, options and the version that answers';
 CREATE TABLE recsys.model_version (
 	model_id bigint NOT NULL,
-	version integer NOT NULL,
+	version integer NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
 	key bigint NOT NULL UNIQUE,
 	algorithm text NOT NULL,
 	options jsonb NOT NULL,
@@ -374,9 +375,12 @@ COMMENT ON FUNCTION recsys.load_model(text, integer) IS 'a stored version as a v
 CREATE FUNCTION recsys.deploy(model text, version integer) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_deploy' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.deploy(text, integer) IS 'make a stored version the live one';
-CREATE FUNCTION recsys.drop_model(model text) RETURNS void
+CREATE FUNCTION recsys.drop_model(model text, if_exists boolean DEFAULT false) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-COMMENT ON FUNCTION recsys.drop_model(text) IS 'drop a registered model with all its versions';
+COMMENT ON FUNCTION recsys.drop_model(text, boolean) IS 'drop a registered model with all its versions';
+CREATE FUNCTION recsys.drop_version(model text, version integer) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_drop_version' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.drop_version(text, integer) IS 'drop a stored version that is not the live one';
 
 -- serving: for item ids of bigint, uuid and text.  Untyped parameters resolve to
 -- text, which takes any id in its text form; hence lists of items and features as

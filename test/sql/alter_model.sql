@@ -159,7 +159,13 @@ SELECT recsys.alter_model('m2', algorithm => 'mlp', options => '{"hidden": [4], 
 SELECT recsys.train('m2');
 SELECT recsys.alter_model('m2', algorithm => 'als', reset => '{users,features,options}');
 SELECT row_to_json(m) FROM model m \g (format=unaligned tuples_only=on)
--- as at creation
+-- as at creation; a name may be taken by a model that is not seen
+RESET ROLE;
+CREATE TABLE private AS SELECT user_id, item_id FROM events;
+SELECT recsys.create_model('hidden', 'private');
+SET ROLE regress_alter_owner;
+CREATE SEQUENCE numbers;
+CREATE TABLE items AS SELECT DISTINCT item_id FROM events;
 \pset format unaligned
 SELECT change, says('SELECT recsys.alter_model(''m2'', ' || change || ')')
 FROM (VALUES
@@ -173,10 +179,19 @@ FROM (VALUES
 	($$algorithm => 'sequence'$$),
 	($$source => 4294967295::regclass$$),
 	($$source => 'pg_authid'$$),
+	($$users => 4294967295::regclass$$),
+	($$users => 'pg_authid'$$),
+	($$users => 'numbers'$$),
+	($$items => 4294967295::regclass$$),
+	($$items => 'pg_authid'$$),
+	($$items => 'numbers'$$),
+	($$items => 'users'$$),
+	($$items => 'items', item_column => 'kind'$$),
 	($$features => '{"age": {}}'$$),
 	($$algorithm => 'mlp', features => '{"age": {}}'$$),
 	($$new_name => ''$$),
 	($$new_name => 'mine'$$),
+	($$new_name => 'hidden'$$),
 	($$reset => '{source}'$$),
 	($$reset => '{user_column,NULL}'$$),
 	($$owner => 0::regrole$$)) c (change);
@@ -184,6 +199,8 @@ FROM (VALUES
 SELECT left(says($$SELECT recsys.alter_model('m2', owner => 'regress_alter_other')$$), 5) AS no_member;
 SELECT says($$SELECT recsys.alter_model('mine', algorithm => 'als')$$), says($$SELECT recsys.alter_model('nobody')$$), says('SELECT recsys.alter_model(NULL)');
 SELECT row_to_json(m) FROM model m \g (format=unaligned tuples_only=on)
+SELECT recsys.alter_model('m2', items => 'items');
+SELECT items FROM recsys.model_registry WHERE name = 'm2';
 -- the trigger that sees to owners is for our tables only
 CREATE TABLE theirs (owner text);
 SELECT says('CREATE TRIGGER t BEFORE INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn()');
@@ -198,11 +215,14 @@ SELECT recsys.drop_model('kept');
 DROP TABLE events;
 SELECT says($$SELECT recsys.train('m2')$$);
 SELECT recsys.alter_model('m2', new_name => 'm');
-SELECT recsys.alter_model('m', 'purchases', user_column => 'customer', item_column => 'product');
+SELECT recsys.alter_model('m', 'purchases', user_column => 'customer', item_column => 'product', reset => '{items}');
 SELECT recsys.train('m');
 RESET ROLE;
 SELECT says($$SELECT recsys.alter_model('m', owner => 'regress_alter_other')$$);
 GRANT SELECT ON purchases TO regress_alter_other;
+SELECT recsys.alter_model('m', users => 'users');
+SELECT says($$SELECT recsys.alter_model('m', owner => 'regress_alter_other')$$);
+SELECT recsys.alter_model('m', reset => '{users}');
 SELECT recsys.alter_model('m', owner => 'regress_alter_other');
 SELECT model, owner FROM recsys.models ORDER BY 1;
 SET ROLE regress_alter_owner;
@@ -211,6 +231,7 @@ SET ROLE regress_alter_other;
 SELECT recsys.train('m');
 SELECT recsys.drop_model('m'), recsys.drop_model('mine');
 RESET ROLE;
+SELECT recsys.drop_model('hidden');
 SELECT * FROM left_behind;
 DROP SCHEMA alter_test CASCADE;
 DROP OWNED BY regress_alter_owner, regress_alter_other, regress_alter_reader;

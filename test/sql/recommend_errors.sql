@@ -109,7 +109,7 @@ SELECT damage('DELETE FROM recsys.model_chunk WHERE model_id = ID');
 SELECT damage('UPDATE recsys.model_version SET bytes = bytes - 1 WHERE model_id = ID');
 SELECT damage('UPDATE recsys.model_version SET bytes = bytes + 1 WHERE model_id = ID');
 SELECT damage('UPDATE recsys.model_version SET bytes = 0 WHERE model_id = ID');
-SELECT damage('UPDATE recsys.model_version SET bytes = 4611686018427387904 WHERE model_id = ID');
+SELECT damage('UPDATE recsys.model_version SET bytes = 1000000000000 WHERE model_id = ID');
 SELECT damage('UPDATE recsys.model_version SET bytes = 0 WHERE model_id = ID; UPDATE recsys.model_chunk SET bytes = '''', crc = 0 WHERE model_id = ID');
 SELECT damage('DELETE FROM recsys.model_version WHERE model_id = ID');
 SELECT damage('SELECT');

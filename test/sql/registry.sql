@@ -59,6 +59,10 @@ SELECT recsys.deploy('m', 3);
 SELECT recsys.load_model('m', 9);
 SELECT recsys.train('nobody');
 SELECT recsys.deploy('nobody', 1), recsys.drop_model('nobody');
+SELECT recsys.drop_model('nobody', true);
+SELECT recsys.drop_model('m3', if_exists => true);
+SELECT recsys.drop_version('m2', 1);
+SELECT recsys.drop_version('nobody', 1);
 
 -- the aggregate over the same rows gives the same bytes; a value can be stored
 SELECT recsys.load_model('m')::bytea = recsys.train_item_knn(user_id, item_id)::bytea AS same FROM events;
@@ -117,6 +121,23 @@ RESET recsys.max_model_size;
 SET recsys.train_memory = '64kB';
 SELECT recsys.train_als(i, i::bigint) FROM generate_series(1, 20000) i;
 RESET recsys.train_memory;
+
+-- a version goes with its bytes, unless it is live; its number is the last
+SELECT recsys.create_model('numbered', 'events', 'popularity');
+SELECT recsys.train('numbered'), recsys.train('numbered');
+SELECT recsys.drop_version('numbered', 2);
+SELECT recsys.deploy('numbered', 1);
+SELECT recsys.drop_version('numbered', 2);
+SELECT recsys.drop_version('numbered', 2);
+SELECT recsys.deploy('numbered', 2);
+SELECT count(*) FROM recsys.model_chunk c JOIN recsys.model_registry r ON r.id = c.model_id WHERE r.name = 'numbered';
+UPDATE recsys.model_version v SET version = 2147483647 FROM recsys.model_registry r WHERE r.id = v.model_id AND r.name = 'numbered';
+\set VERBOSITY default
+SELECT recsys.train('numbered');
+\set VERBOSITY terse
+UPDATE recsys.model_version v SET version = 0 FROM recsys.model_registry r WHERE r.id = v.model_id AND r.name = 'numbered';
+UPDATE recsys.model_registry SET live_version = 0 WHERE name = 'numbered';
+SELECT recsys.drop_model('numbered');
 
 -- what a training had next to nothing of, or much less than the version before
 CREATE TABLE few (user_id int, item_id int, at timestamptz DEFAULT now());

@@ -49,6 +49,7 @@ INSERT INTO statements (what, statement) VALUES
 	('save_model', $$SELECT recsys.save_model('mine', recsys.train_item_knn(1, 2::bigint))$$),
 	('load_model', $$SELECT recsys.load_model('mine')$$),
 	('deploy', $$SELECT recsys.deploy('mine', 1)$$),
+	('drop_version', $$SELECT recsys.drop_version('mine', 2)$$),
 	('drop_model', $$SELECT recsys.drop_model('mine')$$),
 	('recommend', $$SELECT * FROM recsys.recommend(1::bigint, 3, 'mine')$$),
 	('recommend text', $$SELECT * FROM recsys.recommend('1', 3, 'mine')$$),

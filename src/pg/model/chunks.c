@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type.h"
 #include "port/pg_crc32c.h"
-#include "utils/memutils.h"
 
 #include "pg/base/spi.h"
 #include "pg/base/varlena.h"
@@ -37,29 +36,35 @@ uint64
 rspg_chunks_length(const RspgRegistryRow *row)
 {
 	static RspgStatement find = {
-		"SELECT bytes FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
-		"AND version OPERATOR(pg_catalog.=) $2",
+		"SELECT v.bytes, (SELECT COALESCE(pg_catalog.sum(pg_catalog.octet_length(c.bytes)), 0) "
+		"FROM recsys.model_chunk c WHERE c.model_id OPERATOR(pg_catalog.=) v.model_id AND "
+		"c.version OPERATOR(pg_catalog.=) v.version) FROM recsys.model_version v "
+		"WHERE v.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
 		2,
 		{INT8OID, INT4OID},
 		NULL};
 	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
-	bool is_null = true;
-	int64 length = 0;
+	bool is_null;
+	int64 length;
+	int64 stored;
 
 	SPI_connect();
 	rspg_execute(&find, key, NULL, true);
-	if (SPI_processed == 1)
-		length =
-			DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	if (is_null)
+	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("version %d of model \"%s\" does not exist", row->live_version,
 							   row->name)));
-	if (length < 0 || (uint64) length > MaxAllocHugeSize / 2)
+	length =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	stored =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+	SPI_finish();
+	/* a wrong length is found before there is room made for it */
+	if (length < 0 || length > stored)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("corrupt model \"%s\" version %d: its length is " INT64_FORMAT,
-							   row->name, row->live_version, length)));
+						errmsg("corrupt model \"%s\" version %d: its length is " INT64_FORMAT
+							   ", its chunks have " INT64_FORMAT,
+							   row->name, row->live_version, length, stored)));
 	return (uint64) length;
 }
 

@@ -89,7 +89,8 @@ static const struct
 						 {"features", JSONBOID, ""}};
 
 static void check_definition(const NullableDatum *args);
-static void check_source(Relation source);
+static Relation open_relation(const NullableDatum *args, int arg);
+static void check_items(const NullableDatum *args);
 static Oid check_column(Relation source, const char *column, const char *argument);
 static void check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *algorithm,
 						  const RsOptions *options);
@@ -99,7 +100,7 @@ static void insert_row(const NullableDatum *args);
 static RspgRegistryRow *read_definition(const char *name, NullableDatum *args);
 static void reset(NullableDatum *args, ArrayType *names);
 static void set_default(NullableDatum *args, int arg);
-static void check_new_owner(Oid owner, const NullableDatum *source);
+static void check_new_owner(Oid owner, const NullableDatum *args);
 static void update_row(int64 id, const NullableDatum *args, const char *name, Oid owner);
 
 PG_FUNCTION_INFO_V1(recsys_create_model);
@@ -186,7 +187,7 @@ recsys_alter_model(PG_FUNCTION_ARGS)
 	rspg_check_name(name, "a model");
 	owner = PG_ARGISNULL(ARG_OWNER) ? row->owner : PG_GETARG_OID(ARG_OWNER);
 	if (owner != row->owner)
-		check_new_owner(owner, &args[ARG_SOURCE]);
+		check_new_owner(owner, args);
 	update_row(row->id, args, name, owner);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -200,32 +201,41 @@ check_definition(const NullableDatum *args)
 {
 	const RsAlgorithm *algorithm = rspg_algorithm(text_of(&args[ARG_ALGORITHM]));
 	char *user_column = name_of(&args[ARG_USER_COLUMN]);
-	Oid source_oid = DatumGetObjectId(args[ARG_SOURCE].value);
 	RsOptions options;
 	Relation source;
 
 	rspg_options_from_jsonb(algorithm, jsonb_of(&args[ARG_OPTIONS]), &options);
+	if (!args[ARG_USERS].isnull)
+		relation_close(open_relation(args, ARG_USERS), NoLock);
 	rspg_check_features(
 		algorithm, &options, jsonb_of(&args[ARG_FEATURES]),
 		args[ARG_USERS].isnull ? InvalidOid : DatumGetObjectId(args[ARG_USERS].value), user_column);
-	source = try_relation_open(source_oid, AccessShareLock);
-	if (source == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("source with OID %u does not exist", source_oid)));
-	check_source(source);
+	source = open_relation(args, ARG_SOURCE);
 	check_columns(args, source, algorithm, &options);
 	rspg_source_check_weights(
 		!args[ARG_EVENT_COLUMN].isnull, jsonb_of(&args[ARG_EVENT_WEIGHTS]),
 		!args[ARG_TIME_COLUMN].isnull,
 		args[ARG_HALF_LIFE].isnull ? NULL : DatumGetIntervalP(args[ARG_HALF_LIFE].value));
+	if (!args[ARG_ITEMS].isnull)
+		check_items(args);
 	hint_index(source, user_column);
 	relation_close(source, NoLock);
 }
 
-static void
-check_source(Relation source)
+/*
+ * The relation of an argument, if rows can be read from it, and the caller may.
+ */
+static Relation
+open_relation(const NullableDatum *args, int arg)
 {
-	switch (source->rd_rel->relkind)
+	Oid oid = DatumGetObjectId(args[arg].value);
+	Relation relation = try_relation_open(oid, AccessShareLock);
+
+	if (relation == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("%s with OID %u does not exist", defaults[arg].name, oid),
+						errhint("Set %s to a table or view.", defaults[arg].name)));
+	switch (relation->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
@@ -236,9 +246,26 @@ check_source(Relation source)
 		default:
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(source))));
+					 errmsg("\"%s\" is not a table or view", RelationGetRelationName(relation))));
 	}
-	rspg_check_right(RelationGetRelid(source), GetUserId(), ACL_SELECT);
+	rspg_check_right(oid, GetUserId(), ACL_SELECT);
+	return relation;
+}
+
+static void
+check_items(const NullableDatum *args)
+{
+	Relation relation = open_relation(args, ARG_ITEMS);
+	char *item_column = name_of(&args[ARG_ITEM_COLUMN]);
+
+	if (get_attnum(RelationGetRelid(relation), item_column) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of \"%s\" does not exist", item_column,
+						RelationGetRelationName(relation)),
+				 errhint("The item column has the same name in source and items; use a view where "
+						 "it has not.")));
+	relation_close(relation, NoLock);
 }
 
 /*
@@ -433,8 +460,7 @@ read_definition(const char *name, NullableDatum *args)
 	rspg_require_right(ACL_UPDATE, ACL_NO_RIGHTS, "alter a model");
 	rspg_execute(&lock, &id, NULL, false);
 	if (SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("model \"%s\" was dropped meanwhile", row->name)));
+		rspg_registry_fail_gone(row);
 	for (i = 0; i < ARG_COUNT; i++)
 		args[i].value =
 			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &args[i].isnull);
@@ -482,12 +508,15 @@ set_default(NullableDatum *args, int arg)
 }
 
 /*
- * As for any object: who gives it away could become the new owner, who reads the
- * source.
+ * As for any object: who gives it away could become the new owner, who reads what
+ * the model is made from.
  */
 static void
-check_new_owner(Oid owner, const NullableDatum *source)
+check_new_owner(Oid owner, const NullableDatum *args)
 {
+	static const int relations[] = {ARG_SOURCE, ARG_USERS, ARG_ITEMS};
+	int i;
+
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role %u does not exist", owner)));
@@ -496,19 +525,19 @@ check_new_owner(Oid owner, const NullableDatum *source)
 #else
 	check_is_member_of_role(GetUserId(), owner);
 #endif
-	if (!source->isnull && get_rel_name(DatumGetObjectId(source->value)) != NULL)
-		rspg_check_right(DatumGetObjectId(source->value), owner, ACL_SELECT);
+	for (i = 0; i < lengthof(relations); i++)
+	{
+		const NullableDatum *relation = &args[relations[i]];
+
+		if (!relation->isnull && get_rel_name(DatumGetObjectId(relation->value)) != NULL)
+			rspg_check_right(DatumGetObjectId(relation->value), owner, ACL_SELECT);
+	}
 }
 
+/* A name may be taken by a model that the caller does not see. */
 static void
 update_row(int64 id, const NullableDatum *args, const char *name, Oid owner)
 {
-	static RspgStatement taken = {
-		"SELECT FROM recsys.model_registry WHERE name OPERATOR(pg_catalog.=) $1 AND id "
-		"OPERATOR(pg_catalog.<>) $2",
-		2,
-		{TEXTOID, INT8OID},
-		NULL};
 	static RspgStatement update = {
 		"UPDATE recsys.model_registry SET (name, " DEFINITION ", owner) = ($1, $2, $3, $4, $5, $6, "
 		"$7, $8, $9, $10, $11, $12, $13, $14, $15) WHERE id OPERATOR(pg_catalog.=) $16",
@@ -518,14 +547,20 @@ update_row(int64 id, const NullableDatum *args, const char *name, Oid owner)
 	Datum values[ARG_COUNT + 2];
 	char nulls[ARG_COUNT + 3];
 
-	values[0] = CStringGetTextDatum(name);
-	values[1] = Int64GetDatum(id);
-	rspg_execute(&taken, values, NULL, false);
-	if (SPI_processed > 0)
-		fail_on_name(name);
 	fill(values, nulls, args, ARG_COUNT + 2);
 	values[ARG_NAME] = CStringGetTextDatum(name);
 	values[ARG_COUNT] = ObjectIdGetDatum(owner);
 	values[ARG_COUNT + 1] = Int64GetDatum(id);
-	rspg_execute(&update, values, nulls, false);
+	PG_TRY();
+	{
+		rspg_execute(&update, values, nulls, false);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		fail_on_name(name);
+	}
+	PG_END_TRY();
 }

@@ -4,17 +4,13 @@
  */
 #include "pg/model/create_features.h"
 
-#include "catalog/objectaddress.h"
-#include "miscadmin.h"
 #include "utils/lsyscache.h"
 
 #include "core/encoding/encoder_fit.h"
-#include "pg/base/check.h"
 #include "pg/base/seam.h"
 #include "pg/encode/jsonvalues.h"
 
 static void check_input(const RsAlgorithm *algorithm, const RsOptions *options);
-static void check_readable(Oid users);
 static void check_user_column(Oid users, const char *column);
 static void check_spec(Jsonb *features, Oid users);
 
@@ -34,7 +30,6 @@ rspg_check_features(const RsAlgorithm *algorithm, const RsOptions *options, Json
 	if (!OidIsValid(users))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("features need users"),
 						errhint("Name the relation that has the columns: users => 'users'.")));
-	check_readable(users);
 	check_user_column(users, user_column);
 	check_spec(features, users);
 }
@@ -52,15 +47,6 @@ check_input(const RsAlgorithm *algorithm, const RsOptions *options)
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("algorithm \"%s\" needs features or a history", algorithm->name),
 					errhint("Give users and features, or an option such as {\"history\": 64}.")));
-}
-
-static void
-check_readable(Oid users)
-{
-	if (get_rel_name(users) == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("relation of users with OID %u does not exist", users)));
-	rspg_check_right(users, GetUserId(), ACL_SELECT);
 }
 
 static void

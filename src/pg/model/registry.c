@@ -28,7 +28,7 @@
 	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
 	"users, features"
 
-static RspgRegistryRow *find(const char *name, bool read_only);
+static RspgRegistryRow *find(const char *name, bool read_only, bool missing_ok);
 static void find_default(bool read_only);
 static RspgRegistryRow *row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt);
 static void fail_unknown(const char *name);
@@ -36,25 +36,27 @@ static void fail_unknown_version(const char *name, int32 version);
 
 PG_FUNCTION_INFO_V1(recsys_deploy);
 PG_FUNCTION_INFO_V1(recsys_drop_model);
+PG_FUNCTION_INFO_V1(recsys_drop_version);
 
 RspgRegistryRow *
 rspg_registry_find(const char *name)
 {
-	return find(name, true);
+	return find(name, true, false);
 }
 
 RspgRegistryRow *
 rspg_registry_find_latest(const char *name)
 {
-	return find(name, false);
+	return find(name, false, false);
 }
 
 /*
  * read_only: by the snapshot of the calling query; else by a new one, which
- * sees what this very command wrote.
+ * sees what this very command wrote.  missing_ok: NULL where there is no model of
+ * that name.
  */
 static RspgRegistryRow *
-find(const char *name, bool read_only)
+find(const char *name, bool read_only, bool missing_ok)
 {
 	static RspgStatement by_name = {
 		"SELECT " COLUMNS " FROM recsys.model_registry WHERE name OPERATOR(pg_catalog.=) $1",
@@ -73,6 +75,11 @@ find(const char *name, bool read_only)
 	{
 		value = CStringGetTextDatum(name);
 		rspg_execute(&by_name, &value, NULL, read_only);
+		if (SPI_processed == 0 && missing_ok)
+		{
+			SPI_finish();
+			return NULL;
+		}
 		if (SPI_processed == 0)
 			fail_unknown(name);
 	}
@@ -247,6 +254,29 @@ rspg_require_owner(const RspgRegistryRow *row)
 						errmsg("must be owner of model \"%s\"", row->name)));
 }
 
+void
+rspg_registry_lock(const RspgRegistryRow *row)
+{
+	static RspgStatement lock = {
+		"SELECT FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		1,
+		{INT8OID},
+		NULL};
+	Datum id = Int64GetDatum(row->id);
+
+	rspg_execute(&lock, &id, NULL, false);
+	if (SPI_processed != 1)
+		rspg_registry_fail_gone(row);
+}
+
+void
+rspg_registry_fail_gone(const RspgRegistryRow *row)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" was dropped or given to another owner meanwhile", row->name)));
+}
+
 /*
  * recsys.deploy(model, version)
  */
@@ -255,28 +285,34 @@ recsys_deploy(PG_FUNCTION_ARGS)
 {
 	static RspgStatement deploy = {
 		"UPDATE recsys.model_registry r SET live_version = v.version, live_key = v.key "
-		"FROM recsys.model_version v WHERE r.name OPERATOR(pg_catalog.=) $1 "
+		"FROM recsys.model_version v WHERE r.id OPERATOR(pg_catalog.=) $1 "
 		"AND v.model_id OPERATOR(pg_catalog.=) r.id AND v.version OPERATOR(pg_catalog.=) $2",
 		2,
-		{TEXTOID, INT4OID},
+		{INT8OID, INT4OID},
 		NULL};
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	RspgRegistryRow *row = rspg_registry_find_latest(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	int32 version = PG_GETARG_INT32(1);
-	RspgRegistryRow *row = rspg_registry_find_latest(name);
-	Datum values[2] = {CStringGetTextDatum(row->name), Int32GetDatum(version)};
+	Datum values[2] = {Int64GetDatum(row->id), Int32GetDatum(version)};
 
 	rspg_require_owner(row);
 	rspg_require_right(ACL_UPDATE, ACL_NO_RIGHTS, "deploy a model");
 	SPI_connect();
+	rspg_registry_lock(row); /* the version is looked for when nobody can drop it */
 	rspg_execute(&deploy, values, NULL, false);
 	if (SPI_processed != 1)
-		fail_unknown_version(name, version);
+		fail_unknown_version(row->name, version);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
 
+static void
+tell_skipped(const char *name)
+{
+	ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
+}
+
 /*
- * recsys.drop_model(model)
+ * recsys.drop_model(model, if_exists)
  */
 Datum
 recsys_drop_model(PG_FUNCTION_ARGS)
@@ -285,15 +321,69 @@ recsys_drop_model(PG_FUNCTION_ARGS)
 	static RspgStatement drop = {
 		"DELETE FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1", 1, {INT8OID}, NULL};
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	RspgRegistryRow *row = rspg_registry_find_latest(name);
-	Datum value = Int64GetDatum(row->id);
+	bool if_exists = PG_GETARG_BOOL(1);
+	RspgRegistryRow *row = find(name, false, if_exists);
+	Datum value;
 
+	if (row == NULL)
+	{
+		tell_skipped(name);
+		PG_RETURN_VOID();
+	}
 	rspg_require_owner(row);
 	rspg_require_right(ACL_DELETE, ACL_DELETE, "drop a model");
+	value = Int64GetDatum(row->id);
 	SPI_connect();
 	rspg_execute(&drop, &value, NULL, false);
+	if (SPI_processed != 1 && !if_exists)
+		rspg_registry_fail_gone(row);
 	if (SPI_processed != 1)
-		fail_unknown(name);
+		tell_skipped(name);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * recsys.drop_version(model, version)
+ */
+Datum
+recsys_drop_version(PG_FUNCTION_ARGS)
+{
+	/* changes nothing, but a deploy whose snapshot is older fails instead of making
+	 * live what is gone */
+	static RspgStatement touch = {"UPDATE recsys.model_registry SET live_version = live_version "
+								  "WHERE id OPERATOR(pg_catalog.=) $1 RETURNING live_version",
+								  1,
+								  {INT8OID},
+								  NULL};
+	/* its bytes go with it, by a trigger */
+	static RspgStatement drop = {
+		"DELETE FROM recsys.model_version WHERE model_id OPERATOR(pg_catalog.=) $1 "
+		"AND version OPERATOR(pg_catalog.=) $2",
+		2,
+		{INT8OID, INT4OID},
+		NULL};
+	RspgRegistryRow *row = rspg_registry_find_latest(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	int32 version = PG_GETARG_INT32(1);
+	Datum values[2] = {Int64GetDatum(row->id), Int32GetDatum(version)};
+	Datum live;
+	bool null;
+
+	rspg_require_owner(row);
+	rspg_require_right(ACL_UPDATE, ACL_DELETE, "drop a version");
+	SPI_connect();
+	rspg_execute(&touch, values, NULL, false);
+	if (SPI_processed != 1)
+		rspg_registry_fail_gone(row);
+	live = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (!null && DatumGetInt32(live) == version)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("version %d of model \"%s\" is live", version, row->name),
+				 errhint("Deploy another with recsys.deploy(), or use recsys.drop_model().")));
+	rspg_execute(&drop, values, NULL, false);
+	if (SPI_processed != 1)
+		fail_unknown_version(row->name, version);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -47,6 +47,13 @@ extern RspgRegistryRow *rspg_registry_find_latest(const char *name);
  * where they see none of that number. */
 extern void rspg_registry_choose_version(RspgRegistryRow *row, int32 version);
 
+/* In SPI: lock its row until the end of the transaction, against whoever else makes a
+ * version, alters or drops it; 42704 where it is gone. */
+extern void rspg_registry_lock(const RspgRegistryRow *row);
+
+/* 42704: gone since it was found. */
+extern void rspg_registry_fail_gone(const RspgRegistryRow *row) __attribute__((noreturn));
+
 /*
  * 42501 unless the caller has one right on the table of models, and one on those of
  * versions and their bytes (ACL_NO_RIGHTS: none is needed); action as in "train a

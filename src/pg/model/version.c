@@ -81,11 +81,6 @@ rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *mo
 static int32
 next_version(const RspgRegistryRow *row)
 {
-	static RspgStatement lock = {
-		"SELECT FROM recsys.model_registry WHERE id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
-		1,
-		{INT8OID},
-		NULL};
 	static RspgStatement highest = {
 		"SELECT pg_catalog.max(version) FROM recsys.model_version WHERE model_id "
 		"OPERATOR(pg_catalog.=) $1",
@@ -96,12 +91,14 @@ next_version(const RspgRegistryRow *row)
 	bool null;
 	Datum version;
 
-	rspg_execute(&lock, &value, NULL, false);
-	if (SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("model \"%s\" was dropped meanwhile", row->name)));
+	rspg_registry_lock(row);
 	rspg_execute(&highest, &value, NULL, false);
 	version = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	if (!null && DatumGetInt32(version) == PG_INT32_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("model \"%s\" has no number left for a version", row->name),
+						errdetail("It has version %d.", PG_INT32_MAX),
+						errhint("Deploy another, and remove that one by recsys.drop_version().")));
 	return null ? 1 : DatumGetInt32(version) + 1;
 }
 
