@@ -189,8 +189,7 @@ check_choices(RsContext *ctx, const RsModel *model, const RsHit *hits, uint32_t 
 										 limited ? group : NULL, 2, expected);
 
 				CHECK(rs_variety_choose(ctx, model, (RsVarietyMethod) method, diversities[d], hits,
-										n, limited ? &quota : NULL, k, chosen,
-										&n_chosen) == RS_OK);
+										n, limited ? &quota : NULL, k, chosen, &n_chosen) == RS_OK);
 				CHECK(n_chosen == m);
 				for (uint32_t i = 0; i < m; i++)
 					CHECK(chosen[i] == expected[i]);
@@ -218,8 +217,8 @@ TEST(choices)
 			uint32_t first = (uint32_t) (unit_random(&seed) % N);
 
 			for (uint32_t i = 0; i < n; i++) /* 4 is prime to N */
-				hits[i] = (RsHit){(first + 4 * i) % N,
-								  (float) (n - i) + (float) unit_uniform(&seed) / 2};
+				hits[i] =
+					(RsHit){(first + 4 * i) % N, (float) (n - i) + (float) unit_uniform(&seed) / 2};
 			check_choices(ctx, &model, hits, n, &seed);
 		}
 		rs_model_free(ctx, &model);

@@ -144,10 +144,10 @@ rs_likeness_of(const RsLikeness *likeness, uint32_t i, double *out)
 		double cosine = 0;
 
 		if (norm > 0)
-			cosine = (likeness->by_factors ? rs_dot(rs_factors_row(factors, likeness->items[i]),
-													rs_factors_row(factors, likeness->items[j]),
-													factors->dim)
-										   : row_product(likeness, i, &row, j)) /
+			cosine = (likeness->by_factors
+						  ? rs_dot(rs_factors_row(factors, likeness->items[i]),
+								   rs_factors_row(factors, likeness->items[j]), factors->dim)
+						  : row_product(likeness, i, &row, j)) /
 					 norm;
 		out[j] = cosine >= 1 ? 1 : cosine > -1 ? cosine : -1;
 	}

@@ -108,8 +108,7 @@ static double
 gain(const Choice *choice, uint32_t i)
 {
 	double state = choice->state[i];
-	double varied =
-		choice->method == RS_VARIETY_MMR ? -state : log(state > LEAST ? state : LEAST);
+	double varied = choice->method == RS_VARIETY_MMR ? -state : log(state > LEAST ? state : LEAST);
 
 	return (1 - choice->diversity) * choice->z[i] + choice->diversity * varied;
 }
