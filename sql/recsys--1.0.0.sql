@@ -464,6 +464,202 @@ BEGIN
 END
 $$;
 
+-- experiments
+-- IMMUTABLE: the text forms of these three types depend on nothing
+DO $$
+DECLARE
+	id text;
+BEGIN
+	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.bucket(user_id %1$s, experiment text, weights double precision[] DEFAULT ''{1,1}'')
+				RETURNS integer
+				AS ''MODULE_PATHNAME'', ''recsys_bucket'' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10', id);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.bucket(%1$s, text, double precision[])
+				IS ''arm of an experiment, from 1, that a user is in: always the same, shared out by the weights''', id);
+	END LOOP;
+END
+$$;
+CREATE FUNCTION recsys.rate_interval(users bigint, converted bigint, confidence double precision DEFAULT 0.95,
+	OUT low double precision, OUT high double precision)
+	AS 'MODULE_PATHNAME', 'recsys_rate_interval' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION recsys.rate_interval(bigint, bigint, double precision)
+	IS 'interval of a rate that holds however often one looks';
+CREATE FUNCTION recsys.lift_interval(control_users bigint, control_converted bigint, users bigint, converted bigint,
+	confidence double precision DEFAULT 0.95, expected_lift double precision DEFAULT 0.1,
+	OUT low double precision, OUT high double precision)
+	AS 'MODULE_PATHNAME', 'recsys_lift_interval' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION recsys.lift_interval(bigint, bigint, bigint, bigint, double precision, double precision)
+	IS 'interval of the relative difference of two rates that holds however often one looks';
+
+-- support for experiments: the type of a column, an error where there is none; then the
+-- statement that writes a list.  Statements run with the caller's search path: every
+-- name has its schema
+CREATE FUNCTION recsys_support.column_type(relation regclass, column_name name, argument text) RETURNS oid
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	type oid;
+BEGIN
+	IF relation IS NULL OR column_name IS NULL THEN
+		RAISE EXCEPTION '% must not be null', argument USING ERRCODE = '22004';
+	END IF;
+	SELECT a.atttypid INTO type FROM pg_attribute a
+		WHERE a.attrelid = relation AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
+	IF type IS NULL THEN
+		RAISE EXCEPTION 'column "%" of % does not exist', column_name, relation USING ERRCODE = '42703',
+			HINT = CASE argument WHEN 'impressions'
+				THEN 'A table of impressions has the columns user_id, item_id, rank, experiment, arm and shown_at.'
+				ELSE format('Name it by %s.', argument) END;
+	END IF;
+	RETURN type;
+END
+$$;
+COMMENT ON FUNCTION recsys_support.column_type(regclass, name, text) IS 'support for experiments: the type of a column, an error where there is none';
+CREATE FUNCTION recsys_support.impressions_statement(impressions regclass) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT format('INSERT INTO %s (user_id, item_id, rank, experiment, arm)
+			SELECT $1::%s, i.item::%s, i.rank::pg_catalog.int4, $3, $4
+			FROM ROWS FROM (pg_catalog.unnest($2)) WITH ORDINALITY i(item, rank)',
+		recsys_support.clean_relation(impressions),
+		format_type(recsys_support.column_type(impressions, 'user_id', 'impressions'), NULL),
+		format_type(recsys_support.column_type(impressions, 'item_id', 'impressions'), NULL))
+$$;
+COMMENT ON FUNCTION recsys_support.impressions_statement(regclass) IS 'support for record_impressions: the INSERT';
+-- text takes any id in its text form, and parameters without a type
+DO $$
+DECLARE
+	users text;
+	items text;
+BEGIN
+	FOR users, items IN VALUES ('anyelement', 'anycompatiblearray'), ('text', 'text[]') LOOP
+		EXECUTE pg_catalog.format($f$
+			CREATE FUNCTION recsys.record_impressions(impressions regclass, user_id %1$s, items %2$s,
+				experiment text DEFAULT NULL, arm integer DEFAULT NULL)
+				RETURNS bigint LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE AS $body$
+			DECLARE
+				n bigint;
+			BEGIN
+				EXECUTE recsys_support.impressions_statement(impressions) USING user_id, items, experiment, arm;
+				GET DIAGNOSTICS n = ROW_COUNT;
+				RETURN n;
+			END
+			$body$ $f$, users, items);
+		EXECUTE pg_catalog.format(
+			'COMMENT ON FUNCTION recsys.record_impressions(regclass, %s, %s, text, integer)
+				IS ''write down that a list was shown to a user, in a table of yours; returns the rows written''', users, items);
+	END LOOP;
+END
+$$;
+
+-- support for experiment_report: the query, of
+--	$1 experiment, $2 as_of, $3 within, $4 metrics, $5 control, $6 confidence, $7 expected_lift
+-- A user belongs to the arm that they were shown first, and is observed for $3 from
+-- then on; until that is over, they wait and do not count, so that each counts once
+-- and for good.
+CREATE FUNCTION recsys_support.experiment_statement(impressions regclass, source regclass, metrics jsonb,
+	within interval, shown_only boolean, user_column name, item_column name, event_column name, time_column name)
+	RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	same_user text := recsys_support.type_operator(recsys_support.column_type(impressions, 'user_id', 'impressions'), '=');
+	same_item text := recsys_support.type_operator(recsys_support.column_type(impressions, 'item_id', 'impressions'), '=');
+	of_metric text := 'true';
+	of_list text := 'true';
+BEGIN
+	IF num_nulls(source, within, shown_only) > 0 THEN
+		RAISE EXCEPTION 'source, within and shown_only must not be null' USING ERRCODE = '22004';
+	END IF;
+	PERFORM recsys_support.column_type(impressions, c, 'impressions') FROM unnest(ARRAY['experiment', 'arm', 'shown_at']) c;
+	PERFORM recsys_support.column_type(source, c.name, c.argument || '_column')
+		FROM (VALUES (user_column, 'user'), (item_column, 'item'), (time_column, 'time'), (event_column, 'event')) c(name, argument)
+		WHERE c.argument <> 'event' OR c.name IS NOT NULL;
+	IF within <= interval '0' THEN
+		RAISE EXCEPTION 'within must be a time above 0' USING ERRCODE = '22023';
+	ELSIF jsonb_typeof(metrics) IS DISTINCT FROM 'object' OR metrics = '{}'
+			OR jsonb_path_exists(metrics, 'strict $.* ? (@.type() != "array" || exists (@[*] ? (@.type() != "string")))') THEN
+		RAISE EXCEPTION 'metrics must be a JSON object of lists of event types' USING ERRCODE = '22023',
+			HINT = 'For example: {"click": ["view", "click"], "purchase": ["purchase"]}.';
+	END IF;
+	IF event_column IS NOT NULL THEN
+		of_metric := format('e.%I::pg_catalog.text OPERATOR(pg_catalog.=) ANY (m.types)', event_column);
+	END IF;
+	IF shown_only THEN
+		of_list := format('EXISTS (SELECT FROM seen s WHERE s.user_id %s p.user_id AND s.item_id %s e.%I
+			AND s.at OPERATOR(pg_catalog.<=) e.%I)', same_user, same_item, item_column, time_column);
+	END IF;
+	RETURN format($q$
+		WITH m AS (
+			SELECT j.key AS metric, ARRAY(SELECT pg_catalog.jsonb_array_elements_text(j.value)) AS types
+			FROM pg_catalog.jsonb_each($4) j),
+		seen AS MATERIALIZED (
+			SELECT i.user_id, i.item_id, i.arm, i.shown_at::pg_catalog.timestamptz AS at,
+				pg_catalog.first_value(i.arm) OVER w AS first_arm,
+				pg_catalog.first_value(i.shown_at) OVER w::pg_catalog.timestamptz AS since
+			FROM %1$s i
+			WHERE i.experiment OPERATOR(pg_catalog.=) $1 AND i.shown_at OPERATOR(pg_catalog.<=) $2
+				AND i.user_id IS NOT NULL AND i.arm IS NOT NULL
+			WINDOW w AS (PARTITION BY i.user_id ORDER BY i.shown_at, i.arm)),
+		people AS MATERIALIZED (
+			SELECT s.user_id, s.first_arm AS arm, s.since, s.since OPERATOR(pg_catalog.+) $3 AS until,
+				pg_catalog.count(*) FILTER (WHERE s.arm OPERATOR(pg_catalog.=) s.first_arm) AS shown,
+				pg_catalog.bool_or(s.arm OPERATOR(pg_catalog.<>) s.first_arm) AS switched,
+				s.since OPERATOR(pg_catalog.+) $3 OPERATOR(pg_catalog.<=) $2 AS ended
+			FROM seen s WHERE s.at OPERATOR(pg_catalog.<) (s.since OPERATOR(pg_catalog.+) $3)
+			GROUP BY s.user_id, s.first_arm, s.since),
+		g AS (
+			SELECT p.arm, pg_catalog.count(*) FILTER (WHERE p.ended) AS users,
+				pg_catalog.count(*) FILTER (WHERE NOT p.ended) AS waiting,
+				pg_catalog.count(*) FILTER (WHERE p.ended AND p.switched) AS switched,
+				COALESCE(pg_catalog.sum(p.shown) FILTER (WHERE p.ended), 0)::pg_catalog.int8 AS shown
+			FROM people p GROUP BY p.arm),
+		did AS (
+			SELECT p.user_id, p.arm, m.metric, pg_catalog.count(*) AS events
+			FROM people p
+				JOIN %2$s e ON e.%3$I %4$s p.user_id AND e.%5$I OPERATOR(pg_catalog.>=) p.since
+					AND e.%5$I OPERATOR(pg_catalog.<) p.until
+				JOIN m ON %6$s
+			WHERE p.ended AND %7$s
+			GROUP BY p.user_id, p.arm, m.metric),
+		total AS (
+			SELECT d.arm, d.metric, pg_catalog.sum(d.events)::pg_catalog.int8 AS events, pg_catalog.count(*) AS converted
+			FROM did d GROUP BY d.arm, d.metric),
+		a AS MATERIALIZED (
+			SELECT m.metric, g.*, COALESCE(t.events, 0) AS events, COALESCE(t.converted, 0) AS converted,
+				COALESCE(t.converted, 0)::pg_catalog.float8 OPERATOR(pg_catalog./) NULLIF(g.users, 0)::pg_catalog.float8 AS rate
+			FROM m CROSS JOIN g LEFT JOIN total t ON t.arm OPERATOR(pg_catalog.=) g.arm AND t.metric OPERATOR(pg_catalog.=) m.metric)
+		SELECT a.metric, a.arm::pg_catalog.int4, a.users, a.waiting, a.switched, a.shown, a.events, a.converted, a.rate, r.low, r.high,
+			a.rate OPERATOR(pg_catalog./) NULLIF(c.rate, 0) OPERATOR(pg_catalog.-) 1, l.low, l.high
+		FROM a CROSS JOIN LATERAL recsys.rate_interval(a.users, a.converted, $6) r
+			LEFT JOIN a c ON c.metric OPERATOR(pg_catalog.=) a.metric AND c.arm OPERATOR(pg_catalog.<>) a.arm
+				AND c.arm OPERATOR(pg_catalog.=) COALESCE($5, (SELECT pg_catalog.min(g.arm) FROM g))
+			LEFT JOIN LATERAL recsys.lift_interval(c.users, c.converted, a.users, a.converted, $6, $7) l ON c.arm IS NOT NULL
+		ORDER BY a.metric, a.arm$q$,
+		recsys_support.clean_relation(impressions), recsys_support.clean_relation(source),
+		user_column, same_user, time_column, of_metric, of_list);
+END
+$$;
+COMMENT ON FUNCTION recsys_support.experiment_statement(regclass, regclass, jsonb, interval, boolean, name, name, name, name)
+	IS 'support for experiment_report: the query';
+CREATE FUNCTION recsys.experiment_report(experiment text, impressions regclass, source regclass,
+	metrics jsonb DEFAULT '{"click": ["click"], "purchase": ["purchase"]}', within interval DEFAULT '7 days',
+	control integer DEFAULT NULL, confidence double precision DEFAULT 0.95, expected_lift double precision DEFAULT 0.1,
+	shown_only boolean DEFAULT true, as_of timestamptz DEFAULT pg_catalog.now(),
+	user_column name DEFAULT 'user_id', item_column name DEFAULT 'item_id', event_column name DEFAULT 'event_type',
+	time_column name DEFAULT 'ts')
+	RETURNS TABLE (metric text, arm integer, users bigint, waiting bigint, switched bigint, shown bigint, events bigint,
+		converted bigint, rate double precision, rate_low double precision, rate_high double precision,
+		lift double precision, lift_low double precision, lift_high double precision)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 4 COST 10000 AS $$
+BEGIN
+	RETURN QUERY EXECUTE recsys_support.experiment_statement(impressions, source, metrics, within, shown_only,
+			user_column, item_column, event_column, time_column)
+		USING experiment, as_of, within, metrics, control, confidence, expected_lift;
+END
+$$;
+COMMENT ON FUNCTION recsys.experiment_report(text, regclass, regclass, jsonb, interval, integer, double precision, double precision, boolean, timestamptz, name, name, name, name)
+	IS 'arms of an experiment: users, what they were shown and did, rates and lift with intervals that hold however often one looks';
+
 -- encoding
 CREATE TYPE recsys.encoder;
 CREATE FUNCTION recsys_support.encoder_in(cstring) RETURNS recsys.encoder

@@ -15,6 +15,8 @@ INSERT INTO events SELECT i % 7, i % 11 FROM generate_series(1, 200) i;
 CREATE INDEX ON events (user_id);
 ALTER TABLE events OWNER TO regress_recsys_owner;
 GRANT SELECT ON events TO regress_recsys_reader;
+CREATE TABLE shown (user_id bigint, item_id bigint, rank integer, experiment text, arm integer, shown_at timestamptz DEFAULT now());
+ALTER TABLE shown OWNER TO regress_recsys_owner;
 
 -- run a statement as a role: its SQLSTATE, or ok.  22012 tells whether rows were
 -- seen (1 / count(*)) or changed (1 / 0)
@@ -65,6 +67,10 @@ INSERT INTO statements (what, statement) VALUES
 	('train_mlp', $$SELECT recsys.train_mlp(ARRAY[1]::real[], 2::bigint)$$),
 	('train_sequence', $$SELECT recsys.train_sequence(1, 2::bigint, now())$$),
 	('model to bytea', $$SELECT recsys.train_als(1, 2::bigint)::bytea::recsys.model::text::recsys.model$$),
+	('bucket', $$SELECT recsys.bucket(1, 'home'), recsys.rate_interval(2, 1), recsys.lift_interval(2, 1, 2, 1)$$),
+	('record_impressions', $$SELECT recsys.record_impressions('security_test.shown', 1, ARRAY[1])$$),
+	('experiment_report', $$SELECT * FROM recsys.experiment_report('home', 'security_test.shown', 'security_test.shown', event_column => NULL, time_column => 'shown_at')$$),
+	('support of experiments', $$SELECT recsys_support.column_type('security_test.events', 'user_id', ''), recsys_support.impressions_statement('security_test.shown'), recsys_support.experiment_statement('security_test.shown', 'security_test.events', '{"a": []}', '1 day', true, 'user_id', 'item_id', NULL, 'item_id')$$),
 	('metrics', $$SELECT recsys.ndcg_at_k(ARRAY[1]::bigint[], ARRAY[1]::bigint[])$$),
 	('algorithm_options', $$SELECT * FROM recsys.algorithm_options()$$),
 	('training_progress', $$SELECT * FROM recsys.training_progress$$),
