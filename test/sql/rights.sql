@@ -66,6 +66,26 @@ RESET ROLE;
 SELECT recsys.train('people');
 SELECT count(*) FROM recsys.recommend(3::bigint, 3, 'people');
 SELECT DISTINCT who FROM ran_as;
+-- and the check of a domain within the type of its ids, which the caller's id becomes
+SET ROLE regress_rights_owner;
+CREATE FUNCTION looked_at(text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO rights_test.ran_as VALUES (current_user);
+	RETURN true;
+END
+$$;
+CREATE DOMAIN looked AS text CHECK (looked_at(value));
+CREATE TYPE wrapped AS (id looked);
+CREATE TABLE composite_ids AS SELECT ROW('u' || n % 7)::wrapped AS user_id, n % 7 AS item_id FROM generate_series(1, 20) n;
+CREATE TABLE array_ids AS SELECT ARRAY['u' || n % 7]::looked[] AS user_id, n % 7 AS item_id FROM generate_series(1, 20) n;
+SELECT recsys.create_model('composite', 'composite_ids', 'popularity'), recsys.create_model('array', 'array_ids', 'popularity');
+SELECT recsys.train('composite'), recsys.train('array');
+RESET ROLE;
+TRUNCATE ran_as;
+SELECT count(*) FROM recsys.recommend('(u1)', 3, 'composite');
+SELECT count(*) FROM recsys.recommend('{u1}', 3, 'array');
+SELECT who, count(*) FROM ran_as GROUP BY 1;
+SELECT recsys.drop_model('composite'), recsys.drop_model('array');
 -- others read histories as themselves: what they may not see, they do not
 GRANT SELECT ON events TO regress_rights_stranger;
 ALTER TABLE events ENABLE ROW LEVEL SECURITY;

@@ -124,16 +124,17 @@ run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, Datum use
 	Datum converted;
 	RspgRole caller;
 	bool as_owner = superuser() && !superuser_arg(row->owner);
+	bool known;
 
-	rspg_converter_init(&converter, user_type, query->user_type);
-	if (!rspg_convert_id(&converter, user, &converted))
-		return false;
-	if (as_owner) /* planning runs functions too */
+	if (as_owner) /* planning runs functions too, and so does a domain within a type */
 		caller = rspg_role_begin(row->owner);
-	run(find_plan(row->id, query), converted);
+	rspg_converter_init(&converter, user_type, query->user_type);
+	known = rspg_convert_id(&converter, user, &converted);
+	if (known)
+		run(find_plan(row->id, query), converted);
 	if (as_owner)
 		rspg_role_end(caller);
-	return true;
+	return known;
 }
 
 RspgHistory
