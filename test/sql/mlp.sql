@@ -103,6 +103,12 @@ SELECT recsys.train('listed');
 UPDATE recsys.model_registry SET features = '7' WHERE name = 'listed';
 SELECT recsys.train('listed');
 SELECT recsys.drop_model('listed');
+-- columns of the names that a query gives its tables
+CREATE TABLE short AS SELECT user_id, age AS u, jsonb_build_object('s', gender, 'u', 1) AS r, gender AS s FROM users;
+SELECT recsys.create_model('short', 'events', 'mlp', '{"epochs": 3}', users => 'short', features => '[{"column": "s", "encode": "one_hot"}, {"column": "u", "impute": "mean"}]');
+SELECT recsys.train('short');
+SELECT count(*), min(source) FROM recsys.recommend(299::bigint, 5, 'short');
+SELECT recsys.drop_model('short');
 SELECT recsys.create_model('people', 'events', 'mlp', '{"epochs": 20, "validation_fraction": 0.1}', users => 'users',
 	features => '{"age": {"impute": "mean", "scale": "standard"}, "gender": {"encode": "one_hot"}}');
 SELECT recsys.train('people');

@@ -328,7 +328,7 @@ append_from(StringInfo sql, Oid relation)
 												get_rel_name(relation)));
 }
 
-/* --- the relation of users --- */
+/* --- the relation of users: u.* is a row of it, u might be a column --- */
 
 /*
  * The columns that the features name; an error for what is not there any more.
@@ -355,7 +355,7 @@ rspg_users_fit_query(const RspgRegistryRow *row)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT recsys.fit_encoder(u, $1) FROM (SELECT ");
+	appendStringInfoString(&sql, "SELECT recsys.fit_encoder(u.*, $1) FROM (SELECT ");
 	append_feature_columns(&sql, row);
 	append_from(&sql, row->users);
 	appendStringInfoString(&sql, " s) u");
@@ -368,7 +368,8 @@ rspg_users_training_query(const RspgRegistryRow *row)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u)", quote_identifier(row->user_column));
+	appendStringInfo(&sql, "SELECT s.%s, recsys.encode($1, u.*)",
+					 quote_identifier(row->user_column));
 	append_from(&sql, row->users);
 	appendStringInfoString(&sql, " s, LATERAL (SELECT ");
 	append_feature_columns(&sql, row);
@@ -384,7 +385,7 @@ rspg_users_row_query(const RspgRegistryRow *row)
 	AttrNumber column = find_column(row, row->users, "relation of users", row->user_column);
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT u FROM (SELECT ");
+	appendStringInfoString(&sql, "SELECT u.*::pg_catalog.record FROM (SELECT ");
 	append_feature_columns(&sql, row);
 	append_from(&sql, row->users);
 	query.user_type = getBaseType(get_atttype(row->users, column));
