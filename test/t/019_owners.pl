@@ -73,7 +73,8 @@ $other->safe_psql('postgres', q{CREATE DATABASE roles; CREATE ROLE "Odd ""one"; 
 $restore->('roles');
 like($other->safe_psql('roles', $state), qr/^merchant's\|merchant\|events\nmine\|postgres\|events\nodd\|"Odd ""one"\|-$/m, 'owners by name');
 
-# An owner cannot be dropped, by whatever means it got its rights
+# An owner cannot be dropped, by whatever means it got its rights, or when it has none any more
+$node->safe_psql('postgres', 'REVOKE ALL ON recsys.model_registry, recsys.model_version, recsys.model_chunk, recsys.stream FROM merchant, "Odd ""one"');
 foreach my $role ('merchant', 'member', '"Odd ""one"')
 {
 	like(($node->psql('postgres', "DROP ROLE $role"))[2], qr/cannot be dropped because some objects depend on it/, "$role is not dropped");

@@ -4,8 +4,9 @@
  *		there is one, and it cannot be dropped.
  *
  * PostgreSQL has no dependencies of rows.  What an owner owns is noted in
- * pg_shdepend as if they had been granted a right on the table of it, so that DROP
- * ROLE names the table; the note stays until DROP OWNED, like a right.
+ * pg_shdepend as if they had been granted a right on the column "owner" of its table,
+ * so that DROP ROLE names it; the note stays until DROP OWNED, like a right.  REVOKE
+ * of the rights on the table that they may really have does not touch it.
  */
 #include "pg/base/rspg.h"
 
@@ -74,8 +75,8 @@ note(Oid table, Oid table_owner, Oid owner, bool owns)
 	Oid *members = palloc(sizeof(Oid)); /* freed by whom it is given to */
 
 	*members = owner;
-	updateAclDependencies(RelationRelationId, table, 0, table_owner, owns ? 0 : 1,
-						  owns ? NULL : members, owns ? 1 : 0, owns ? members : NULL);
+	updateAclDependencies(RelationRelationId, table, get_attnum(table, "owner"), table_owner,
+						  owns ? 0 : 1, owns ? NULL : members, owns ? 1 : 0, owns ? members : NULL);
 }
 
 /*
