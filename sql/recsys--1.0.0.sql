@@ -445,6 +445,48 @@ BEGIN
 END
 $$;
 
+-- why: what of a score comes from which past item
+DO $$
+DECLARE
+	by_name text := ', model text DEFAULT NULL, version integer DEFAULT NULL';
+	parts text := 'item_id %1$s, input text, contribution double precision, method text';
+	name text;
+	arguments text;
+	columns text;
+	types text;
+	code text;
+	meaning text;
+	ids text;	-- types of item ids; a list is as text, too
+	id text;
+BEGIN
+	FOR name, arguments, columns, types, code, meaning, ids IN VALUES
+		('explain', 'user_id %1$s, item_id %1$s' || by_name, parts, '%1$s, %1$s, text, integer', 'explain',
+			'what of the score of an item for a user comes from which past item, which column of their features, and from neither', '{bigint,uuid,text}'),
+		('explain_for_items', 'items %1$s[], item_id %1$s' || by_name, parts, '%1$s[], %1$s, text, integer', 'explain',
+			'what of the score of an item for a list of items comes from which of them', '{bigint,uuid,text}'),
+		('explain_for_items', 'items text, item_id %1$s' || by_name, parts, 'text, %1$s, text, integer', 'explain',
+			'the same for a list that is the text of an array', '{text}'),
+		('explain_with', 'model recsys.model, items %1$s[], item_id %1$s', parts, 'recsys.model, %1$s[], %1$s', 'explain',
+			'what of the score of an item for a list of items comes from which of them, by a model value', '{bigint,uuid,text}'),
+		('explain_with', 'model recsys.model, items text, item_id %1$s', parts, 'recsys.model, text, %1$s', 'explain',
+			'the same for a list that is the text of an array', '{text}'),
+		('because', 'user_id %1$s, items %1$s[]' || by_name, 'item_id %1$s, because_item_id %1$s, contribution double precision',
+			'%1$s, %1$s[], text, integer', 'because',
+			'for each item of a list the past item of a user that speaks for it most, null where none does', '{bigint,uuid,text}'),
+		('because', 'user_id %1$s, items text' || by_name, 'item_id %1$s, because_item_id %1$s, contribution double precision',
+			'%1$s, text, text, integer', 'because',
+			'the same for a list that is the text of an array', '{text}')
+	LOOP
+		FOREACH id IN ARRAY ids::text[] LOOP
+			EXECUTE pg_catalog.format(
+				'CREATE FUNCTION recsys.' || name || '(' || arguments || ') RETURNS TABLE (' || columns || ')
+					AS ''MODULE_PATHNAME'', ''recsys_' || code || ''' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 20', id);
+			EXECUTE pg_catalog.format('COMMENT ON FUNCTION recsys.' || name || '(' || types || ') IS %2$L', id, meaning);
+		END LOOP;
+	END LOOP;
+END
+$$;
+
 -- metrics
 DO $$
 DECLARE

@@ -56,6 +56,19 @@ rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id)
 	return rspg_ids_find(&answer->model->ids, converted);
 }
 
+Datum
+rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item)
+{
+	Datum id;
+
+	if (!rspg_convert_id(to_caller, rspg_ids_datum(&answer->model->ids, item), &id))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("an item's id is out of range for type %s",
+							   format_type_be(answer->id_type)),
+						errhint("Ask for ids of type bigint.")));
+	return id;
+}
+
 static uint64 *
 bitmap(const RspgAnswer *answer)
 {
@@ -159,4 +172,14 @@ rspg_answer_items(RspgAnswer *answer, ArrayType *array, bool exclude_seen)
 	rspg_answer_history(answer, (uint64) n);
 	for (i = 0; i < n; i++)
 		rspg_answer_add(answer, number[i], 1.0, false, exclude_seen);
+}
+
+RsHistory
+rspg_answer_as_history(const RspgAnswer *answer)
+{
+	return (RsHistory){.n = answer->n,
+					   .item = answer->item,
+					   .weight = answer->weight,
+					   .features = answer->features,
+					   .n_features = answer->n_features};
 }

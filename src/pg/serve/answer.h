@@ -32,6 +32,10 @@ extern RspgAnswer rspg_answer_begin(RspgStored *stored, Oid id_type);
 /* Number of an id of a type that converts to the model's, or -1. */
 extern int64 rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id);
 
+/* The id of an item as the caller has ids, by a converter from the model's type to
+ * theirs.  22003 where theirs cannot hold it. */
+extern Datum rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item);
+
 /* Set the masks, before any history; NULL = none.  Ids that the model does not
  * know are left out. */
 extern void rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates);
@@ -47,6 +51,9 @@ extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool 
 
 /* The given items (NULL: none) as a history, oldest first, each of weight 1. */
 extern void rspg_answer_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
+
+/* What is known, as the core takes it. */
+extern RsHistory rspg_answer_as_history(const RspgAnswer *answer);
 
 /* What is known of the user: a row of the relation of users, an object of the
  * same columns, or the features themselves. */

@@ -35,13 +35,7 @@ rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version, RspgSta
 	nulls[sources ? 4 : 3] = version == 0;
 	for (i = 0; i < n; i++)
 	{
-		Datum id = rspg_ids_datum(&model->ids, picks[i].item);
-
-		if (!rspg_convert_id(&to_caller, id, &values[0]))
-			ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-							errmsg("an item's id is out of range for type %s",
-								   format_type_be(answer->id_type)),
-							errhint("Ask for ids of type bigint.")));
+		values[0] = rspg_answer_id(answer, &to_caller, picks[i].item);
 		values[1] = Float4GetDatum(picks[i].score);
 		/* how popular an item is says nothing beside the model's scores */
 		nulls[1] = picks[i].origin == RSPG_FROM_POPULARITY && !impersonal;

@@ -33,11 +33,7 @@ rank(Ranking *ranking, uint32 wanted)
 {
 	RspgAnswer *answer = ranking->answer;
 	RspgStored *stored = answer->stored;
-	RsHistory history = {.n = answer->n,
-						 .item = answer->item,
-						 .weight = answer->weight,
-						 .features = answer->features,
-						 .n_features = answer->n_features};
+	RsHistory history = rspg_answer_as_history(answer);
 
 	if (ranking->hits != NULL)
 		pfree(ranking->hits);

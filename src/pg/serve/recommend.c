@@ -12,7 +12,6 @@
 #include "nodes/execnodes.h"
 
 #include "pg/model/registry.h"
-#include "pg/model/source.h"
 #include "pg/model/store.h"
 #include "pg/serve/answer.h"
 #include "pg/serve/page.h"
@@ -29,23 +28,10 @@ static RspgStage *(*const stages[])(const RspgRequest *request, RspgAnswer *answ
 	rspg_page_stage,
 };
 
-static RspgRegistryRow *find_model(const RspgRequest *request);
 static void answer_request(const RspgRequest *request, const RspgRegistryRow *row,
 						   RspgStored *stored, ReturnSetInfo *result);
 
 PG_FUNCTION_INFO_V1(recsys_recommend);
-
-static RspgRegistryRow *
-find_model(const RspgRequest *request)
-{
-	RspgRegistryRow *row = rspg_registry_find(request->model);
-
-	if (request->version != 0)
-		rspg_registry_choose_version(row, request->version);
-	if (OidIsValid(request->user.type))
-		rspg_source_check(row);
-	return row;
-}
 
 static void
 answer_request(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *stored,
@@ -80,7 +66,7 @@ recsys_recommend(PG_FUNCTION_ARGS)
 						   result);
 		return (Datum) 0;
 	}
-	row = find_model(&request);
+	row = rspg_subject_model(&request);
 	answer_request(&request, row, rspg_store_open(row), result);
 	return (Datum) 0;
 }

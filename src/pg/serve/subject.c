@@ -14,11 +14,24 @@
 #include "pg/base/idmap.h"
 #include "pg/base/jsonb_read.h"
 #include "pg/encode/rowvalues.h"
+#include "pg/model/source.h"
 #include "pg/serve/history.h"
 
 static void read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *answer);
 static ArrayType *vector_of(Jsonb *array);
 static void read_features(const RspgRequest *request, RspgAnswer *answer);
+
+RspgRegistryRow *
+rspg_subject_model(const RspgRequest *request)
+{
+	RspgRegistryRow *row = rspg_registry_find(request->model);
+
+	if (request->version != 0)
+		rspg_registry_choose_version(row, request->version);
+	if (OidIsValid(request->user.type))
+		rspg_source_check(row);
+	return row;
+}
 
 void
 rspg_subject_read(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *answer)

@@ -9,6 +9,10 @@
 #include "pg/serve/answer.h"
 #include "pg/serve/request.h"
 
+/* The registered model that the request names, with the version that it wants as the
+ * live one, and a source that was found to be whole where a user is asked for. */
+extern RspgRegistryRow *rspg_subject_model(const RspgRequest *request);
+
 /* Fill the answer, whose masks are set, with what is known of whom the request names;
  * row NULL for a model value.  Reads the history and the row of the user as the
  * caller, which runs what views and policies say. */
