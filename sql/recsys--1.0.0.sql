@@ -1252,6 +1252,16 @@ CREATE TRIGGER owner BEFORE INSERT OR UPDATE OF owner ON recsys.stream
 	FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn();
 COMMENT ON TRIGGER owner ON recsys.model_registry IS 'an owner that is a role, and that cannot be dropped';
 COMMENT ON TRIGGER owner ON recsys.stream IS 'an owner that is a role, and that cannot be dropped';
+CREATE FUNCTION recsys_support.owner_leftfn() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'recsys_owner_leftfn' LANGUAGE C;
+COMMENT ON FUNCTION recsys_support.owner_leftfn() IS 'support for models and streams: who owns nothing any more can be dropped';
+REVOKE EXECUTE ON FUNCTION recsys_support.owner_leftfn() FROM PUBLIC;
+CREATE TRIGGER owner_left AFTER DELETE OR UPDATE OF owner ON recsys.model_registry
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.owner_leftfn();
+CREATE TRIGGER owner_left AFTER DELETE OR UPDATE OF owner ON recsys.stream
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.owner_leftfn();
+COMMENT ON TRIGGER owner_left ON recsys.model_registry IS 'who owns nothing any more can be dropped';
+COMMENT ON TRIGGER owner_left ON recsys.stream IS 'who owns nothing any more can be dropped';
 CREATE FUNCTION recsys_support.drop_ownedfn() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'recsys_drop_ownedfn' LANGUAGE C;
 COMMENT ON FUNCTION recsys_support.drop_ownedfn() IS 'support for models and streams: refuses DROP OWNED BY their owner';

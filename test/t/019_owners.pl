@@ -91,7 +91,6 @@ like(($node->psql('postgres', 'DROP OWNED BY merchant'))[2], qr/owns stream "mer
 $node->safe_psql(
 	'postgres', q{
 	SELECT recsys.drop_stream('merchant''s');
-	DROP OWNED BY merchant, "Odd ""one";
 	DROP ROLE merchant;
 	DROP ROLE "Odd ""one";});
 is($node->safe_psql('postgres', 'SELECT model, owner FROM recsys.models ORDER BY 1'), "member's|dba\nmine|postgres", 'what is left');

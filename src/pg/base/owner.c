@@ -5,33 +5,47 @@
  *
  * PostgreSQL has no dependencies of rows.  What an owner owns is noted in
  * pg_shdepend as if they had been granted a right on the column "owner" of its table,
- * so that DROP ROLE names it; the note stays until DROP OWNED, like a right.  REVOKE
- * of the rights on the table that they may really have does not touch it.
+ * so that DROP ROLE names it; REVOKE of the rights on the table that they may really
+ * have does not touch it.  The note goes with the last thing that they own.
+ *
+ * Who makes something holds a shared lock on the owner until the end of the
+ * transaction; a note goes under an exclusive one, or not at all: DROP OWNED takes it
+ * then.
  */
 #include "pg/base/rspg.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_shdepend.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "pg/base/role.h"
 #include "pg/base/spi.h"
 
-static void note(Oid table, Oid table_owner, Oid owner, bool owns);
+static bool lock_owner(Oid owner, LOCKMODE mode, bool wait);
+static bool is_noted(Oid table, Oid owner);
+static void note(Oid table, Oid owner, bool owns);
+static void forget(Oid owner);
+static uint64 find_owned(Oid owner);
 static void fail_if_owner(Oid role);
 
 PG_FUNCTION_INFO_V1(recsys_ownerfn);
+PG_FUNCTION_INFO_V1(recsys_owner_leftfn);
 PG_FUNCTION_INFO_V1(recsys_drop_ownedfn);
 
 /*
@@ -62,21 +76,94 @@ recsys_ownerfn(PG_FUNCTION_ARGS)
 		owner = ObjectIdGetDatum(GetUserId());
 		row = heap_modify_tuple_by_cols(row, desc, 1, &column, &owner, &null);
 	}
-	note(RelationGetRelid(trigger->tg_relation), trigger->tg_relation->rd_rel->relowner,
-		 DatumGetObjectId(owner), false); /* once, however many rows */
-	note(RelationGetRelid(trigger->tg_relation), trigger->tg_relation->rd_rel->relowner,
-		 DatumGetObjectId(owner), true);
+	(void) lock_owner(DatumGetObjectId(owner), AccessShareLock, true);
+	if (!is_noted(RelationGetRelid(trigger->tg_relation), DatumGetObjectId(owner)))
+		note(RelationGetRelid(trigger->tg_relation), DatumGetObjectId(owner), true);
 	return PointerGetDatum(row);
 }
 
+/*
+ * Trigger after a row is deleted or given away: nothing may be left of the old
+ * owner's.
+ */
+Datum
+recsys_owner_leftfn(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	RspgRole caller;
+	Datum owner;
+	bool null;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function must be called by a trigger")));
+	owner = SPI_getbinval(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation),
+						  SPI_fnumber(RelationGetDescr(trigger->tg_relation), "owner"), &null);
+	if (!lock_owner(DatumGetObjectId(owner), AccessExclusiveLock, false))
+		return PointerGetDatum(NULL);
+	caller = rspg_role_begin(BOOTSTRAP_SUPERUSERID); /* sees the rows of all */
+	SPI_connect();
+	if (find_owned(DatumGetObjectId(owner)) == 0)
+		forget(DatumGetObjectId(owner));
+	SPI_finish();
+	rspg_role_end(caller);
+	return PointerGetDatum(NULL);
+}
+
+static bool
+lock_owner(Oid owner, LOCKMODE mode, bool wait)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, AuthIdRelationId, owner, 0);
+	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static bool
+is_noted(Oid table, Oid owner)
+{
+	Relation depend = table_open(SharedDependRelationId, AccessShareLock);
+	ScanKeyData key[3];
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+
+	ScanKeyInit(&key[0], Anum_pg_shdepend_dbid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(MyDatabaseId));
+	ScanKeyInit(&key[1], Anum_pg_shdepend_classid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&key[2], Anum_pg_shdepend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(depend, SharedDependDependerIndexId, true, NULL, 3, key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_shdepend form = (Form_pg_shdepend) GETSTRUCT(tuple);
+
+		found = form->objsubid != 0 && form->refclassid == AuthIdRelationId &&
+				form->refobjid == owner && form->deptype == SHARED_DEPENDENCY_ACL;
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
 static void
-note(Oid table, Oid table_owner, Oid owner, bool owns)
+note(Oid table, Oid owner, bool owns)
 {
 	Oid *members = palloc(sizeof(Oid)); /* freed by whom it is given to */
 
 	*members = owner;
-	updateAclDependencies(RelationRelationId, table, get_attnum(table, "owner"), table_owner,
+	updateAclDependencies(RelationRelationId, table, get_attnum(table, "owner"), InvalidOid,
 						  owns ? 0 : 1, owns ? NULL : members, owns ? 1 : 0, owns ? members : NULL);
+}
+
+static void
+forget(Oid owner)
+{
+	Oid schema = get_namespace_oid("recsys", false);
+
+	note(get_relname_relid("model_registry", schema), owner, false);
+	note(get_relname_relid("stream", schema), owner, false);
 }
 
 /*
@@ -105,9 +192,9 @@ recsys_drop_ownedfn(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* In SPI, as superuser; who owns nothing has no note any more either. */
-static void
-fail_if_owner(Oid role)
+/* In SPI, as superuser: kind and name of what a role owns. */
+static uint64
+find_owned(Oid owner)
 {
 	static RspgStatement owned = {
 		"SELECT 'model', name FROM recsys.model_registry WHERE owner OPERATOR(pg_catalog.=) $1 "
@@ -117,12 +204,19 @@ fail_if_owner(Oid role)
 		1,
 		{OIDOID},
 		NULL};
-	Datum value = ObjectIdGetDatum(role);
-	Oid schema = get_namespace_oid("recsys", false);
-	char *kind;
+	Datum value = ObjectIdGetDatum(owner);
 
 	rspg_execute(&owned, &value, NULL, false);
-	if (SPI_processed > 0)
+	return SPI_processed;
+}
+
+/* In SPI, as superuser; who owns nothing has no note any more either. */
+static void
+fail_if_owner(Oid role)
+{
+	char *kind;
+
+	if (find_owned(role) > 0)
 	{
 		kind = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 		ereport(ERROR,
@@ -135,6 +229,5 @@ fail_if_owner(Oid role)
 					 ? errhint("Use recsys.alter_model(owner => …) or recsys.drop_model() first.")
 					 : errhint("Use recsys.drop_stream() first.")));
 	}
-	note(get_relname_relid("model_registry", schema), BOOTSTRAP_SUPERUSERID, role, false);
-	note(get_relname_relid("stream", schema), BOOTSTRAP_SUPERUSERID, role, false);
+	forget(role);
 }
