@@ -390,10 +390,15 @@ COMMENT ON FUNCTION recsys.drop_version(text, integer) IS 'drop a stored version
 DO $$
 DECLARE
 	-- what a call may ask for beside k, in every function; T is the type of item ids
-	masks text := 'exclude T[] DEFAULT NULL, candidates T[] DEFAULT NULL, skip integer DEFAULT 0';
-	tail text := pg_catalog.format('exclude_seen boolean DEFAULT true, %s', masks);
+	masks text := 'exclude T[] DEFAULT NULL, candidates T[] DEFAULT NULL';
+	filters text := 'filter text DEFAULT NULL, filter_values text[] DEFAULT NULL';
+	pages text := 'skip integer DEFAULT 0';
+	-- by a name: of items, of a history; a value knows no relation of items
 	by_name text := 'k integer DEFAULT 10, model text DEFAULT NULL, %s, version integer DEFAULT NULL';
+	items_tail text := pg_catalog.concat_ws(', ', masks, filters, pages);
+	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', items_tail);
 	by_value text := 'k integer DEFAULT 10, %s';
+	value_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, pages);
 	visit text := 'items T[] DEFAULT NULL';	-- beside features
 	result text := 'item_id T, score real, rank integer, source text, version integer';
 	name text;
@@ -417,15 +422,15 @@ BEGIN
 				'the k best items for a session, a cart or a visitor without a name: items, oldest first'),
 			('recommend_for_items', 'items V', by_name, tail, result, '{text}', '{text}',
 				'the same for a list that is the text of an array'),
-			('recommend_with', 'model recsys.model, items V', by_value, tail, result, '{bigint,uuid,text}', '{T[]}',
+			('recommend_with', 'model recsys.model, items V', by_value, value_tail, result, '{bigint,uuid,text}', '{T[]}',
 				'the k best items for a list of items, by a model value'),
-			('recommend_with', 'model recsys.model, items V', by_value, tail, result, '{text}', '{text}',
+			('recommend_with', 'model recsys.model, items V', by_value, value_tail, result, '{text}', '{text}',
 				'the same for a list that is the text of an array'),
-			('recommend_for_features', 'features V', by_name, pg_catalog.format('%s, %s', tail, visit), result, '{text}', '{jsonb,real[],text}',
+			('recommend_for_features', 'features V', by_name, pg_catalog.concat_ws(', ', tail, visit), result, '{text}', '{jsonb,real[],text}',
 				'the k best items for somebody of these features, and of the items given'),
-			('recommend_for_features_with', 'model recsys.model, features V', by_value, pg_catalog.format('%s, %s', tail, visit), result, '{text}', '{jsonb,real[],text}',
+			('recommend_for_features_with', 'model recsys.model, features V', by_value, pg_catalog.concat_ws(', ', value_tail, visit), result, '{text}', '{jsonb,real[],text}',
 				'the k best items for somebody of these features, by a model value'),
-			('similar_items', 'item_id T', by_name, masks, 'item_id T, score real, rank integer, version integer', '{bigint,uuid,text}', '{""}',
+			('similar_items', 'item_id T', by_name, items_tail, 'item_id T, score real, rank integer, version integer', '{bigint,uuid,text}', '{""}',
 				'the k items most like an item')
 		) f (name, head, arguments, tail, columns, ids, types, meaning)
 	LOOP

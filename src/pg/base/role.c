@@ -23,6 +23,17 @@ rspg_role_begin(Oid role)
 	return before;
 }
 
+RspgRole
+rspg_role_begin_reading(Oid owner)
+{
+	RspgRole same = {.settings = 0};
+
+	if (superuser() && !superuser_arg(owner))
+		return rspg_role_begin(owner);
+	GetUserIdAndSecContext(&same.user, &same.context);
+	return same;
+}
+
 /*
  * Deferred triggers have run when a transaction is about to commit; one that aborts
  * has put back who was acting at its start.

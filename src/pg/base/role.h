@@ -22,6 +22,12 @@ typedef struct RspgRole
  */
 extern RspgRole rspg_role_begin(Oid role);
 
+/*
+ * Read what an owner made: as the caller, but where that is a superuser and the owner
+ * is none, as the owner, whose views and functions would run with all rights there are.
+ */
+extern RspgRole rspg_role_begin_reading(Oid owner);
+
 extern void rspg_role_end(RspgRole before);
 
 /*

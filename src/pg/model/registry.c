@@ -26,7 +26,7 @@
 #define COLUMNS                                                                                    \
 	"id, name, owner, source, algorithm, options, user_column, item_column, weight_column, "       \
 	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
-	"users, features"
+	"users, features, items"
 
 static RspgRegistryRow *find(const char *name, bool read_only, bool missing_ok);
 static void find_default(bool read_only);
@@ -228,6 +228,8 @@ row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
 	value = SPI_getbinval(tuple, desc, 16, &null);
 	row->users = null ? InvalidOid : DatumGetObjectId(value);
 	row->features = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 17, mcxt, 0));
+	value = SPI_getbinval(tuple, desc, 18, &null);
+	row->items = null ? InvalidOid : DatumGetObjectId(value);
 	return row;
 }
 

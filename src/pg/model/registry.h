@@ -28,6 +28,7 @@ typedef struct RspgRegistryRow
 	char *time_column;
 	Interval *half_life;
 	Oid users; /* InvalidOid if there are none */
+	Oid items; /* InvalidOid if there are none */
 	Jsonb *features;
 	int32 live_version; /* 0 = none yet */
 	int64 live_key;

@@ -32,7 +32,7 @@
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
 						 bool timed_only);
-static void append_equals(StringInfo sql, Oid type);
+static void append_equals(StringInfo sql, Oid type, const char *operand);
 static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
@@ -186,7 +186,7 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	append_event(&sql, row, query.item_type, ordered);
 	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s", quote_identifier(row->user_column));
-	append_equals(&sql, query.user_type);
+	append_equals(&sql, query.user_type, "$1");
 	if (ordered)
 		append_order(&sql, row, query.item_type);
 	query.sql = sql.data;
@@ -208,11 +208,11 @@ append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type, bool tim
 }
 
 /*
- * Equal to $1, which is of that type, by the operator of the type's own index: a
- * plain = would be whatever the caller's search_path has of it.
+ * Equal to an operand of that type, by the operator of the type's own index: a plain
+ * = would be whatever the caller's search_path has of it.
  */
 static void
-append_equals(StringInfo sql, Oid type)
+append_equals(StringInfo sql, Oid type, const char *operand)
 {
 	Oid equality = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
 	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equality));
@@ -222,11 +222,11 @@ append_equals(StringInfo sql, Oid type)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("could not identify an equality operator for type %s",
 							   format_type_be(type)),
-						errdetail("Users are found by it.")));
+						errdetail("Rows are found by it.")));
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(sql, " OPERATOR(%s.%s) $1",
+	appendStringInfo(sql, " OPERATOR(%s.%s) %s",
 					 quote_identifier(get_namespace_name(form->oprnamespace)),
-					 NameStr(form->oprname));
+					 NameStr(form->oprname), operand);
 	ReleaseSysCache(tuple);
 }
 
@@ -390,8 +390,44 @@ rspg_users_row_query(const RspgRegistryRow *row)
 	append_from(&sql, row->users);
 	query.user_type = getBaseType(get_atttype(row->users, column));
 	appendStringInfo(&sql, " s WHERE s.%s", quote_identifier(row->user_column));
-	append_equals(&sql, query.user_type);
+	append_equals(&sql, query.user_type, "$1");
 	appendStringInfoString(&sql, ") u");
 	query.sql = sql.data;
 	return query;
+}
+
+/* --- the relation of items --- */
+
+Oid
+rspg_items_id_type(const RspgRegistryRow *row)
+{
+	if (!OidIsValid(row->items))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no relation of items", row->name),
+						errhint("Give it one: SELECT recsys.alter_model(%s, items => 'products').",
+								quote_literal_cstr(row->name))));
+	return getBaseType(get_atttype(
+		row->items, find_column(row, row->items, "relation of items", row->item_column)));
+}
+
+char *
+rspg_items_query(const RspgRegistryRow *row, const char *filter, int among)
+{
+	Oid id_type = rspg_items_id_type(row);
+	const char *id = quote_identifier(row->item_column);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s", id);
+	append_from(&sql, row->items);
+	appendStringInfoString(&sql, " WHERE ");
+	if (among > 0)
+	{
+		appendStringInfoString(&sql, id);
+		append_equals(&sql, id_type, psprintf("ANY ($%d)", among));
+		appendStringInfoString(&sql, " AND ");
+	}
+	/* a comment at its end ends with the line */
+	appendStringInfo(&sql, "(\n%s\n)", filter);
+	return sql.data;
 }

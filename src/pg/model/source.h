@@ -29,6 +29,15 @@ extern char *rspg_users_fit_query(const RspgRegistryRow *row);
 extern char *rspg_users_training_query(const RspgRegistryRow *row);
 extern RspgSourceQuery rspg_users_row_query(const RspgRegistryRow *row);
 
+/* Type of the column of ids in the model's relation of items, which has the item
+ * column's name; an error where there is none. */
+extern Oid rspg_items_id_type(const RspgRegistryRow *row);
+
+/* Ids of the rows of that relation for which a filter is true, of all, or of those
+ * among an array of ids that is parameter number among (0: of all).  The filter is
+ * known to be one expression. */
+extern char *rspg_items_query(const RspgRegistryRow *row, const char *filter, int among);
+
 /* Raise a clear error unless the source and its columns are all there, and what the
  * row says of weights goes together. */
 extern void rspg_source_check(const RspgRegistryRow *row);

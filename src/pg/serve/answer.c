@@ -13,8 +13,6 @@
 
 #include "pg/base/idmap.h"
 
-static uint64 *bitmap(const RspgAnswer *answer);
-static void mark(uint64 *bits, int64 item);
 static void check_id_type(Oid id_type, RsIdType model_type);
 
 /* Bigint for integers of any length; everything has a text. */
@@ -34,12 +32,13 @@ check_id_type(Oid id_type, RsIdType model_type)
 }
 
 RspgAnswer
-rspg_answer_begin(RspgStored *stored, Oid id_type)
+rspg_answer_begin(RspgStored *stored, const RspgRegistryRow *row, Oid id_type)
 {
 	RspgAnswer answer;
 
 	memset(&answer, 0, sizeof(answer));
 	answer.stored = stored;
+	answer.row = row;
 	answer.model = rs_serving_model(stored->serving);
 	answer.id_type = id_type;
 	check_id_type(id_type, answer.model->ids.type);
@@ -69,18 +68,24 @@ rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item)
 	return id;
 }
 
-static uint64 *
-bitmap(const RspgAnswer *answer)
+uint64 *
+rspg_answer_bitmap(const RspgAnswer *answer)
 {
 	Size words = ((Size) answer->model->ids.n + 63) / 64;
 
 	return palloc0(Max(words, 1) * sizeof(uint64));
 }
 
-static void
-mark(uint64 *bits, int64 item)
+void
+rspg_bitmap_add(uint64 *bits, uint32 item)
 {
 	bits[item / 64] |= UINT64CONST(1) << (item % 64);
+}
+
+bool
+rspg_bitmap_has(const uint64 *bits, uint32 item)
+{
+	return (bits[item / 64] >> (item % 64)) & 1;
 }
 
 /* Numbers of the ids of an array (NULL: none), -1 for those that the model does not
@@ -105,14 +110,14 @@ numbers_of(const RspgAnswer *answer, ArrayType *array, const char *what, int *n)
 static uint64 *
 bitmap_of(const RspgAnswer *answer, ArrayType *array, const char *what)
 {
-	uint64 *bits = bitmap(answer);
+	uint64 *bits = rspg_answer_bitmap(answer);
 	int n;
 	int64 *number = numbers_of(answer, array, what, &n);
 	int i;
 
 	for (i = 0; i < n; i++)
 		if (number[i] >= 0)
-			mark(bits, number[i]);
+			rspg_bitmap_add(bits, (uint32) number[i]);
 	return bits;
 }
 
@@ -123,12 +128,6 @@ rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates)
 	answer->mask.exclude = answer->exclude;
 	if (candidates != NULL)
 		answer->mask.include = bitmap_of(answer, candidates, "candidates");
-}
-
-void
-rspg_answer_exclude(RspgAnswer *answer, uint32 item)
-{
-	mark(answer->exclude, item);
 }
 
 void
@@ -153,7 +152,7 @@ rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_nu
 	if (item < 0)
 		return;
 	if (exclude_seen)
-		mark(answer->exclude, item);
+		rspg_bitmap_add(answer->exclude, (uint32) item);
 	if (weight_is_null)
 		return;
 	answer->item[answer->n] = (uint32) item;

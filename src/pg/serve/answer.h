@@ -13,6 +13,7 @@
 
 typedef struct RspgAnswer
 {
+	const RspgRegistryRow *row; /* NULL of a value */
 	RspgStored *stored;
 	const RsModel *model;
 	Oid id_type; /* of the caller: the model's, a shorter integer, or text */
@@ -27,7 +28,7 @@ typedef struct RspgAnswer
 
 /* Starts an answer to a caller with ids of type id_type; an error where the
  * model has ids of another. */
-extern RspgAnswer rspg_answer_begin(RspgStored *stored, Oid id_type);
+extern RspgAnswer rspg_answer_begin(RspgStored *stored, const RspgRegistryRow *row, Oid id_type);
 
 /* Number of an id of a type that converts to the model's, or -1. */
 extern int64 rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id);
@@ -40,8 +41,10 @@ extern Datum rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, 
  * know are left out. */
 extern void rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates);
 
-/* One item more that is not to appear. */
-extern void rspg_answer_exclude(RspgAnswer *answer, uint32 item);
+/* A bitmap of no items, as masks have it. */
+extern uint64 *rspg_answer_bitmap(const RspgAnswer *answer);
+extern void rspg_bitmap_add(uint64 *bits, uint32 item);
+extern bool rspg_bitmap_has(const uint64 *bits, uint32 item);
 
 /* Room for a history of n items, and one more of them; unknown ones (-1) count
  * as nothing. */

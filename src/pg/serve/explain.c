@@ -41,7 +41,7 @@ PG_FUNCTION_INFO_V1(recsys_because);
 static RspgAnswer
 begin(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *stored)
 {
-	RspgAnswer answer = rspg_answer_begin(stored, request->id_type);
+	RspgAnswer answer = rspg_answer_begin(stored, row, request->id_type);
 
 	rspg_answer_masks(&answer, NULL, NULL);
 	rspg_subject_read(request, row, &answer);

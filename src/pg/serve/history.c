@@ -5,14 +5,13 @@
  * But not as a superuser: they read a model of somebody else as its owner, whose
  * views and functions would run with all rights there are.
  *
- * The query runs through a kept plan, which PostgreSQL makes anew where the
- * role, row security or the table changed: grants, policies and dropped columns
+ * The query runs through a plan that is kept for the role, and made anew where row
+ * security or the table changed: grants, policies and dropped columns
  * hold as if the caller had written the query.
  */
 #include "pg/serve/history.h"
 
 #include "executor/spi.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -21,98 +20,29 @@
 #include "pg/base/idarray.h"
 #include "pg/base/role.h"
 #include "pg/model/source.h"
+#include "pg/serve/plans.h"
 
-#define MAX_PLANS 64
-
-typedef struct HistoryPlan
-{
-	dlist_node node;
-	int64 model_id;
-	Oid user_type;
-	char *sql;
-	SPIPlanPtr plan;
-} HistoryPlan;
-
-static dlist_head plans = DLIST_STATIC_INIT(plans); /* used last first */
-static int n_plans = 0;
-static int n_running = 0; /* a policy may call recommend() in its turn */
-
-static SPIPlanPtr find_plan(int64 model_id, const RspgSourceQuery *query);
-static SPIPlanPtr keep_plan(int64 model_id, const RspgSourceQuery *query);
-static void drop_oldest_plan(void);
-static void run(SPIPlanPtr plan, Datum user);
+static SPIPlanPtr find_plan(const RspgSourceQuery *query);
 static void copy_rows(RspgHistory *history, MemoryContext target);
 
+/* As who is acting now. */
 static SPIPlanPtr
-find_plan(int64 model_id, const RspgSourceQuery *query)
+find_plan(const RspgSourceQuery *query)
 {
-	dlist_iter iter;
-
-	dlist_foreach(iter, &plans)
-	{
-		HistoryPlan *kept = dlist_container(HistoryPlan, node, iter.cur);
-
-		if (kept->model_id == model_id && kept->user_type == query->user_type &&
-			strcmp(kept->sql, query->sql) == 0)
-		{
-			dlist_move_head(&plans, &kept->node);
-			return kept->plan;
-		}
-	}
-	return keep_plan(model_id, query);
-}
-
-static SPIPlanPtr
-keep_plan(int64 model_id, const RspgSourceQuery *query)
-{
+	RspgPlanKey key = {GetUserId(), InvalidOid, query->user_type, query->sql, ""};
+	RspgPlans *plans = rspg_plans_find(&key);
 	Oid types[1] = {query->user_type};
-	SPIPlanPtr plan = SPI_prepare(query->sql, 1, types);
-	HistoryPlan *kept;
 
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the history query: %s", SPI_result_code_string(SPI_result));
-	while (n_plans >= MAX_PLANS && n_running == 0)
-		drop_oldest_plan();
-	kept = MemoryContextAlloc(TopMemoryContext, sizeof(HistoryPlan));
-	kept->sql = MemoryContextStrdup(TopMemoryContext, query->sql);
-	kept->model_id = model_id;
-	kept->user_type = query->user_type;
-	kept->plan = plan;
-	SPI_keepplan(plan);
-	dlist_push_head(&plans, &kept->node);
-	n_plans++;
-	return plan;
-}
-
-static void
-drop_oldest_plan(void)
-{
-	HistoryPlan *oldest = dlist_tail_element(HistoryPlan, node, &plans);
-
-	dlist_delete(&oldest->node);
-	n_plans--;
-	SPI_freeplan(oldest->plan);
-	pfree(oldest->sql);
-	pfree(oldest);
-}
-
-static void
-run(SPIPlanPtr plan, Datum user)
-{
-	int result = 0;
-
-	n_running++;
-	PG_TRY();
+	if (plans == NULL)
 	{
-		result = SPI_execute_plan(plan, &user, NULL, true, 0);
+		SPIPlanPtr plan = SPI_prepare(query->sql, 1, types);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare the history query: %s",
+				 SPI_result_code_string(SPI_result));
+		plans = rspg_plans_keep(&key, plan, NULL, 1, types);
 	}
-	PG_FINALLY();
-	{
-		n_running--;
-	}
-	PG_END_TRY();
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "could not read the history: %s", SPI_result_code_string(result));
+	return plans->plan[0];
 }
 
 /* In SPI, which the caller connects and leaves: rows of a query about one user.
@@ -123,17 +53,15 @@ run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, Datum use
 	RspgConverter converter;
 	Datum converted;
 	RspgRole caller;
-	bool as_owner = superuser() && !superuser_arg(row->owner);
 	bool known;
 
-	if (as_owner) /* planning runs functions too, and so does a domain within a type */
-		caller = rspg_role_begin(row->owner);
+	/* planning runs functions too, and so does a domain within a type */
+	caller = rspg_role_begin_reading(row->owner);
 	rspg_converter_init(&converter, user_type, query->user_type);
 	known = rspg_convert_id(&converter, user, &converted);
 	if (known)
-		run(find_plan(row->id, query), converted);
-	if (as_owner)
-		rspg_role_end(caller);
+		rspg_plans_run(find_plan(query), &converted, NULL);
+	rspg_role_end(caller);
 	return known;
 }
 

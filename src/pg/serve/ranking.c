@@ -61,7 +61,7 @@ take_popular(Ranking *ranking, RspgPick *picks, uint32 n)
 
 	if (!ranking->popular)
 		for (i = 0; i < ranking->n; i++)
-			rspg_answer_exclude(answer, ranking->hits[i].item);
+			rspg_bitmap_add(answer->exclude, ranking->hits[i].item);
 	ranking->popular = true;
 	found =
 		rs_serving_popular(answer->stored->serving, &answer->mask, &ranking->popular_at, n, hits);
@@ -102,4 +102,16 @@ rspg_ranking_stage(const RspgRequest *request, RspgAnswer *answer, int64 item)
 	ranking->similar = OidIsValid(request->item.type);
 	ranking->item = item;
 	return &ranking->stage;
+}
+
+void
+rspg_ranking_restart(RspgStage *stage)
+{
+	Ranking *ranking = (Ranking *) stage;
+
+	ranking->n = 0;
+	ranking->given = 0;
+	ranking->all = false;
+	ranking->popular = false;
+	ranking->popular_at = 0;
 }

@@ -15,4 +15,7 @@
  * in its calls. */
 extern RspgStage *rspg_ranking_stage(const RspgRequest *request, RspgAnswer *answer, int64 item);
 
+/* Rank anew, by the answer's masks as they are by now. */
+extern void rspg_ranking_restart(RspgStage *ranking);
+
 #endif

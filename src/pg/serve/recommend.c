@@ -14,6 +14,7 @@
 #include "pg/model/registry.h"
 #include "pg/model/store.h"
 #include "pg/serve/answer.h"
+#include "pg/serve/filter.h"
 #include "pg/serve/page.h"
 #include "pg/serve/ranking.h"
 #include "pg/serve/request.h"
@@ -25,6 +26,7 @@
  * the request does not ask for it. */
 static RspgStage *(*const stages[])(const RspgRequest *request, RspgAnswer *answer,
 									RspgStage *below) = {
+	rspg_filter_stage,
 	rspg_page_stage,
 };
 
@@ -38,7 +40,7 @@ answer_request(const RspgRequest *request, const RspgRegistryRow *row, RspgStore
 			   ReturnSetInfo *result)
 {
 	/* ids of a wrong type are refused before any history is read */
-	RspgAnswer answer = rspg_answer_begin(stored, request->id_type);
+	RspgAnswer answer = rspg_answer_begin(stored, row, request->id_type);
 	RspgStage *stage;
 	int i;
 

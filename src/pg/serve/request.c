@@ -31,6 +31,8 @@ typedef enum Argument
 	EXCLUDE_SEEN,
 	EXCLUDE,
 	CANDIDATES,
+	FILTER,
+	FILTER_VALUES,
 	ARGUMENTS
 } Argument;
 
@@ -46,6 +48,8 @@ static const char *const names[ARGUMENTS] = {
 	[EXCLUDE_SEEN] = "exclude_seen",
 	[EXCLUDE] = "exclude",
 	[CANDIDATES] = "candidates",
+	[FILTER] = "filter",
+	[FILTER_VALUES] = "filter_values",
 };
 
 /* Where a function has its arguments; an oid that was given anew has another row. */
@@ -149,6 +153,12 @@ list_or_null(FunctionCallInfo fcinfo, int place)
 		OidInputFunctionCall(F_ARRAY_IN, text_to_cstring(PG_GETARG_TEXT_PP(place)), TEXTOID, -1));
 }
 
+static char *
+text_or_null(FunctionCallInfo fcinfo, int place)
+{
+	return is_given(fcinfo, place) ? text_to_cstring(PG_GETARG_TEXT_PP(place)) : NULL;
+}
+
 /* A number that is not negative, 0 for null. */
 static uint32
 count(FunctionCallInfo fcinfo, const Layout *layout, Argument argument)
@@ -202,5 +212,7 @@ rspg_request_read(FunctionCallInfo fcinfo)
 		!is_given(fcinfo, place[EXCLUDE_SEEN]) || PG_GETARG_BOOL(place[EXCLUDE_SEEN]);
 	request.exclude = array_or_null(fcinfo, place[EXCLUDE]);
 	request.candidates = array_or_null(fcinfo, place[CANDIDATES]);
+	request.filter = text_or_null(fcinfo, place[FILTER]);
+	request.filter_values = array_or_null(fcinfo, place[FILTER_VALUES]);
 	return request;
 }

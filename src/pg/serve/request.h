@@ -43,6 +43,8 @@ typedef struct RspgRequest
 	bool exclude_seen;
 	ArrayType *exclude;
 	ArrayType *candidates;
+	char *filter; /* an SQL expression over the relation of items; NULL: none */
+	ArrayType *filter_values;
 } RspgRequest;
 
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */

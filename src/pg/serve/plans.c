@@ -1,0 +1,142 @@
+/*
+ * plans.c
+ *		Plans of queries as a caller, kept by the session.
+ */
+#include "pg/serve/plans.h"
+
+#include "utils/memutils.h"
+
+#define MAX_PLANS 256
+
+static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
+static int n_kept = 0;
+static int n_running = 0; /* a policy may call recommend() in its turn */
+
+static bool same_key(const RspgPlanKey *a, const RspgPlanKey *b);
+static bool is_valid(const RspgPlans *plans);
+static void drop(RspgPlans *plans);
+
+static bool
+same_key(const RspgPlanKey *a, const RspgPlanKey *b)
+{
+	return a->role == b->role && a->relation == b->relation && a->type == b->type &&
+		   strcmp(a->text, b->text) == 0 && strcmp(a->search_path, b->search_path) == 0;
+}
+
+static bool
+is_valid(const RspgPlans *plans)
+{
+	int i;
+
+	for (i = 0; i < RSPG_PLANS; i++)
+		if (plans->plan[i] != NULL && !SPI_plan_is_valid(plans->plan[i]))
+			return false;
+	return true;
+}
+
+RspgPlans *
+rspg_plans_find(const RspgPlanKey *key)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &kept)
+	{
+		RspgPlans *plans = dlist_container(RspgPlans, node, iter.cur);
+
+		if (!same_key(&plans->key, key))
+			continue;
+		dlist_move_head(&kept, &plans->node);
+		/* one that runs makes itself valid */
+		if (n_running > 0 || is_valid(plans))
+			return plans;
+		drop(plans);
+		return NULL;
+	}
+	return NULL;
+}
+
+RspgPlans *
+rspg_plans_keep(const RspgPlanKey *key, SPIPlanPtr first, SPIPlanPtr second, int n_types,
+				const Oid *types)
+{
+	MemoryContext mcxt;
+	RspgPlans *plans;
+
+	while (n_kept >= MAX_PLANS && n_running == 0)
+		drop(dlist_tail_element(RspgPlans, node, &kept));
+	mcxt = AllocSetContextCreate(TopMemoryContext, "recsys plan", ALLOCSET_SMALL_SIZES);
+	plans = MemoryContextAllocZero(mcxt, sizeof(RspgPlans));
+	plans->mcxt = mcxt;
+	plans->key = *key;
+	plans->key.text = MemoryContextStrdup(mcxt, key->text);
+	plans->key.search_path = MemoryContextStrdup(mcxt, key->search_path);
+	plans->n_types = n_types;
+	plans->types = MemoryContextAlloc(mcxt, Max(n_types, 1) * sizeof(Oid));
+	memcpy(plans->types, types, n_types * sizeof(Oid));
+	plans->plan[0] = first;
+	plans->plan[1] = second;
+	SPI_keepplan(first);
+	if (second != NULL)
+		SPI_keepplan(second);
+	dlist_push_head(&kept, &plans->node);
+	n_kept++;
+	return plans;
+}
+
+static void
+drop(RspgPlans *plans)
+{
+	int i;
+
+	dlist_delete(&plans->node);
+	n_kept--;
+	for (i = 0; i < RSPG_PLANS; i++)
+		if (plans->plan[i] != NULL)
+			SPI_freeplan(plans->plan[i]);
+	MemoryContextDelete(plans->mcxt);
+}
+
+void
+rspg_plans_run(SPIPlanPtr plan, Datum *values, const char *nulls)
+{
+	int result = 0;
+
+	n_running++;
+	PG_TRY();
+	{
+		result = SPI_execute_plan(plan, values, nulls, true, 0);
+	}
+	PG_FINALLY();
+	{
+		n_running--;
+	}
+	PG_END_TRY();
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not run a kept query: %s", SPI_result_code_string(result));
+}
+
+void
+rspg_plans_scan(SPIPlanPtr plan, Datum *values, const char *nulls, long n,
+				bool (*fetch)(void *opaque), void *opaque)
+{
+	n_running++;
+	PG_TRY();
+	{
+		Portal portal = SPI_cursor_open(NULL, plan, values, nulls, true);
+		bool more;
+
+		do
+		{
+			SPI_cursor_fetch(portal, true, n);
+			more = SPI_processed == (uint64) n;
+			more = fetch(opaque) && more;
+			SPI_freetuptable(SPI_tuptable);
+		} while (more);
+		SPI_cursor_close(portal);
+	}
+	PG_FINALLY();
+	{
+		n_running--;
+	}
+	PG_END_TRY();
+}
