@@ -101,17 +101,18 @@ measure(uint32_t n, const float *centres)
 	for (int q = 0; q < QUERIES; q++)
 	{
 		float query[DIM];
+		uint32_t found;
 
 		draw(query, centres, 1);
 		begun = now();
-		rs_topk_factors(&index, query, NULL, K, hits);
+		rs_topk_factors(&ctx, &index, query, NULL, K, hits, &found);
 		exact[q] = now() - begun;
 		begun = now();
-		rs_topk_cosine(&index, query, NULL, K, expected);
+		rs_topk_cosine(&ctx, &index, query, NULL, K, expected, &found);
 		similar[q] = now() - begun;
 		begun = now();
 		rs_dot_rows(query, factors, n, DIM, scores);
-		rs_topk_scores(scores, n, NULL, false, K, expected);
+		rs_topk_scores(&ctx, scores, n, NULL, false, K, expected, &found);
 		scan[q] = now() - begun;
 		for (uint32_t i = 0; i < n; i++)
 			read += norm[i] >= hits[K - 1].score ? 1 : 0;

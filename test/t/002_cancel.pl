@@ -92,6 +92,7 @@ foreach my $algorithm (sort keys %statement)
 	note "$algorithm: milliseconds from cancel to idle: @figures (in: ",
 		join(', ', sort keys %phases), ')';
 }
+
 diag "cancel latency: at most $worst ms" . ($worst > $promise_ms ? ' (MORE THAN PROMISED)' : '');
 
 is($killer->do('SELECT count(*) FROM recsys.training_progress'), 0, 'no training is left');
@@ -146,6 +147,50 @@ is($node->safe_psql('postgres', q{SELECT md5(recsys.load_model('shop')::bytea)})
 is($node->safe_psql('postgres', q{SELECT version FROM recsys.models WHERE model = 'slow'}),
 	'', 'the killed training left no version');
 like($node->safe_psql('postgres', q{SELECT recsys.train('shop')}), qr/^2$/, 'training goes on');
+$_->quit for $victim, $killer;
+
+# What could go on for long without a look: sorting texts, one row of very many
+# cells, one solution of very many factors, arrays of millions, all items in order.
+$killer = session($node);
+$victim = session($node);
+$killer->do(q{CREATE TABLE wide AS SELECT recsys.train_als(i % 40, i % 300, 1, '{"factors": 2048, "iterations": 1}') AS model
+	FROM generate_series(1, 1500) i});
+$killer->do(q{CREATE TABLE many AS SELECT recsys.train_popularity(1, i) AS model FROM generate_series(1, 3000000) i});
+my %long = (
+	'sorting texts' => [ 0.3,
+		q{SELECT length(recsys.train_popularity(1, md5(i::text))::bytea) FROM generate_series(1, 1500000) i} ],
+	'a row of many cells' => [ 0.5,
+		q{SELECT length(recsys.train_als(1, i, 1, '{"factors": 512, "cg_steps": 1000}')::bytea) FROM generate_series(1, 60000) i} ],
+	'a row of many factors' => [ 0.5,
+		q{SELECT length(recsys.train_als(i % 2, i, 1, '{"factors": 2048, "solver": "cholesky"}')::bytea) FROM generate_series(1, 12000) i} ],
+	'a solution of many factors' =>
+		[ 0, q{SELECT count(*) FROM wide, recsys.recommend_with(model, ARRAY(SELECT generate_series(1, 300))::bigint[], 10, exclude_seen => false)} ],
+	'an array of millions' =>
+		[ 0, q{SELECT count(*) FROM many, recsys.recommend_with(model, ARRAY[1]::bigint[], 10, exclude => ARRAY(SELECT generate_series(1, 5000000))::bigint[])} ],
+	'all items' => [ 0, q{SELECT count(*) FROM many, recsys.recommend_with(model, ARRAY[1]::bigint[], 3000000)} ],
+	'a metric' => [ 0, q{SELECT recsys.ndcg_at_k(a, a, 1000000) FROM (SELECT array_agg(md5(i::text)) AS a FROM generate_series(1, 700000) i) x} ],
+	'a model as text' => [ 0, q{SELECT length(model::text::recsys.model::bytea) FROM many} ]);
+$victim->do("SET statement_timeout = '3s'");
+foreach my $name (sort keys %long)
+{
+	my ($from, $sql) = @{ $long{$name} };
+	my $started = time;
+	$victim->do($sql);
+	my $seconds = time - $started;
+	my @figures;
+	foreach my $try (1 .. 3)
+	{
+		$victim->send($sql);
+		usleep(1_000_000 * $seconds * ($from + (1 - $from) * ($try - 1 + rand(0.9)) / 3));
+		my $ms = $killer->do("SELECT cancel_and_wait($victim->{pid})");
+		push @figures, $ms if $victim->wait =~ /^ERROR:  57014/;
+	}
+	@figures = sort { $a <=> $b } @figures;
+	cmp_ok(scalar @figures, '>', 0, "$name: some were canceled");
+	cmp_ok($figures[-1] // 0, '<', $slack_ms, "$name: soon");
+	diag "$name: $figures[-1] ms (MORE THAN PROMISED)" if ($figures[-1] // 0) > $promise_ms;
+	note sprintf('%s (%.1f s): milliseconds from cancel to idle: %s', $name, $seconds, "@figures");
+}
 $_->quit for $victim, $killer;
 $node->stop;
 done_testing();

@@ -6,6 +6,8 @@
 
 #include "core/encoding/vocabulary.h"
 
+#include <time.h>
+
 /* Labels there and back, every prefix, and what is no array of distinct texts. */
 TEST(labels)
 {
@@ -65,4 +67,58 @@ TEST(vocabulary)
 	CHECK(ctx.memory_used == 0);
 }
 
-UNIT_MAIN(labels, text_order, vocabulary)
+static uint64_t
+fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128) a * b;
+
+	return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+/* Seconds to take n texts, chosen to collide where the hash has no key of its own. */
+static double
+seconds_to_add(uint32_t n, bool chosen)
+{
+	RsContext ctx = rs_context_malloc();
+	RsVocabulary v = {0};
+	clock_t started = clock();
+	uint64_t seed = 3;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint64_t word[2] = {unit_random(&seed), unit_random(&seed)};
+
+		if (chosen)
+			word[1] = fold(word[0] ^ 0x9e3779b97f4a7c15u ^ 16, 0xa0761d6478bd642fu) ^ 1234;
+		CHECK(rs_vocabulary_add(&ctx, &v, (RsText){(const char *) word, 16}, 1) == RS_OK);
+	}
+	CHECK(v.n == n);
+	rs_vocabulary_free(&ctx, &v);
+	return (double) (clock() - started) / CLOCKS_PER_SEC;
+}
+
+TEST(texts_cannot_be_chosen_to_collide)
+{
+	double any = seconds_to_add(20000, false);
+	double chosen = seconds_to_add(20000, true);
+
+	CHECK(chosen < 10 * any + 0.05);
+}
+
+/* New texts are taken with a look for cancel now and then. */
+TEST(cancel)
+{
+	UnitHeap heap;
+	RsContext *ctx = unit_heap(&heap, 0, 2);
+	RsVocabulary v = {0};
+	uint32_t i;
+
+	for (i = 0; i < 100000; i++)
+		if (rs_vocabulary_add(ctx, &v, (RsText){(const char *) &i, 4}, 1) != RS_OK)
+			break;
+	CHECK(heap.canceled && i < 10000);
+	rs_vocabulary_free(ctx, &v);
+	CHECK(heap.live == 0);
+}
+
+UNIT_MAIN(labels, text_order, vocabulary, texts_cannot_be_chosen_to_collide, cancel)

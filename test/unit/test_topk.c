@@ -157,6 +157,40 @@ same(const RsHit *a, uint32_t an, const RsHit *b, uint32_t bn)
 	return an == bn && (an == 0 || memcmp(a, b, an * sizeof(RsHit)) == 0);
 }
 
+/* What is never canceled: how many hits. */
+static uint32_t
+topk_factors(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
+			 RsHit *hits)
+{
+	RsContext ctx = rs_context_malloc();
+	uint32_t n;
+
+	CHECK(rs_topk_factors(&ctx, factors, query, mask, k, hits, &n) == RS_OK);
+	return n;
+}
+
+static uint32_t
+topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
+			RsHit *hits)
+{
+	RsContext ctx = rs_context_malloc();
+	uint32_t n;
+
+	CHECK(rs_topk_cosine(&ctx, factors, query, mask, k, hits, &n) == RS_OK);
+	return n;
+}
+
+static uint32_t
+topk_scores(const float *scores, uint32_t n, const RsMask *mask, bool skip_zero, uint32_t k,
+			RsHit *hits)
+{
+	RsContext ctx = rs_context_malloc();
+	uint32_t found;
+
+	CHECK(rs_topk_scores(&ctx, scores, n, mask, skip_zero, k, hits, &found) == RS_OK);
+	return found;
+}
+
 TEST(equals_brute_force)
 {
 	static Case c;
@@ -184,15 +218,15 @@ TEST(equals_brute_force)
 		}
 		CHECK(make_factors(ctx, c.rows, c.n, c.dim, &model) == RS_OK);
 		factors = rs_model_factors(&model);
-		n = rs_topk_cosine(&factors, c.query, &c.mask, c.k, got);
+		n = topk_cosine(&factors, c.query, &c.mask, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, cosine, false, expected)));
 		if (below(2))
 			disturb_norms(&factors);
-		n = rs_topk_factors(&factors, c.query, &c.mask, c.k, got);
+		n = topk_factors(&factors, c.query, &c.mask, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
-		n = rs_topk_scores(dot, c.n, &c.mask, false, c.k, got);
+		n = topk_scores(dot, c.n, &c.mask, false, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, dot, false, expected)));
-		n = rs_topk_scores(dot, c.n, &c.mask, true, c.k, got);
+		n = topk_scores(dot, c.n, &c.mask, true, c.k, got);
 		CHECK(same(got, n, expected, brute(&c, dot, true, expected)));
 		rs_model_free(ctx, &model);
 		CHECK(heap.live == 0);
@@ -212,12 +246,12 @@ TEST(no_mask_at_all)
 
 	CHECK(make_factors(&ctx, rows, 4, 1, &model) == RS_OK);
 	factors = rs_model_factors(&model);
-	CHECK(rs_topk_factors(&factors, query, NULL, 10, hits) == 4);
+	CHECK(topk_factors(&factors, query, NULL, 10, hits) == 4);
 	CHECK(hits[0].item == 3 && hits[0].score == 6);
 	CHECK(hits[1].item == 1 && hits[2].item == 2 && hits[3].item == 0);
-	CHECK(rs_topk_factors(&factors, query, NULL, 0, hits) == 0);
-	CHECK(rs_topk_scores(rows, 4, NULL, false, 0, hits) == 0);
-	CHECK(rs_topk_scores(rows, 0, NULL, false, 3, hits) == 0);
+	CHECK(topk_factors(&factors, query, NULL, 0, hits) == 0);
+	CHECK(topk_scores(rows, 4, NULL, false, 0, hits) == 0);
+	CHECK(topk_scores(rows, 0, NULL, false, 3, hits) == 0);
 	rs_model_free(&ctx, &model);
 }
 
@@ -258,7 +292,7 @@ TEST(near_ties)
 	for (uint32_t k = 1; k < 2 * N; k += 97)
 	{
 		static RsHit hits[2 * N];
-		uint32_t n = rs_topk_factors(&factors, query, NULL, k, hits);
+		uint32_t n = topk_factors(&factors, query, NULL, k, hits);
 
 		CHECK(same(hits, n, all, k < N ? k : N));
 	}
@@ -333,8 +367,8 @@ TEST(wide_rows_and_sparse_masks)
 					all[allowed++] = (RsHit){i, score[i]};
 			}
 			qsort(all, allowed, sizeof(RsHit), compare_hits);
-			n_got = cosine ? rs_topk_cosine(&factors, query, &mask, k, got)
-						   : rs_topk_factors(&factors, query, &mask, k, got);
+			n_got = cosine ? topk_cosine(&factors, query, &mask, k, got)
+						   : topk_factors(&factors, query, &mask, k, got);
 			CHECK(same(got, n_got, all, allowed < k ? allowed : k));
 		}
 		CHECK(allowed > n / rate / 2 && allowed < n * 3 / rate / 2 + 30);
@@ -361,4 +395,28 @@ TEST(out_of_memory)
 	}
 }
 
-UNIT_MAIN(equals_brute_force, no_mask_at_all, near_ties, wide_rows_and_sparse_masks, out_of_memory)
+/* Many items are not looked at, nor sorted, without a look for cancel. */
+TEST(cancel)
+{
+	const uint32_t n = 600000;
+	float *scores = malloc(n * sizeof(float));
+	RsHit *hits = malloc(n * sizeof(RsHit));
+	UnitHeap heap;
+	uint32_t found;
+	long polls = 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		scores[i] = (float) (i % 1000);
+	while (rs_topk_scores(unit_heap(&heap, 0, polls), scores, n, NULL, false, n, hits, &found) !=
+		   RS_OK)
+	{
+		CHECK(heap.canceled && found == 0);
+		polls++;
+	}
+	CHECK(found == n && polls > 8);
+	free(scores);
+	free(hits);
+}
+
+UNIT_MAIN(cancel, equals_brute_force, no_mask_at_all, near_ties, wide_rows_and_sparse_masks,
+		  out_of_memory)

@@ -22,6 +22,7 @@
 #include "core/algorithms/alsrows.h"
 #include "core/base/cells.h"
 #include "core/base/random.h"
+#include "core/base/threads.h"
 #include "core/math/vec.h"
 #include "core/model/derived.h"
 
@@ -98,7 +99,7 @@ init_items(RsContext *ctx, const RsAlsSettings *settings, const RsOptions *value
 	{
 		float *row = items->factors + i * settings->width;
 
-		if (i % 4096 == 0 && rs_check_interrupt(ctx) != RS_OK)
+		if (i % 256 == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		for (uint32_t f = 0; f < settings->factors; f++)
 			row[f] = (float) (scale * rs_random_normal(seed, (uint64_t) i * settings->factors + f));
@@ -193,8 +194,12 @@ hand_over(RsContext *ctx, const RsAlsSettings *settings, RsAlsSide *items, RsMod
 	RsStatus status;
 
 	for (size_t i = 1; i < items->rows->n; i++)
+	{
+		if (i % 4096 == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		memmove(items->factors + i * factors, items->factors + i * settings->width,
 				factors * sizeof(float));
+	}
 	for (size_t i = 1; i < factors; i++)
 		memmove(items->gram + i * factors, items->gram + i * settings->width,
 				factors * sizeof(float));
@@ -239,6 +244,8 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 
 /* --- answering --- */
 
+#define SMALL_WORK 1e7 /* multiplications that are done before anybody waits */
+
 static int
 tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 {
@@ -279,17 +286,31 @@ free_row(RsContext *ctx, Row *row)
 	rs_free(ctx, row->a);
 }
 
-/* Solve for the b that x holds; uses the row up.  A matrix that cannot be solved
- * (strangers' bytes) says nothing of the user: 0. */
-static void
-solve_row(const RsModel *model, Row *row, float *x)
+typedef struct Solution
 {
+	const RsModel *model;
+	Row *row;
+	float *x; /* b before */
+} Solution;
+
+/* The one piece of a loop, so that it can be canceled on the way.  A matrix that
+ * cannot be solved (strangers' bytes) says nothing of the user: 0. */
+static void
+solve(void *arg, uint64_t begin, uint64_t end, int thread)
+{
+	Solution *solution = arg;
+	const RsModel *model = solution->model;
+	Row *row = solution->row;
+	float *x = solution->x;
 	RsCells *cells = &row->cells;
 	size_t k = row->settings.factors;
 	RsFactors factors = rs_model_factors(model);
 	const float *gram = rs_model_tensor(model, "gram")->data;
 	float penalty = (float) rs_als_penalty(&row->settings, cells->n, model->ids.n);
 
+	(void) begin;
+	(void) end;
+	(void) thread;
 	for (size_t i = 0; i < k * k; i++)
 		row->a[i] = (float) row->settings.unobserved * gram[i];
 	for (size_t j = 0; j < cells->n; j++)
@@ -297,11 +318,26 @@ solve_row(const RsModel *model, Row *row, float *x)
 		cells->item[j] = factors.row_of[cells->item[j]];
 		cells->weight[j] = (float) row->settings.alpha * fabsf(cells->weight[j]);
 	}
-	rs_add_outer(factors.rows, cells->item, cells->weight, cells->n, k, row->a);
+	for (uint32_t j = 0; j < cells->n && !rs_loop_canceled(); j += 64)
+		rs_add_outer(factors.rows, cells->item + j, cells->weight + j,
+					 cells->n - j < 64 ? cells->n - j : 64, k, row->a);
 	for (size_t i = 0; i < k; i++)
 		row->a[i * k + i] += penalty;
 	if (!rs_solve_spd_upper(row->a, x, k) || !isfinite(rs_dot(x, x, k)))
 		memset(x, 0, k * sizeof(float));
+}
+
+/* Solve for the b that x holds; uses the row up. */
+static RsStatus
+solve_row(RsContext *ctx, const RsModel *model, Row *row, float *x)
+{
+	Solution solution = {model, row, x};
+	double k = row->settings.factors;
+
+	if (k * k * (k + row->cells.n) > SMALL_WORK)
+		return rs_parallel_for(ctx, 1, 1, solve, &solution);
+	solve(&solution, 0, 1, 0);
+	return RS_OK;
 }
 
 static RsStatus
@@ -309,19 +345,24 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 {
 	RsFactors factors = rs_model_factors(model);
 	Row row;
+	RsStatus status = RS_OK;
 
 	if (history->n == 0)
 		return RS_OK;
 	if (create_row(ctx, model, history, &row) != RS_OK)
 		return ctx->status;
-	for (size_t j = 0; j < row.cells.n; j++)
+	for (size_t j = 0; j < row.cells.n && status == RS_OK; j++)
+	{
 		if (row.cells.weight[j] > 0)
 			rs_axpy((float) row.settings.alpha * row.cells.weight[j],
 					rs_factors_row(&factors, row.cells.item[j]), out, factors.dim);
-	if (row.cells.n > 0)
-		solve_row(model, &row, out);
+		if (j % 1024 == 1023)
+			status = rs_check_interrupt(ctx);
+	}
+	if (row.cells.n > 0 && status == RS_OK)
+		status = solve_row(ctx, model, &row, out);
 	free_row(ctx, &row);
-	return RS_OK;
+	return status;
 }
 
 /* The score of item i is y_i·A⁻¹b, so with z = A⁻¹y_i an entry of item j adds
@@ -334,6 +375,7 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 	size_t k = factors.dim;
 	float *z = rs_alloc(ctx, k * sizeof(float));
 	Row row;
+	RsStatus status;
 
 	if (z == NULL || create_row(ctx, model, history, &row) != RS_OK)
 	{
@@ -345,12 +387,16 @@ explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t
 							 ? (float) row.settings.alpha * history->weight[i]
 							 : 0;
 	memcpy(z, rs_factors_row(&factors, item), k * sizeof(float));
-	solve_row(model, &row, z);
-	for (uint32_t i = 0; i < history->n; i++)
+	status = solve_row(ctx, model, &row, z);
+	for (uint32_t i = 0; i < history->n && status == RS_OK; i++)
+	{
 		out->events[i] *= rs_dot(rs_factors_row(&factors, history->item[i]), z, k);
+		if (i % 1024 == 1023)
+			status = rs_check_interrupt(ctx);
+	}
 	free_row(ctx, &row);
 	rs_free(ctx, z);
-	return RS_OK;
+	return status;
 }
 
 const RsAlgorithm rs_als = {

@@ -25,6 +25,7 @@
 
 #define PIECE_WORK ((uint64_t) 1 << 21)
 #define GRAM_WORK ((uint64_t) 1 << 24)
+#define APPLY_WORK ((size_t) 1 << 22) /* floats of a row between two questions for cancel */
 #define GRAM_BYTES ((size_t) 16 * 1024 * 1024)
 #define GRAM_BLOCKS 64
 #define COPY_BYTES ((size_t) 192 * 1024)
@@ -200,7 +201,20 @@ apply_left_side(const SolveJob *job, Row *row, const float *v, float target, flo
 	memset(observed, 0, width * sizeof(float));
 	if (rhs != NULL)
 		memset(rhs, 0, width * sizeof(float));
-	rs_apply(&row->cells, v, target, observed, rhs, copy, width);
+	for (size_t j = 0; j < row->cells.count; j += APPLY_WORK / width)
+	{
+		RsApply part = row->cells;
+
+		if (j > 0 && rs_loop_canceled())
+			return;
+		part.count = part.count - j < APPLY_WORK / width ? part.count - j : APPLY_WORK / width;
+		part.weight += j;
+		if (part.index != NULL)
+			part.index += j;
+		else
+			part.rows += j * width;
+		rs_apply(&part, v, target, observed, rhs, copy != NULL ? copy + j * width : NULL, width);
+	}
 	rs_matvec((float) settings->unobserved, job->other->gram, v, width, out);
 	for (size_t i = 0; i < width; i++)
 		out[i] += alpha * observed[i] + penalty * v[i];
@@ -256,6 +270,8 @@ solve_by_cg(const SolveJob *job, Row *row, double *loss)
 		float rr_next;
 		float scale;
 
+		if (row->cells.count > APPLY_WORK / width && rs_loop_canceled())
+			break;
 		apply_left_side(job, row, p, 0.0f, NULL, NULL, ap);
 		curvature = rs_dot(p, ap, width);
 		if (!(curvature > 0.0f))
@@ -289,6 +305,8 @@ solve_by_cholesky(const SolveJob *job, Row *row, double *loss)
 		size_t n = row->cells.count - j < 64 ? row->cells.count - j : 64;
 		float weight[64];
 
+		if (rs_loop_canceled())
+			return false;
 		for (size_t i = 0; i < n; i++)
 		{
 			float w = row->cells.weight[j + i];

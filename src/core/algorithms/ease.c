@@ -131,7 +131,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 		return rs_item_rows_query(ctx, model, history, out);
 	for (i = 0; i < history->n; i++)
 	{
-		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
+		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		rs_axpy(history->weight[i], (const float *) dense->data + history->item[i] * n, out, n);
 	}

@@ -145,7 +145,7 @@ multiply(RsContext *ctx, Product *product)
 	RsStatus status = rs_parallel_for(ctx, problem->n_users, 64, product_by_users, product);
 
 	if (status == RS_OK)
-		status = rs_parallel_for(ctx, problem->n_items, 64, product_by_items, product);
+		status = rs_parallel_for(ctx, problem->n_items, 8, product_by_items, product);
 	return status;
 }
 
@@ -371,7 +371,7 @@ prepare(RsContext *ctx, RsEaseFit *fit)
 	if (status == RS_OK)
 		status = rs_parallel_for(ctx, problem->n_users, 64, user_scales, fit);
 	if (status == RS_OK)
-		status = rs_parallel_for(ctx, problem->n_items, 64, penalties, fit);
+		status = rs_parallel_for(ctx, problem->n_items, 8, penalties, fit);
 	product.in = fit->diagonal;
 	product.out = fit->probe;
 	if (status == RS_OK)

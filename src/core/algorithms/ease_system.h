@@ -19,6 +19,7 @@ NAME(item_gram)(void *arg, uint64_t begin, uint64_t end, int thread)
 	const RsRows *users = &fit->problem->by_user;
 	const RsRows *items = &fit->problem->by_item;
 	size_t n = items->n;
+	uint64_t done = 0;
 	uint64_t item;
 
 	(void) thread;
@@ -36,6 +37,8 @@ NAME(item_gram)(void *arg, uint64_t begin, uint64_t end, int thread)
 
 			for (j = users->start[user]; j < users->start[user + 1] && users->index[j] <= item; j++)
 				row[users->index[j]] += x * users->weight[j];
+			if (rs_loop_worked(&done, users->start[user + 1] - users->start[user]))
+				return;
 		}
 		row[item] += (REAL) fit->penalty[item];
 	}
@@ -49,6 +52,7 @@ NAME(user_gram)(void *arg, uint64_t begin, uint64_t end, int thread)
 	const RsRows *users = &fit->problem->by_user;
 	const RsRows *items = &fit->problem->by_item;
 	size_t n = users->n;
+	uint64_t done = 0;
 	uint64_t user;
 
 	(void) thread;
@@ -67,6 +71,8 @@ NAME(user_gram)(void *arg, uint64_t begin, uint64_t end, int thread)
 
 			for (v = items->start[item]; v < items->start[item + 1] && items->index[v] <= user; v++)
 				row[items->index[v]] += x * NAME(scaled)(fit, items->index[v], items->weight[v]);
+			if (rs_loop_worked(&done, items->start[item + 1] - items->start[item]))
+				return;
 		}
 		row[user] += 1;
 	}

@@ -105,6 +105,7 @@ neighbor_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 	bool is_source = loop->option[NEIGHBORS_OF] != 0;
 	const double *factor = is_source ? loop->target_factor : loop->source_factor;
 	double own = is_source ? loop->source_factor[item] : loop->target_factor[item];
+	uint64_t done = 0;
 	uint64_t u;
 	uint32_t i;
 
@@ -117,6 +118,8 @@ neighbor_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 
 		for (j = users->start[user]; j < users->start[user + 1]; j++)
 			rs_row_add(row, users->index[j], scale * users->weight[j]);
+		if (rs_loop_worked(&done, users->start[user + 1] - users->start[user]))
+			return;
 	}
 	for (i = 0; i < row->n; i++)
 	{

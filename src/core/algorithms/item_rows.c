@@ -41,7 +41,8 @@ rs_item_rows_check(RsContext *ctx, const RsModel *model)
 				return rs_invalid_bytes(ctx, "The items of item_weights do not ascend.");
 			before = item[i];
 		}
-		if (row % 65536 == 0 && rs_check_interrupt(ctx) != RS_OK)
+		if ((row % 65536 == 0 || offset[row + 1] - offset[row] > 4096) &&
+			rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 	}
 	return RS_OK;
@@ -87,7 +88,7 @@ rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *histor
 
 	for (i = 0; i < history->n; i++)
 	{
-		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
+		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		rs_item_rows_add(model, history->item[i], history->weight[i], out);
 	}

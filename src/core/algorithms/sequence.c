@@ -16,6 +16,7 @@
  */
 #include "core/algorithms/item_rows.h"
 #include "core/algorithms/item_rows_build.h"
+#include "core/base/threads.h"
 
 #include <math.h>
 #include <string.h>
@@ -70,6 +71,7 @@ source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 	const SequenceFit *fit = arg;
 	const uint32_t *other = fit->events->index;
 	const float *weight = fit->events->weight;
+	uint64_t done = 0;
 	uint64_t i;
 	uint32_t k;
 
@@ -91,6 +93,8 @@ source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 			if (other[at - gap] != item)
 				rs_row_add(row, other[at - gap],
 						   weight[at] * weight[at - gap] * fit->backward[gap - 1]);
+		if (rs_loop_worked(&done, ahead + behind))
+			return;
 	}
 	for (k = 0; k < row->n; k++)
 	{
@@ -214,7 +218,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 	{
 		float scale = scale_of(model, history, i);
 
-		if (i % 256 == 255 && rs_check_interrupt(ctx) != RS_OK)
+		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		if (scale != 0)
 			rs_item_rows_add(model, history->item[i], scale, out);

@@ -81,6 +81,10 @@ pause_cpu(void)
 #endif
 }
 
+/* Whose piece this thread runs, and as which of its threads. */
+static _Thread_local RsTeam *running;
+static _Thread_local int running_as;
+
 /* Run the next piece of that round; false when none is left. */
 static bool
 run_piece(RsTeam *team, uint32_t round, int thread)
@@ -97,7 +101,10 @@ run_piece(RsTeam *team, uint32_t round, int thread)
 													memory_order_acq_rel, memory_order_acquire));
 	begin = (uint64_t) (team->pieces - (uint32_t) left) * team->grain;
 	end = team->count - begin > team->grain ? begin + team->grain : team->count;
+	running = team;
+	running_as = thread;
 	team->body(team->arg, begin, end, thread);
+	running = NULL;
 	atomic_fetch_sub_explicit(&team->unfinished, 1, memory_order_release);
 	return true;
 }
@@ -211,6 +218,20 @@ poll_caller(RsTeam *team)
 	atomic_fetch_sub_explicit(&team->unfinished, (uint32_t) left, memory_order_relaxed);
 }
 
+bool
+rs_team_canceled(RsTeam *team, int thread)
+{
+	if (thread == 0)
+		poll_caller(team);
+	return is_canceled(team);
+}
+
+bool
+rs_loop_canceled(void)
+{
+	return running != NULL && rs_team_canceled(running, running_as);
+}
+
 static int64_t
 nanoseconds(void)
 {
@@ -319,14 +340,6 @@ rs_team_run(RsContext *ctx, RsTeam *team, uint32_t count, RsLoopBody body, void 
 	if (status != RS_OK || count == 0)
 		return status;
 	return run(ctx, team, count, 1, body, arg);
-}
-
-bool
-rs_team_canceled(RsTeam *team, int thread)
-{
-	if (thread == 0)
-		poll_caller(team);
-	return is_canceled(team);
 }
 
 void

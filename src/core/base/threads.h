@@ -15,6 +15,7 @@
 #include "core/base/context.h"
 
 #define RS_MAX_THREADS 64
+#define RS_LOOP_POLL 4194304 /* cheap steps between two questions for cancel */
 
 /* Work on items [begin, end); thread is 0 .. threads-1, for scratch space.
  * No allocation and no callback of the context in here. */
@@ -46,6 +47,20 @@ extern RsStatus rs_team_run(RsContext *ctx, RsTeam *team, uint32_t count, RsLoop
 
 /* For a long piece to ask, from the thread that it was given: is it to end early? */
 extern bool rs_team_canceled(RsTeam *team, int thread);
+
+/* The same for code that knows no team; outside of a loop: no. */
+extern bool rs_loop_canceled(void);
+
+/* The same once in a while: steps done are counted in *done. */
+static inline bool
+rs_loop_worked(uint64_t *done, uint64_t steps)
+{
+	*done += steps;
+	if (*done < RS_LOOP_POLL)
+		return false;
+	*done = 0;
+	return rs_loop_canceled();
+}
 
 /* End the threads and wait for them; NULL is allowed. */
 extern void rs_team_stop(RsContext *ctx, RsTeam *team);

@@ -165,7 +165,11 @@ turn_round(RsContext *ctx, const RsRows *by_user, RsRows *by_item)
 		return ctx->status;
 	memset(by_item->start, 0, ((size_t) by_item->n + 1) * sizeof(uint64_t));
 	for (uint64_t i = 0; i < rs_rows_count(by_user); i++)
+	{
+		if (i % RS_POLL_EVENTS == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		by_item->start[by_user->index[i]]++;
+	}
 	rs_counts_to_starts(by_item->start, by_item->n);
 	for (uint32_t user = 0; user < by_user->n; user++)
 	{

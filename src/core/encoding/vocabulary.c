@@ -8,9 +8,12 @@
 #include "core/base/sort.h"
 
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #define FIRST_ROOM 16
 #define FIRST_TEXT 256
+#define POLL_EVERY 4096 /* new texts between two questions for cancel */
 
 void
 rs_vocabulary_free(RsContext *ctx, RsVocabulary *v)
@@ -30,17 +33,19 @@ mix(uint64_t a, uint64_t b)
 	return (uint64_t) product ^ (uint64_t) (product >> 64);
 }
 
-/* Multiply and fold 8 bytes at a time, as wyhash does. */
+/* Multiply and fold 8 bytes at a time, as wyhash does, by factors that nobody
+ * outside knows: texts cannot be chosen to collide.  Nothing that anybody sees
+ * depends on them. */
 static inline uint32_t
-hash_text(const char *text, uint32_t length)
+hash_text(const RsVocabulary *v, const char *text, uint32_t length)
 {
-	uint64_t h = 0x9e3779b97f4a7c15u ^ length;
+	uint64_t h = v->key[0] ^ length;
 	uint64_t word;
 
 	for (; length > 8; text += 8, length -= 8)
 	{
 		memcpy(&word, text, 8);
-		h = mix(h ^ word, 0xa0761d6478bd642fu);
+		h = mix(h ^ word, v->key[1]);
 	}
 	word = 0;
 	if (length >= 4)
@@ -55,7 +60,7 @@ hash_text(const char *text, uint32_t length)
 	else if (length > 0)
 		word = (uint64_t) (uint8_t) text[0] | (uint64_t) (uint8_t) text[length / 2] << 8 |
 			   (uint64_t) (uint8_t) text[length - 1] << 16;
-	h = mix(h ^ word, 0xe7037ed1a0b428dbu);
+	h = mix(mix(h ^ word, v->key[1]) ^ v->key[0], v->key[1]);
 	return (uint32_t) (h ^ h >> 32);
 }
 
@@ -74,7 +79,7 @@ rs_vocabulary_find(const RsVocabulary *v, const char *text, uint32_t length)
 
 	if (v->n == 0)
 		return -1;
-	hash = hash_text(text, length);
+	hash = hash_text(v, text, length);
 	for (i = hash & v->mask; v->slots[i].code != 0; i = (i + 1) & v->mask)
 		if (v->slots[i].hash == hash && same_text(v, v->slots[i].code - 1, text, length))
 			return v->slots[i].code - 1;
@@ -92,6 +97,21 @@ put_slot(RsSlot *slots, uint32_t mask, uint32_t hash, uint32_t code)
 	slots[i].code = code + 1;
 }
 
+/* A key that cannot be guessed; without a source of such, one that differs. */
+static void
+draw_key(uint64_t key[2])
+{
+	struct timespec now;
+
+	if (getrandom(key, 2 * sizeof(key[0]), GRND_NONBLOCK) != (ssize_t) (2 * sizeof(key[0])))
+	{
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		key[0] = (uintptr_t) key * 0x9e3779b97f4a7c15u ^ (uint64_t) now.tv_nsec;
+		key[1] = mix(key[0], 0xa0761d6478bd642fu);
+	}
+	key[1] |= 1;
+}
+
 /* Room for one more text of length bytes. */
 static RsStatus
 reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
@@ -104,6 +124,8 @@ reserve(RsContext *ctx, RsVocabulary *v, uint32_t length)
 		uint32_t room = v->room > 0 ? v->room * 2 : FIRST_ROOM;
 		RsSlot *slots;
 
+		if (v->room == 0)
+			draw_key(v->key);
 		if (room > RS_MAX_CATEGORIES)
 		{
 			rs_fail(ctx, RS_ERR_LIMIT, "too many categories");
@@ -150,12 +172,13 @@ rs_vocabulary_add(RsContext *ctx, RsVocabulary *v, RsText text, uint64_t count)
 
 	if (found < 0)
 	{
-		if (reserve(ctx, v, text.length) != RS_OK)
+		if ((v->n % POLL_EVERY == 0 && rs_check_interrupt(ctx) != RS_OK) ||
+			reserve(ctx, v, text.length) != RS_OK)
 			return ctx->status;
 		memcpy(v->text + v->start[v->n], text.data, text.length);
 		v->start[v->n + 1] = v->start[v->n] + text.length;
 		v->count[v->n] = 0;
-		put_slot(v->slots, v->mask, hash_text(text.data, text.length), v->n);
+		put_slot(v->slots, v->mask, hash_text(v, text.data, text.length), v->n);
 		found = v->n++;
 	}
 	v->count[found] += count;

@@ -30,6 +30,7 @@ typedef struct RsVocabulary
 	uint64_t text_room;
 	RsSlot *slots; /* [mask + 1], at most half full */
 	uint32_t mask;
+	uint64_t key[2]; /* of the hash: texts may come from strangers */
 } RsVocabulary;
 
 /* An empty one is all zeros. */

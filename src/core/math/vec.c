@@ -4,6 +4,8 @@
  */
 #include "core/math/vec.h"
 
+#include "core/base/threads.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>

@@ -30,7 +30,8 @@ extern double rs_norm(const float *a, size_t n);
 extern void rs_norm_rows(const float *rows, size_t rows_n, size_t n, float *out);
 
 /* Solve A x = b for a symmetric positive definite A whose upper triangle is in
- * a[n,n], which is destroyed; b becomes x.  False if A is not. */
+ * a[n,n], which is destroyed; b becomes x.  False if A is not, and where the loop that it
+ * is called in is canceled. */
 extern bool rs_solve_spd_upper(float *a, float *b, size_t n);
 
 /* out = alpha * A v for a symmetric a[n,n]; n a multiple of 16. */

@@ -163,6 +163,8 @@ VEC_NAME(cholesky)(float *a, size_t n)
 	{
 		size_t end = j + 8 < n ? j + 8 : n;
 
+		if (n >= 512 && rs_loop_canceled())
+			return false;
 		for (size_t r = j; r < end; r++)
 		{
 			float *row = a + r * n;

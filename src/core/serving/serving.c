@@ -140,11 +140,11 @@ rs_serving_recommend(RsContext *ctx, const RsServing *serving, RsScratch *scratc
 	if (make_query(ctx, serving, history, scratch->query) != RS_OK)
 		return ctx->status;
 	if (!serving->by_factors)
-		*n_hits =
-			rs_topk_scores(scratch->query, serving->query_n, mask, !impersonal(serving), k, hits);
-	else if (!all_zero(scratch->query, serving->query_n))
-		*n_hits = rs_topk_factors(&serving->factors, scratch->query, mask, k, hits);
-	return RS_OK;
+		return rs_topk_scores(ctx, scratch->query, serving->query_n, mask, !impersonal(serving), k,
+							  hits, n_hits);
+	if (all_zero(scratch->query, serving->query_n))
+		return RS_OK;
+	return rs_topk_factors(ctx, &serving->factors, scratch->query, mask, k, hits, n_hits);
 }
 
 /* By cosine: one more than asked for, less the item itself wherever it stands. */
@@ -157,6 +157,7 @@ similar_factors(RsContext *ctx, const RsServing *serving, float *query, uint32_t
 	double norm = rs_norm(row, factors->dim);
 	RsHit *all;
 	uint32_t found;
+	RsStatus status;
 
 	if (!(norm > 0))
 		return RS_OK;
@@ -166,12 +167,12 @@ similar_factors(RsContext *ctx, const RsServing *serving, float *query, uint32_t
 		return ctx->status;
 	for (uint32_t i = 0; i < factors->dim; i++)
 		query[i] = (float) (row[i] / norm);
-	found = rs_topk_cosine(factors, query, mask, k + 1, all);
-	for (uint32_t i = 0; i < found && *n_hits < k; i++)
+	status = rs_topk_cosine(ctx, factors, query, mask, k + 1, all, &found);
+	for (uint32_t i = 0; status == RS_OK && i < found && *n_hits < k; i++)
 		if (all[i].item != item)
 			hits[(*n_hits)++] = all[i];
 	rs_free(ctx, all);
-	return RS_OK;
+	return status;
 }
 
 RsStatus
@@ -191,8 +192,7 @@ rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 	if (make_query(ctx, serving, &history, scratch->query) != RS_OK)
 		return ctx->status;
 	scratch->query[item] = 0;
-	*n_hits = rs_topk_scores(scratch->query, serving->query_n, mask, true, k, hits);
-	return RS_OK;
+	return rs_topk_scores(ctx, scratch->query, serving->query_n, mask, true, k, hits, n_hits);
 }
 
 uint32_t

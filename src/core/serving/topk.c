@@ -23,6 +23,8 @@
 #include "core/math/vec.h"
 
 #define BLOCK 32
+#define POLL_FLOATS ((uint64_t) 1 << 22) /* read between two questions for cancel */
+#define POLL_ITEMS 131072                /* sorted, or looked at */
 
 /* --- the k best so far: a heap with the worst at the root --- */
 
@@ -85,18 +87,22 @@ best_threshold(const Best *best)
 	return best->n == best->k ? best->hits[0].score : -INFINITY;
 }
 
-/* Sort the heap into the order of results; how many. */
-static uint32_t
-best_finish(Best *best)
+/* Sort the heap into the order of results. */
+static RsStatus
+best_finish(RsContext *ctx, Best *best, uint32_t *n_hits)
 {
 	for (uint32_t n = best->n; n > 1; n--)
 	{
 		RsHit last = best->hits[n - 1];
 
+		if (n % POLL_ITEMS == 0 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
+
 		best->hits[n - 1] = best->hits[0];
 		sift_down(best->hits, n - 1, 0, last);
 	}
-	return best->n;
+	*n_hits = best->n;
+	return RS_OK;
 }
 
 /* --- masks --- */
@@ -132,6 +138,7 @@ few_included(const RsMask *mask, uint32_t n)
 
 typedef struct Query
 {
+	RsContext *ctx;
 	const RsFactors *factors;
 	const float *vector;
 	const RsMask *mask;
@@ -147,16 +154,23 @@ row_score(const Query *query, uint32_t row, float product)
 	return query->factors->norm[row] > 0 ? product / query->factors->norm[row] : NAN;
 }
 
-static void
+static RsStatus
 scan_included(const Query *query, Best *best)
 {
 	const RsFactors *factors = query->factors;
 	uint32_t n = factors->n;
+	uint64_t read = 0;
 
 	for (uint32_t w = 0; w < n / 64 + (n % 64 != 0); w++)
 	{
 		uint64_t word = allowed_word(query->mask, n, w);
 
+		if ((read += (uint64_t) __builtin_popcountll(word) * factors->dim) >= POLL_FLOATS)
+		{
+			read = 0;
+			if (rs_check_interrupt(query->ctx) != RS_OK)
+				return query->ctx->status;
+		}
 		for (; word != 0; word &= word - 1)
 		{
 			uint32_t item = w * 64 + (uint32_t) __builtin_ctzll(word);
@@ -169,6 +183,7 @@ scan_included(const Query *query, Best *best)
 				best_add(best, item, score);
 		}
 	}
+	return RS_OK;
 }
 
 static void
@@ -190,13 +205,14 @@ scan_block(const Query *query, uint32_t begin, uint32_t end, Best *best)
 }
 
 /* Rows in order of norm, until no row that is left can be among the best. */
-static void
+static RsStatus
 scan_all(const Query *query, double query_norm, Best *best)
 {
 	const RsFactors *factors = query->factors;
 	/* g, RS_NORM_TOLERANCE and the rounding of this product, generously */
 	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
 	double slack = ((double) factors->dim + 16) * 0x1p-148;
+	uint64_t read = 0;
 
 	for (uint32_t begin = 0; begin < factors->n; begin += BLOCK)
 	{
@@ -205,56 +221,68 @@ scan_all(const Query *query, double query_norm, Best *best)
 		if (!query->cosine &&
 			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < best_threshold(best))
 			break;
+		if ((read += (uint64_t) BLOCK * factors->dim) >= POLL_FLOATS)
+		{
+			read = 0;
+			if (rs_check_interrupt(query->ctx) != RS_OK)
+				return query->ctx->status;
+		}
 		scan_block(query, begin, end, best);
 	}
+	return RS_OK;
 }
 
-static uint32_t
-run(const Query *query, uint32_t k, RsHit *hits)
+static RsStatus
+run(const Query *query, uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
 	Best best = {hits, k, 0};
 	double query_norm = rs_norm(query->vector, query->factors->dim);
+	RsStatus status;
 
+	*n_hits = 0;
 	if (k == 0 || !isfinite(query_norm))
-		return 0;
+		return RS_OK;
 	if (few_included(query->mask, query->factors->n))
-		scan_included(query, &best);
+		status = scan_included(query, &best);
 	else
-		scan_all(query, query_norm, &best);
-	return best_finish(&best);
+		status = scan_all(query, query_norm, &best);
+	return status == RS_OK ? best_finish(query->ctx, &best, n_hits) : status;
 }
 
-uint32_t
-rs_topk_factors(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
-				RsHit *hits)
+RsStatus
+rs_topk_factors(RsContext *ctx, const RsFactors *factors, const float *query, const RsMask *mask,
+				uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
-	Query q = {factors, query, mask, false};
+	Query q = {ctx, factors, query, mask, false};
 
-	return run(&q, k, hits);
+	return run(&q, k, hits, n_hits);
 }
 
-uint32_t
-rs_topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask, uint32_t k,
-			   RsHit *hits)
+RsStatus
+rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query, const RsMask *mask,
+			   uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
-	Query q = {factors, query, mask, true};
+	Query q = {ctx, factors, query, mask, true};
 
-	return run(&q, k, hits);
+	return run(&q, k, hits, n_hits);
 }
 
-uint32_t
-rs_topk_scores(const float *scores, uint32_t n, const RsMask *mask, bool skip_zero, uint32_t k,
-			   RsHit *hits)
+RsStatus
+rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, const RsMask *mask, bool skip_zero,
+			   uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
 	Best best = {hits, k, 0};
 
+	*n_hits = 0;
 	for (uint32_t i = 0; i < n && k > 0; i++)
 	{
 		float score = scores[i];
 
+		if (i % POLL_ITEMS == POLL_ITEMS - 1 && rs_check_interrupt(ctx) != RS_OK)
+			return ctx->status;
 		if (score >= best_threshold(&best) && isfinite(score) && !(skip_zero && score == 0) &&
 			rs_mask_allows(mask, i))
 			best_add(&best, i, score);
 	}
-	return best_finish(&best);
+	return best_finish(ctx, &best, n_hits);
 }

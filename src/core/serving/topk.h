@@ -35,17 +35,17 @@ rs_mask_allows(const RsMask *mask, uint32_t item)
 		   (mask->include == NULL || (mask->include[item / 64] & bit));
 }
 
-/* Up to k hits into hits[k]; returns how many.  query[dim].  Equal to scoring
- * every item with rs_dot and sorting, bit for bit. */
-extern uint32_t rs_topk_factors(const RsFactors *factors, const float *query, const RsMask *mask,
-								uint32_t k, RsHit *hits);
+/* Up to k hits into hits[k], *n_hits of them.  query[dim].  Equal to scoring every
+ * item with rs_dot and sorting, bit for bit.  Polls for cancel. */
+extern RsStatus rs_topk_factors(RsContext *ctx, const RsFactors *factors, const float *query,
+								const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits);
 
 /* The same by cosine: score = (query · row) / |row|, for rows that are not 0. */
-extern uint32_t rs_topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask,
-							   uint32_t k, RsHit *hits);
+extern RsStatus rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query,
+							   const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits);
 
 /* The same over ready scores; skip_zero leaves items of score 0 out. */
-extern uint32_t rs_topk_scores(const float *scores, uint32_t n, const RsMask *mask, bool skip_zero,
-							   uint32_t k, RsHit *hits);
+extern RsStatus rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, const RsMask *mask,
+							   bool skip_zero, uint32_t k, RsHit *hits, uint32_t *n_hits);
 
 #endif

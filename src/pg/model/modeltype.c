@@ -11,6 +11,7 @@
 #include "common/base64.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "core/algorithms/algorithms.h"
@@ -25,6 +26,8 @@ PG_FUNCTION_INFO_V1(recsys_model_recv);
 PG_FUNCTION_INFO_V1(recsys_model_send);
 PG_FUNCTION_INFO_V1(recsys_bytea_to_model);
 PG_FUNCTION_INFO_V1(recsys_model_to_bytea);
+
+#define PIECE 3145728 /* bytes of a model that are read or written as text at a time */
 
 static bool append_piece(void *opaque, const void *bytes, size_t length);
 
@@ -76,8 +79,11 @@ rspg_check_text_ids(const RsIds *ids)
 	if (ids->type != RS_ID_TEXT)
 		return;
 	for (i = 0; i < ids->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		pg_verifymbstr(ids->text + ids->text_start[i],
 					   (int) (ids->text_start[i + 1] - ids->text_start[i]), false);
+	}
 }
 
 /* Validated value from bytes. */
@@ -111,23 +117,43 @@ append_piece(void *opaque, const void *bytes, size_t length)
 	return true;
 }
 
+/* Where the next piece of a base64 text ends: after as many digits as PIECE bytes
+ * take, white space aside. */
+static const char *
+piece_end(const char *text)
+{
+	Size digits = 0;
+
+	for (; *text != '\0' && digits < PIECE / 3 * 4; text++)
+		digits += *text != ' ' && *text != '\t' && *text != '\n' && *text != '\r';
+	return text;
+}
+
+/* In pieces, for cancel is to be heard; bytes are char before PostgreSQL 18 and
+ * uint8 since. */
 Datum
 recsys_model_in(PG_FUNCTION_ARGS)
 {
-	char *text = PG_GETARG_CSTRING(0);
-	Size text_length = strlen(text);
-	struct varlena *value;
-	int length;
+	const char *text = PG_GETARG_CSTRING(0);
+	struct varlena *value = rspg_model_allocate((uint64) pg_b64_dec_len((int) strlen(text)));
+	char *bytes = (char *) RSPG_MODEL_BYTES(value);
+	Size used = 0;
 
-	value = rspg_model_allocate((uint64) pg_b64_dec_len((int) text_length));
-	/* bytes are char before PostgreSQL 18 and uint8 since */
-	length = pg_b64_decode(text, (int) text_length, (void *) RSPG_MODEL_BYTES(value),
-						   (int) RSPG_MODEL_LENGTH(value));
-	if (length < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						errmsg("invalid input syntax for type %s", "recsys.model"),
-						errdetail("A model is written in base64.")));
-	SET_VARSIZE(value, VARHDRSZ + 4 + length);
+	while (*text != '\0')
+	{
+		const char *end = piece_end(text);
+		int length = pg_b64_decode(text, (int) (end - text), (void *) (bytes + used),
+								   (int) (RSPG_MODEL_LENGTH(value) - used));
+
+		CHECK_FOR_INTERRUPTS();
+		if (length < 0 || (*end != '\0' && length < PIECE))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+							errmsg("invalid input syntax for type %s", "recsys.model"),
+							errdetail("A model is written in base64.")));
+		used += (Size) length;
+		text = end;
+	}
+	SET_VARSIZE(value, VARHDRSZ + 4 + used);
 	rspg_model_validate(value);
 	PG_RETURN_POINTER(value);
 }
@@ -138,11 +164,19 @@ recsys_model_out(PG_FUNCTION_ARGS)
 	struct varlena *value = PG_GETARG_VARLENA_P(0);
 	int room = pg_b64_enc_len((int) RSPG_MODEL_LENGTH(value));
 	char *text = palloc((Size) room + 1);
-	int length = pg_b64_encode((const void *) RSPG_MODEL_BYTES(value),
-							   (int) RSPG_MODEL_LENGTH(value), text, room);
+	int length = 0;
 
-	if (length < 0)
-		elog(ERROR, "could not encode a model");
+	for (Size at = 0; at < RSPG_MODEL_LENGTH(value); at += PIECE)
+	{
+		int piece = pg_b64_encode((const void *) (RSPG_MODEL_BYTES(value) + at),
+								  (int) Min(PIECE, RSPG_MODEL_LENGTH(value) - at), text + length,
+								  room - length);
+
+		CHECK_FOR_INTERRUPTS();
+		if (piece < 0)
+			elog(ERROR, "could not encode a model");
+		length += piece;
+	}
 	text[length] = '\0';
 	PG_RETURN_CSTRING(text);
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -50,6 +51,7 @@ rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id)
 {
 	Datum converted;
 
+	CHECK_FOR_INTERRUPTS();
 	if (!rspg_convert_id(converter, id, &converted))
 		return -1;
 	return rspg_ids_find(&answer->model->ids, converted);

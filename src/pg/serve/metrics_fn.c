@@ -10,6 +10,7 @@
 #include "pg/base/rspg.h"
 
 #include "catalog/pg_collation.h"
+#include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
@@ -76,13 +77,17 @@ find(const IdSet *set, Datum id, uint32 hash)
 	while (set->slot[at].used &&
 		   (set->slot[at].hash != hash ||
 			!DatumGetBool(FunctionCall2Coll(set->equal, C_COLLATION_OID, set->slot[at].id, id))))
+	{
+		CHECK_FOR_INTERRUPTS(); /* ids may be chosen to collide */
 		at = (at + 1) & set->mask;
+	}
 	return &set->slot[at];
 }
 
 static uint32
 hash_of(const IdSet *set, Datum id)
 {
+	CHECK_FOR_INTERRUPTS();
 	return DatumGetUInt32(FunctionCall1Coll(set->hash, C_COLLATION_OID, id));
 }
 

@@ -177,6 +177,14 @@ rspg_dictionary_bytes(const RspgDictionary *dictionary)
 		   (Size) dictionary->room * (sizeof(Datum) + sizeof(uint64)) + dictionary->value_bytes;
 }
 
+/* In a loop over all ids. */
+static inline void
+poll_at(uint32 i)
+{
+	if (i % 65536 == 0)
+		CHECK_FOR_INTERRUPTS();
+}
+
 /*
  * Codes sorted by compare, in ctx memory.
  */
@@ -190,7 +198,7 @@ sorted_codes(RspgDictionary *dictionary, RsContext *ctx, qsort_arg_comparator co
 		return NULL;
 	for (i = 0; i < dictionary->count; i++)
 		codes[i] = i;
-	qsort_arg(codes, dictionary->count, sizeof(uint32_t), compare, dictionary);
+	qsort_interruptible(codes, dictionary->count, sizeof(uint32_t), compare, dictionary);
 	return codes;
 }
 
@@ -201,7 +209,10 @@ rank_of(RspgDictionary *dictionary, RsContext *ctx, const uint32_t *codes)
 	uint32 i;
 
 	for (i = 0; rank != NULL && i < dictionary->count; i++)
+	{
+		poll_at(i);
 		rank[codes[i]] = i;
+	}
 	return rank;
 }
 
@@ -286,7 +297,10 @@ fill_bigints(RspgDictionary *dictionary, RsContext *ctx, const uint32_t *codes, 
 	if (numbers == NULL)
 		return ctx->status;
 	for (i = 0; i < ids->n; i++)
+	{
+		poll_at(i);
 		numbers[i] = DatumGetInt64(dictionary->values[codes[i]]);
+	}
 	ids->bigints = owned[0] = numbers;
 	return RS_OK;
 }
@@ -301,8 +315,11 @@ fill_uuids(RspgDictionary *dictionary, RsContext *ctx, const uint32_t *codes, Rs
 	if (bytes == NULL)
 		return ctx->status;
 	for (i = 0; i < ids->n; i++)
+	{
+		poll_at(i);
 		memcpy(bytes + (Size) i * UUID_LEN, DatumGetUUIDP(dictionary->values[codes[i]])->data,
 			   UUID_LEN);
+	}
 	ids->uuids = owned[0] = bytes;
 	return RS_OK;
 }
@@ -319,13 +336,19 @@ fill_texts(RspgDictionary *dictionary, RsContext *ctx, const uint32_t *codes, Rs
 		return ctx->status;
 	start[0] = 0;
 	for (i = 0; i < ids->n; i++)
+	{
+		poll_at(i);
 		start[i + 1] = start[i] + VARSIZE_ANY_EXHDR(DatumGetPointer(dictionary->values[codes[i]]));
+	}
 	text = owned[1] = rs_alloc(ctx, (Size) start[ids->n]);
 	if (text == NULL)
 		return ctx->status;
 	for (i = 0; i < ids->n; i++)
+	{
+		poll_at(i);
 		memcpy(text + start[i], VARDATA_ANY(DatumGetPointer(dictionary->values[codes[i]])),
 			   (Size) (start[i + 1] - start[i]));
+	}
 	ids->text_start = start;
 	ids->text = text;
 	return RS_OK;
