@@ -101,18 +101,19 @@ measure(uint32_t n, const float *centres)
 	for (int q = 0; q < QUERIES; q++)
 	{
 		float query[DIM];
-		uint32_t found;
+		RsTop top = {.k = K, .hits = hits};
+		RsTop other = {.k = K, .hits = expected};
 
 		draw(query, centres, 1);
 		begun = now();
-		rs_topk_factors(&ctx, &index, query, NULL, K, hits, &found);
+		rs_topk_factors(&ctx, &index, query, &top);
 		exact[q] = now() - begun;
 		begun = now();
-		rs_topk_cosine(&ctx, &index, query, NULL, K, expected, &found);
+		rs_topk_cosine(&ctx, &index, query, &other);
 		similar[q] = now() - begun;
 		begun = now();
 		rs_dot_rows(query, factors, n, DIM, scores);
-		rs_topk_scores(&ctx, scores, n, NULL, false, K, expected, &found);
+		rs_topk_scores(&ctx, scores, n, false, &other);
 		scan[q] = now() - begun;
 		for (uint32_t i = 0; i < n; i++)
 			read += norm[i] >= hits[K - 1].score ? 1 : 0;

@@ -4,9 +4,10 @@
  */
 #include "unit.h"
 
+#include "hits.h"
+
 #include <float.h>
 
-#include "core/serving/topk.h"
 #include "core/math/vec.h"
 
 #define MAX_ITEMS 700
@@ -122,16 +123,6 @@ random_case(Case *c)
 	random_mask(c);
 }
 
-static int
-compare_hits(const void *a, const void *b)
-{
-	const RsHit *x = a, *y = b;
-
-	if (x->score != y->score)
-		return x->score < y->score ? 1 : -1;
-	return (x->item > y->item) - (x->item < y->item);
-}
-
 static uint32_t
 brute(const Case *c, const float *score, bool skip_zero, RsHit *out)
 {
@@ -163,10 +154,10 @@ topk_factors(const RsFactors *factors, const float *query, const RsMask *mask, u
 			 RsHit *hits)
 {
 	RsContext ctx = rs_context_malloc();
-	uint32_t n;
+	RsTop top = {.mask = mask, .k = k, .hits = hits};
 
-	CHECK(rs_topk_factors(&ctx, factors, query, mask, k, hits, &n) == RS_OK);
-	return n;
+	CHECK(rs_topk_factors(&ctx, factors, query, &top) == RS_OK);
+	return top.n;
 }
 
 static uint32_t
@@ -174,10 +165,10 @@ topk_cosine(const RsFactors *factors, const float *query, const RsMask *mask, ui
 			RsHit *hits)
 {
 	RsContext ctx = rs_context_malloc();
-	uint32_t n;
+	RsTop top = {.mask = mask, .k = k, .hits = hits};
 
-	CHECK(rs_topk_cosine(&ctx, factors, query, mask, k, hits, &n) == RS_OK);
-	return n;
+	CHECK(rs_topk_cosine(&ctx, factors, query, &top) == RS_OK);
+	return top.n;
 }
 
 static uint32_t
@@ -185,10 +176,10 @@ topk_scores(const float *scores, uint32_t n, const RsMask *mask, bool skip_zero,
 			RsHit *hits)
 {
 	RsContext ctx = rs_context_malloc();
-	uint32_t found;
+	RsTop top = {.mask = mask, .k = k, .hits = hits};
 
-	CHECK(rs_topk_scores(&ctx, scores, n, mask, skip_zero, k, hits, &found) == RS_OK);
-	return found;
+	CHECK(rs_topk_scores(&ctx, scores, n, skip_zero, &top) == RS_OK);
+	return top.n;
 }
 
 TEST(equals_brute_force)
@@ -401,19 +392,18 @@ TEST(cancel)
 	const uint32_t n = 600000;
 	float *scores = malloc(n * sizeof(float));
 	RsHit *hits = malloc(n * sizeof(RsHit));
+	RsTop top = {.k = n, .hits = hits};
 	UnitHeap heap;
-	uint32_t found;
 	long polls = 1;
 
 	for (uint32_t i = 0; i < n; i++)
 		scores[i] = (float) (i % 1000);
-	while (rs_topk_scores(unit_heap(&heap, 0, polls), scores, n, NULL, false, n, hits, &found) !=
-		   RS_OK)
+	while (rs_topk_scores(unit_heap(&heap, 0, polls), scores, n, false, &top) != RS_OK)
 	{
-		CHECK(heap.canceled && found == 0);
+		CHECK(heap.canceled);
 		polls++;
 	}
-	CHECK(found == n && polls > 8);
+	CHECK(top.n == n && polls > 8);
 	free(scores);
 	free(hits);
 }

@@ -4,26 +4,8 @@
  */
 #include "core/serving/serving.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "core/math/vec.h"
 #include "core/model/modelread.h"
-
-struct RsServing
-{
-	RsModel model;
-	bool by_factors;
-	RsFactors factors; /* by_factors */
-	const float *popularity;
-	const uint32_t *popular; /* items by popularity */
-	uint32_t query_n;        /* columns of the factors, or items */
-};
-
-struct RsScratch
-{
-	float *query; /* [query_n] */
-};
+#include "core/serving/view.h"
 
 /* A view of bytes by this way of reading them. */
 static RsServing *
@@ -80,7 +62,7 @@ rs_serving_model(const RsServing *serving)
 RsScratch *
 rs_scratch_create(RsContext *ctx, const RsServing *serving)
 {
-	RsScratch *scratch = rs_alloc(ctx, sizeof(RsScratch));
+	RsScratch *scratch = rs_calloc(ctx, 1, sizeof(RsScratch));
 
 	if (scratch == NULL)
 		return NULL;
@@ -98,35 +80,9 @@ rs_scratch_free(RsContext *ctx, RsScratch *scratch)
 {
 	if (scratch == NULL)
 		return;
+	rs_ranking_close(ctx, &scratch->ranking);
 	rs_free(ctx, scratch->query);
 	rs_free(ctx, scratch);
-}
-
-static RsStatus
-make_query(RsContext *ctx, const RsServing *serving, const RsHistory *history, float *query)
-{
-	if (rs_check_history(ctx, &serving->model, history) != RS_OK)
-		return ctx->status;
-	memset(query, 0, (size_t) serving->query_n * sizeof(float));
-	return serving->model.algorithm->query(ctx, &serving->model, history, query);
-}
-
-/* Are the scores the same for everybody? */
-static bool
-impersonal(const RsServing *serving)
-{
-	const RsModel *model = &serving->model;
-
-	return rs_algorithm_flags(model->algorithm, &model->options, false) & RS_IMPERSONAL;
-}
-
-static bool
-all_zero(const float *value, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (value[i] != 0)
-			return false;
-	return true;
 }
 
 RsStatus
@@ -134,65 +90,20 @@ rs_serving_recommend(RsContext *ctx, const RsServing *serving, RsScratch *scratc
 					 const RsHistory *history, const RsMask *mask, uint32_t k, RsHit *hits,
 					 uint32_t *n_hits)
 {
+	RsRanking *ranking = rs_ranking_open(ctx, serving, scratch, history, mask);
+
 	*n_hits = 0;
-	if (history->n == 0 && history->features == NULL)
-		return RS_OK;
-	if (make_query(ctx, serving, history, scratch->query) != RS_OK)
-		return ctx->status;
-	if (!serving->by_factors)
-		return rs_topk_scores(ctx, scratch->query, serving->query_n, mask, !impersonal(serving), k,
-							  hits, n_hits);
-	if (all_zero(scratch->query, serving->query_n))
-		return RS_OK;
-	return rs_topk_factors(ctx, &serving->factors, scratch->query, mask, k, hits, n_hits);
-}
-
-/* By cosine: one more than asked for, less the item itself wherever it stands. */
-static RsStatus
-similar_factors(RsContext *ctx, const RsServing *serving, float *query, uint32_t item,
-				const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
-{
-	const RsFactors *factors = &serving->factors;
-	const float *row = rs_factors_row(factors, item);
-	double norm = rs_norm(row, factors->dim);
-	RsHit *all;
-	uint32_t found;
-	RsStatus status;
-
-	if (!(norm > 0))
-		return RS_OK;
-	k = k < factors->n ? k : factors->n;
-	all = rs_alloc(ctx, ((size_t) k + 1) * sizeof(RsHit));
-	if (all == NULL)
-		return ctx->status;
-	for (uint32_t i = 0; i < factors->dim; i++)
-		query[i] = (float) (row[i] / norm);
-	status = rs_topk_cosine(ctx, factors, query, mask, k + 1, all, &found);
-	for (uint32_t i = 0; status == RS_OK && i < found && *n_hits < k; i++)
-		if (all[i].item != item)
-			hits[(*n_hits)++] = all[i];
-	rs_free(ctx, all);
-	return status;
+	return ranking != NULL ? rs_ranking_next(ctx, ranking, k, hits, n_hits) : ctx->status;
 }
 
 RsStatus
 rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch, uint32_t item,
 				   const RsMask *mask, uint32_t k, RsHit *hits, uint32_t *n_hits)
 {
-	const float weight = 1;
-	RsHistory history = {.n = 1, .item = &item, .weight = &weight};
+	RsRanking *ranking = rs_ranking_open_similar(ctx, serving, scratch, item, mask);
 
 	*n_hits = 0;
-	if (item >= serving->model.ids.n)
-		return rs_fail(ctx, RS_ERR_PARAM, "item number %u is not in the model", item);
-	if (serving->by_factors)
-		return similar_factors(ctx, serving, scratch->query, item, mask, k, hits, n_hits);
-	if (impersonal(serving)) /* it knows no likeness */
-		return RS_OK;
-	if (make_query(ctx, serving, &history, scratch->query) != RS_OK)
-		return ctx->status;
-	scratch->query[item] = 0;
-	return rs_topk_scores(ctx, scratch->query, serving->query_n, mask, true, k, hits, n_hits);
+	return ranking != NULL ? rs_ranking_next(ctx, ranking, k, hits, n_hits) : ctx->status;
 }
 
 uint32_t

@@ -10,11 +10,7 @@
 #ifndef RS_SERVING_H
 #define RS_SERVING_H
 
-#include "core/model/algorithm.h"
-#include "core/serving/topk.h"
-
-typedef struct RsServing RsServing;
-typedef struct RsScratch RsScratch;
+#include "core/serving/rankings.h"
 
 /* View bytes from anyone, of an algorithm of table.  They are validated whole and
  * must stay, 8-aligned; aligned to 64 they are read faster.  NULL on failure, with
@@ -33,17 +29,13 @@ extern const RsModel *rs_serving_model(const RsServing *serving);
 extern RsScratch *rs_scratch_create(RsContext *ctx, const RsServing *serving);
 extern void rs_scratch_free(RsContext *ctx, RsScratch *scratch);
 
-/*
- * Top k for a history under a mask.  *n_hits 0 .. k.  Items that the model has
- * nothing to say of (score 0 of a score model; an empty history or one whose
- * query is all zero) do not appear: the caller fills up from popularity.
- */
+/* The first k hits of rs_ranking_open: *n_hits 0 .. k.  For what the model has
+ * nothing to say of the caller fills up from popularity. */
 extern RsStatus rs_serving_recommend(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 									 const RsHistory *history, const RsMask *mask, uint32_t k,
 									 RsHit *hits, uint32_t *n_hits);
 
-/* Items most like item (itself never): by cosine of the factors, or by the
- * item's own row of weights. */
+/* The first k hits of rs_ranking_open_similar. */
 extern RsStatus rs_serving_similar(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 								   uint32_t item, const RsMask *mask, uint32_t k, RsHit *hits,
 								   uint32_t *n_hits);

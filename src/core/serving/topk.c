@@ -28,20 +28,6 @@
 
 /* --- the k best so far: a heap with the worst at the root --- */
 
-typedef struct Best
-{
-	RsHit *hits;
-	uint32_t k;
-	uint32_t n;
-} Best;
-
-/* Does a come after b in the order of results? */
-static inline bool
-worse(RsHit a, RsHit b)
-{
-	return a.score < b.score || (a.score == b.score && a.item > b.item);
-}
-
 /* Let hit sink from position i of a heap of n. */
 static void
 sift_down(RsHit *hits, uint32_t n, uint32_t i, RsHit hit)
@@ -52,9 +38,9 @@ sift_down(RsHit *hits, uint32_t n, uint32_t i, RsHit hit)
 
 		if (child >= n)
 			break;
-		if (child + 1 < n && worse(hits[child + 1], hits[child]))
+		if (child + 1 < n && rs_hit_after(hits[child + 1], hits[child]))
 			child++;
-		if (!worse(hits[child], hit))
+		if (!rs_hit_after(hits[child], hit))
 			break;
 		hits[i] = hits[child];
 		i = (uint32_t) child;
@@ -62,46 +48,53 @@ sift_down(RsHit *hits, uint32_t n, uint32_t i, RsHit hit)
 	hits[i] = hit;
 }
 
-/* Put a finite score in if it is among the k best. */
+/* Put an item that may appear in if it is among the k best. */
 static void
-best_add(Best *best, uint32_t item, float score)
+add(RsTop *top, uint32_t item, float score)
 {
 	RsHit hit = {item, score};
 	uint32_t i;
 
-	if (best->n == best->k)
+	if (!isfinite(score) || (top->after != NULL && !rs_hit_after(hit, *top->after)))
+		return;
+	if (top->n == top->k)
 	{
-		if (worse(best->hits[0], hit))
-			sift_down(best->hits, best->n, 0, hit);
+		if (rs_hit_after(top->hits[0], hit))
+			sift_down(top->hits, top->n, 0, hit);
 		return;
 	}
-	for (i = best->n++; i > 0 && worse(hit, best->hits[(i - 1) / 2]); i = (i - 1) / 2)
-		best->hits[i] = best->hits[(i - 1) / 2];
-	best->hits[i] = hit;
+	for (i = top->n++; i > 0 && rs_hit_after(hit, top->hits[(i - 1) / 2]); i = (i - 1) / 2)
+		top->hits[i] = top->hits[(i - 1) / 2];
+	top->hits[i] = hit;
 }
 
 /* What a score must reach to be looked at; -inf while there is room. */
 static inline float
-best_threshold(const Best *best)
+threshold(const RsTop *top)
 {
-	return best->n == best->k ? best->hits[0].score : -INFINITY;
+	return top->n == top->k ? top->hits[0].score : -INFINITY;
+}
+
+/* May this item appear, whatever its score? */
+static inline bool
+allows(const RsTop *top, uint32_t item)
+{
+	return rs_mask_allows(top->mask, item) && (top->without == NULL || item != *top->without);
 }
 
 /* Sort the heap into the order of results. */
 static RsStatus
-best_finish(RsContext *ctx, Best *best, uint32_t *n_hits)
+finish(RsContext *ctx, RsTop *top)
 {
-	for (uint32_t n = best->n; n > 1; n--)
+	for (uint32_t n = top->n; n > 1; n--)
 	{
-		RsHit last = best->hits[n - 1];
+		RsHit last = top->hits[n - 1];
 
 		if (n % POLL_ITEMS == 0 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
-
-		best->hits[n - 1] = best->hits[0];
-		sift_down(best->hits, n - 1, 0, last);
+		top->hits[n - 1] = top->hits[0];
+		sift_down(top->hits, n - 1, 0, last);
 	}
-	*n_hits = best->n;
 	return RS_OK;
 }
 
@@ -141,9 +134,20 @@ typedef struct Query
 	RsContext *ctx;
 	const RsFactors *factors;
 	const float *vector;
-	const RsMask *mask;
 	bool cosine;
+	uint64_t unpolled; /* floats read since the last question for cancel */
 } Query;
+
+/* Ask for cancel once in a while, before so many rows are read. */
+static RsStatus
+poll(Query *query, uint32_t rows)
+{
+	query->unpolled += (uint64_t) rows * query->factors->dim;
+	if (query->unpolled < POLL_FLOATS)
+		return RS_OK;
+	query->unpolled = 0;
+	return rs_check_interrupt(query->ctx);
+}
 
 /* Score of a row from its product; not finite where it must not appear. */
 static inline float
@@ -154,40 +158,41 @@ row_score(const Query *query, uint32_t row, float product)
 	return query->factors->norm[row] > 0 ? product / query->factors->norm[row] : NAN;
 }
 
-static RsStatus
-scan_included(const Query *query, Best *best)
+static float
+item_score(const Query *query, uint32_t item)
 {
 	const RsFactors *factors = query->factors;
-	uint32_t n = factors->n;
-	uint64_t read = 0;
+
+	return row_score(query, factors->row_of[item],
+					 rs_dot(query->vector, rs_factors_row(factors, item), factors->dim));
+}
+
+static RsStatus
+scan_included(Query *query, RsTop *top)
+{
+	uint32_t n = query->factors->n;
 
 	for (uint32_t w = 0; w < n / 64 + (n % 64 != 0); w++)
 	{
-		uint64_t word = allowed_word(query->mask, n, w);
+		uint64_t word = allowed_word(top->mask, n, w);
+		uint32_t count = (uint32_t) __builtin_popcountll(word);
 
-		if ((read += (uint64_t) __builtin_popcountll(word) * factors->dim) >= POLL_FLOATS)
-		{
-			read = 0;
-			if (rs_check_interrupt(query->ctx) != RS_OK)
-				return query->ctx->status;
-		}
+		top->read += count;
+		if (poll(query, count) != RS_OK)
+			return query->ctx->status;
 		for (; word != 0; word &= word - 1)
 		{
 			uint32_t item = w * 64 + (uint32_t) __builtin_ctzll(word);
-			uint32_t row = factors->row_of[item];
-			float product =
-				rs_dot(query->vector, factors->rows + (size_t) row * factors->dim, factors->dim);
-			float score = row_score(query, row, product);
 
-			if (isfinite(score))
-				best_add(best, item, score);
+			if (top->without == NULL || item != *top->without)
+				add(top, item, item_score(query, item));
 		}
 	}
 	return RS_OK;
 }
 
 static void
-scan_block(const Query *query, uint32_t begin, uint32_t end, Best *best)
+scan_block(const Query *query, uint32_t begin, uint32_t end, RsTop *top)
 {
 	const RsFactors *factors = query->factors;
 	const float *rows = factors->rows + (size_t) begin * factors->dim;
@@ -198,91 +203,116 @@ scan_block(const Query *query, uint32_t begin, uint32_t end, Best *best)
 	{
 		float score = row_score(query, row, product[row - begin]);
 
-		if (score >= best_threshold(best) && isfinite(score) &&
-			rs_mask_allows(query->mask, factors->item[row]))
-			best_add(best, factors->item[row], score);
+		if (score >= threshold(top) && allows(top, factors->item[row]))
+			add(top, factors->item[row], score);
 	}
 }
 
 /* Rows in order of norm, until no row that is left can be among the best. */
 static RsStatus
-scan_all(const Query *query, double query_norm, Best *best)
+scan_all(Query *query, double query_norm, RsTop *top)
 {
 	const RsFactors *factors = query->factors;
 	/* g, RS_NORM_TOLERANCE and the rounding of this product, generously */
 	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
 	double slack = ((double) factors->dim + 16) * 0x1p-148;
-	uint64_t read = 0;
 
 	for (uint32_t begin = 0; begin < factors->n; begin += BLOCK)
 	{
 		uint32_t end = factors->n - begin < BLOCK ? factors->n : begin + BLOCK;
 
 		if (!query->cosine &&
-			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < best_threshold(best))
+			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < threshold(top))
 			break;
-		if ((read += (uint64_t) BLOCK * factors->dim) >= POLL_FLOATS)
-		{
-			read = 0;
-			if (rs_check_interrupt(query->ctx) != RS_OK)
-				return query->ctx->status;
-		}
-		scan_block(query, begin, end, best);
+		if (poll(query, BLOCK) != RS_OK)
+			return query->ctx->status;
+		scan_block(query, begin, end, top);
+		top->read = end;
 	}
 	return RS_OK;
 }
 
 static RsStatus
-run(const Query *query, uint32_t k, RsHit *hits, uint32_t *n_hits)
+run(Query *query, RsTop *top)
 {
-	Best best = {hits, k, 0};
 	double query_norm = rs_norm(query->vector, query->factors->dim);
 	RsStatus status;
 
-	*n_hits = 0;
-	if (k == 0 || !isfinite(query_norm))
+	top->n = 0;
+	top->read = 0;
+	if (top->k == 0 || !isfinite(query_norm))
 		return RS_OK;
-	if (few_included(query->mask, query->factors->n))
-		status = scan_included(query, &best);
+	if (few_included(top->mask, query->factors->n))
+		status = scan_included(query, top);
 	else
-		status = scan_all(query, query_norm, &best);
-	return status == RS_OK ? best_finish(query->ctx, &best, n_hits) : status;
+		status = scan_all(query, query_norm, top);
+	return status == RS_OK ? finish(query->ctx, top) : status;
 }
 
 RsStatus
-rs_topk_factors(RsContext *ctx, const RsFactors *factors, const float *query, const RsMask *mask,
-				uint32_t k, RsHit *hits, uint32_t *n_hits)
+rs_topk_factors(RsContext *ctx, const RsFactors *factors, const float *query, RsTop *top)
 {
-	Query q = {ctx, factors, query, mask, false};
+	Query q = {ctx, factors, query, false, 0};
 
-	return run(&q, k, hits, n_hits);
+	return run(&q, top);
 }
 
 RsStatus
-rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query, const RsMask *mask,
-			   uint32_t k, RsHit *hits, uint32_t *n_hits)
+rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query, RsTop *top)
 {
-	Query q = {ctx, factors, query, mask, true};
+	Query q = {ctx, factors, query, true, 0};
 
-	return run(&q, k, hits, n_hits);
+	return run(&q, top);
 }
 
 RsStatus
-rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, const RsMask *mask, bool skip_zero,
-			   uint32_t k, RsHit *hits, uint32_t *n_hits)
+rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, bool skip_zero, RsTop *top)
 {
-	Best best = {hits, k, 0};
-
-	*n_hits = 0;
-	for (uint32_t i = 0; i < n && k > 0; i++)
+	top->n = 0;
+	top->read = n;
+	for (uint32_t i = 0; i < n && top->k > 0; i++)
 	{
 		float score = scores[i];
 
 		if (i % POLL_ITEMS == POLL_ITEMS - 1 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
-		if (score >= best_threshold(&best) && isfinite(score) && !(skip_zero && score == 0) &&
-			rs_mask_allows(mask, i))
-			best_add(&best, i, score);
+		if (score >= threshold(top) && !(skip_zero && score == 0) && allows(top, i))
+			add(top, i, score);
 	}
-	return best_finish(ctx, &best, n_hits);
+	return finish(ctx, top);
+}
+
+/* --- scores of given items --- */
+
+float
+rs_topk_score(const RsFactors *factors, const float *query, bool cosine, uint32_t item)
+{
+	Query q = {NULL, factors, query, cosine, 0};
+	float score = item_score(&q, item);
+
+	return isfinite(score) ? score : NAN;
+}
+
+RsStatus
+rs_topk_score_all(RsContext *ctx, const RsFactors *factors, const float *query, bool cosine,
+				  float *out)
+{
+	Query q = {ctx, factors, query, cosine, 0};
+	float product[BLOCK];
+
+	for (uint32_t begin = 0; begin < factors->n; begin += BLOCK)
+	{
+		uint32_t n = factors->n - begin < BLOCK ? factors->n - begin : BLOCK;
+
+		if (poll(&q, BLOCK) != RS_OK)
+			return ctx->status;
+		rs_dot_rows(query, factors->rows + (size_t) begin * factors->dim, n, factors->dim, product);
+		for (uint32_t i = 0; i < n; i++)
+		{
+			float score = row_score(&q, begin + i, product[i]);
+
+			out[factors->item[begin + i]] = isfinite(score) ? score : NAN;
+		}
+	}
+	return RS_OK;
 }
