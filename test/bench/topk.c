@@ -12,13 +12,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/serving/topk.h"
+#include "core/algorithms/algorithms.h"
 #include "core/math/vec.h"
+#include "core/model/modelbytes.h"
+#include "core/serving/serving.h"
 
 #define DIM 64
 #define CENTRES 200
 #define QUERIES 101
 #define K 10
+#define NEIGHBORS 50
 
 static uint64_t state = 42;
 
@@ -103,6 +106,7 @@ measure(uint32_t n, const float *centres)
 		float query[DIM];
 		RsTop top = {.k = K, .hits = hits};
 		RsTop other = {.k = K, .hits = expected};
+		RsScores all = {.n = n, .copied = scores};
 
 		draw(query, centres, 1);
 		begun = now();
@@ -113,7 +117,7 @@ measure(uint32_t n, const float *centres)
 		similar[q] = now() - begun;
 		begun = now();
 		rs_dot_rows(query, factors, n, DIM, scores);
-		rs_topk_scores(&ctx, scores, n, false, &other);
+		rs_topk_scores(&ctx, &all, false, &other);
 		scan[q] = now() - begun;
 		for (uint32_t i = 0; i < n; i++)
 			read += norm[i] >= hits[K - 1].score ? 1 : 0;
@@ -133,6 +137,110 @@ measure(uint32_t n, const float *centres)
 	free(norm);
 }
 
+static bool
+keep_bytes(void *opaque, const void *bytes, size_t length)
+{
+	char **at = opaque;
+
+	memcpy(*at, bytes, length);
+	*at += length;
+	return true;
+}
+
+/* Bytes of an item_knn of n items with NEIGHBORS each, drawn evenly; NULL ids. */
+static char *
+rows_model(uint32_t n, size_t *length)
+{
+	RsContext ctx = rs_context_malloc();
+	RsModel model = {.algorithm = &rs_item_knn, .loss = NAN};
+	int64_t *ids = malloc(n * sizeof(int64_t));
+	int64_t *offset = malloc(((size_t) n + 1) * sizeof(int64_t));
+	uint32_t *item = malloc((size_t) n * NEIGHBORS * sizeof(uint32_t));
+	float *value = malloc((size_t) n * NEIGHBORS * sizeof(float));
+	float *popularity = rs_calloc(&ctx, n, sizeof(float));
+	char *bytes, *at;
+
+	rs_options_default(&model.options, rs_item_knn.options);
+	model.ids = (RsIds){.type = RS_ID_BIGINT, .n = n, .bigints = ids};
+	for (uint32_t i = 0; i <= n; i++)
+		offset[i] = (int64_t) i * NEIGHBORS;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint32_t stretch = n / NEIGHBORS;
+
+		ids[i] = i;
+		for (uint32_t j = 0; j < NEIGHBORS; j++)
+		{
+			item[i * NEIGHBORS + j] = j * stretch + (uint32_t) (uniform() * stretch);
+			value[i * NEIGHBORS + j] = (float) uniform();
+		}
+	}
+	rs_popularity_add(&ctx, &model, popularity);
+	rs_model_add(&ctx, &model, "item_weights.offsets", RS_I64, 1, (uint64_t) n + 1, 1, offset,
+				 false);
+	rs_model_add(&ctx, &model, "item_weights.items", RS_I32, 1, (uint64_t) n * NEIGHBORS, 1, item,
+				 false);
+	rs_model_add(&ctx, &model, "item_weights.values", RS_F32, 1, (uint64_t) n * NEIGHBORS, 1, value,
+				 false);
+	*length = (size_t) rs_model_size(&model);
+	at = bytes = malloc(*length);
+	if (rs_model_write(&ctx, &model, keep_bytes, &at) != RS_OK)
+		exit(1);
+	rs_model_free(&ctx, &model);
+	free(ids);
+	free(offset);
+	free(item);
+	free(value);
+	return bytes;
+}
+
+/* A whole answer of item rows, for histories of n_history items. */
+static void
+measure_rows(uint32_t n)
+{
+	static const uint32_t n_history[] = {1, 20, 200, 5000};
+	RsContext ctx = rs_context_malloc();
+	size_t length;
+	char *bytes = rows_model(n, &length);
+	RsServing *serving = rs_serving_open(&ctx, rs_algorithms(), bytes, length);
+	RsScratch *scratch = serving != NULL ? rs_scratch_create(&ctx, serving) : NULL;
+	uint32_t items[5000];
+	float weights[5000];
+	RsHit hits[K];
+	uint32_t n_hits;
+
+	if (serving == NULL)
+		printf("%s %s\n", ctx.message, ctx.detail), exit(1);
+	printf("%u items x %d neighbors:\n", n, NEIGHBORS);
+	for (int h = 0; h < 4; h++)
+	{
+		RsHistory history = {.n = n_history[h], .item = items, .weight = weights};
+		double took[QUERIES];
+
+		for (int q = 0; q < QUERIES; q++)
+		{
+			double begun;
+
+			for (uint32_t i = 0; i < history.n; i++)
+			{
+				items[i] = (uint32_t) (uniform() * n);
+				weights[i] = 1;
+			}
+			begun = now();
+			if (rs_serving_recommend(&ctx, serving, scratch, &history, NULL, K, hits, &n_hits) !=
+				RS_OK)
+				exit(1);
+			took[q] = now() - begun;
+		}
+		qsort(took, QUERIES, sizeof(double), ascending);
+		printf("  history of %u: median %.1f us, p95 %.1f us\n", history.n, took[QUERIES / 2],
+			   took[QUERIES * 95 / 100]);
+	}
+	rs_scratch_free(&ctx, scratch);
+	rs_serving_close(&ctx, serving);
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -142,5 +250,6 @@ main(void)
 		centres[i] = (float) normal();
 	measure(20000, centres);
 	measure(1000000, centres);
+	measure_rows(1000000);
 	return 0;
 }

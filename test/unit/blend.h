@@ -65,8 +65,9 @@ blend_share(const RsModel *model, int part)
 }
 
 static RsStatus
-blend_query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+blend_score(RsContext *ctx, const RsModel *model, const RsHistory *history, RsScores *scores)
 {
+	float *out = rs_scores_of_all(scores);
 	float *score = rs_alloc(ctx, model->ids.n * sizeof(float));
 	RsStatus status = score != NULL ? RS_OK : ctx->status;
 
@@ -108,7 +109,7 @@ static const RsAlgorithm blend = {
 	.train = blend_train,
 	.tensors = blend_tensors,
 	.check = blend_check,
-	.query = blend_query,
+	.score = blend_score,
 	.explain = blend_explain,
 };
 

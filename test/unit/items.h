@@ -167,8 +167,7 @@ weights_of(const RsModel *model, uint32_t source, float weight, float *out)
 	RsContext ctx = rs_context_malloc();
 	RsHistory history = {.n = 1, .item = &source, .weight = &weight};
 
-	memset(out, 0, model->ids.n * sizeof(float));
-	if (model->algorithm->query(&ctx, model, &history, out) != RS_OK)
+	if (rs_score_all(&ctx, model, &history, out) != RS_OK)
 		abort();
 }
 

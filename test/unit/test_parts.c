@@ -25,7 +25,7 @@ static const RsAlgorithm nested = {
 	.options = blend_options,
 	.parts = nested_prefixes,
 	.train = train_nested,
-	.query = blend_query,
+	.score = blend_score,
 };
 
 static RsStatus

@@ -45,7 +45,7 @@ TEST(counts)
 		CHECK(case_train(&ctx, &c, 3, &rs_popularity, &options, &model) == RS_OK);
 		for (i = 0; i < c.n; i++)
 			sum[c.item[i]] += c.weight[i];
-		CHECK(rs_popularity.query(&ctx, &model, &empty, out) == RS_OK);
+		CHECK(rs_score_all(&ctx, &model, &empty, out) == RS_OK);
 		for (i = 0; i < 20; i++)
 			CHECK_NEAR(out[i], fmax(sum[i], 0), 1e-4);
 		CHECK(model.n_users == 30 && model.n_events == 500 && model.algorithm == &rs_popularity);

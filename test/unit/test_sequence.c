@@ -50,7 +50,7 @@ TEST(formula)
 	set_option(&options, "backward", backward);
 	set_option(&options, "neighbors", 0);
 	CHECK(case_train(&ctx, &c, 3, &rs_sequence, &options, &model) == RS_OK);
-	CHECK(rs_sequence.query(&ctx, &model, &history, out) == RS_OK);
+	CHECK(rs_score_all(&ctx, &model, &history, out) == RS_OK);
 	for (j = 0; j < 20; j++)
 	{
 		double sum = 0, size = 1;

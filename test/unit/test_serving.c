@@ -173,7 +173,7 @@ TEST(scores)
 		uint32_t n, known = 0;
 
 		CHECK(serving != NULL);
-		CHECK(algorithms[a]->query(ctx, rs_serving_model(serving), &history, query) == RS_OK);
+		CHECK(rs_score_all(ctx, rs_serving_model(serving), &history, query) == RS_OK);
 		for (int i = 0; i < MODEL_ITEMS; i++)
 			known += query[i] != 0;
 		CHECK(rs_serving_recommend(ctx, serving, scratch, &history, NULL, 20, hits, &n) == RS_OK);

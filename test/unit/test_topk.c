@@ -177,8 +177,9 @@ topk_scores(const float *scores, uint32_t n, const RsMask *mask, bool skip_zero,
 {
 	RsContext ctx = rs_context_malloc();
 	RsTop top = {.mask = mask, .k = k, .hits = hits};
+	RsScores all = {.n = n, .copied = scores};
 
-	CHECK(rs_topk_scores(&ctx, scores, n, skip_zero, &top) == RS_OK);
+	CHECK(rs_topk_scores(&ctx, &all, skip_zero, &top) == RS_OK);
 	return top.n;
 }
 
@@ -393,12 +394,13 @@ TEST(cancel)
 	float *scores = malloc(n * sizeof(float));
 	RsHit *hits = malloc(n * sizeof(RsHit));
 	RsTop top = {.k = n, .hits = hits};
+	RsScores all = {.n = n, .copied = scores};
 	UnitHeap heap;
 	long polls = 1;
 
 	for (uint32_t i = 0; i < n; i++)
 		scores[i] = (float) (i % 1000);
-	while (rs_topk_scores(unit_heap(&heap, 0, polls), scores, n, false, &top) != RS_OK)
+	while (rs_topk_scores(unit_heap(&heap, 0, polls), &all, false, &top) != RS_OK)
 	{
 		CHECK(heap.canceled);
 		polls++;

@@ -33,7 +33,7 @@ vector_of(RsContext *ctx, const RsModel *model, uint32_t item, double *out)
 			out[i] = rs_factors_row(&factors, item)[i];
 		return factors.dim;
 	}
-	CHECK(model->algorithm->query(ctx, model, &history, row) == RS_OK);
+	CHECK(rs_score_all(ctx, model, &history, row) == RS_OK);
 	for (int i = 0; i < N; i++)
 		most = fabs(row[i]) > most ? fabs(row[i]) : most;
 	for (int i = 0; i < N; i++)

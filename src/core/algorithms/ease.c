@@ -121,14 +121,16 @@ check(RsContext *ctx, const RsModel *model)
 }
 
 static RsStatus
-query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+score(RsContext *ctx, const RsModel *model, const RsHistory *history, RsScores *scores)
 {
 	const RsTensor *dense = rs_model_tensor(model, "item_weights");
 	size_t n = model->ids.n;
+	float *out;
 	uint32_t i;
 
 	if (dense == NULL)
-		return rs_item_rows_query(ctx, model, history, out);
+		return rs_item_rows_score(ctx, model, history, scores);
+	out = rs_scores_of_all(scores);
 	for (i = 0; i < history->n; i++)
 	{
 		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
@@ -172,7 +174,7 @@ const RsAlgorithm rs_ease = {
 	.train = train,
 	.tensors = tensors,
 	.check = check,
-	.query = query,
+	.score = score,
 	.explain = explain,
 	.row = row,
 };

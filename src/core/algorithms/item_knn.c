@@ -180,7 +180,7 @@ const RsAlgorithm rs_item_knn = {
 	.train = train,
 	.tensors = rs_item_rows_tensors,
 	.check = rs_item_rows_check,
-	.query = rs_item_rows_query,
+	.score = rs_item_rows_score,
 	.explain = rs_item_rows_explain,
 	.row = rs_item_rows_row,
 };

@@ -20,13 +20,13 @@ rs_item_rows_tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 RsStatus
 rs_item_rows_check(RsContext *ctx, const RsModel *model)
 {
-	const RsTensor *items = rs_model_tensor(model, "item_weights.items");
-	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
-	const int32_t *item = items->data;
+	RsItemRows rows = rs_item_rows(model);
+	const int64_t *offset = rows.offset;
+	uint64_t nnz = rs_model_tensor(model, "item_weights.items")->shape[0];
 	uint32_t n = model->ids.n;
 	uint32_t row;
 
-	if (offset[0] != 0 || offset[n] < 0 || (uint64_t) offset[n] != items->shape[0])
+	if (offset[0] != 0 || offset[n] < 0 || (uint64_t) offset[n] != nnz)
 		return rs_invalid_bytes(ctx, "The offsets of item_weights do not cover its items.");
 	for (row = 0; row < n; row++)
 	{
@@ -37,9 +37,9 @@ rs_item_rows_check(RsContext *ctx, const RsModel *model)
 			return rs_invalid_bytes(ctx, "The offsets of item_weights do not ascend.");
 		for (i = offset[row]; i < offset[row + 1]; i++)
 		{
-			if (item[i] <= before || (uint32_t) item[i] >= n)
+			if (rows.item[i] <= before || rows.item[i] >= n)
 				return rs_invalid_bytes(ctx, "The items of item_weights do not ascend.");
-			before = item[i];
+			before = rows.item[i];
 		}
 		if ((row % 65536 == 0 || offset[row + 1] - offset[row] > 4096) &&
 			rs_check_interrupt(ctx) != RS_OK)
@@ -48,49 +48,75 @@ rs_item_rows_check(RsContext *ctx, const RsModel *model)
 	return RS_OK;
 }
 
-void
-rs_item_rows_add(const RsModel *model, uint32_t source, float scale, float *out)
+RsItemRows
+rs_item_rows(const RsModel *model)
 {
-	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
-	const int32_t *item = rs_model_tensor(model, "item_weights.items")->data;
-	const float *value = rs_model_tensor(model, "item_weights.values")->data;
-	int64_t i;
+	RsItemRows rows = {.offset = rs_model_tensor(model, "item_weights.offsets")->data,
+					   .item = rs_model_tensor(model, "item_weights.items")->data,
+					   .value = rs_model_tensor(model, "item_weights.values")->data};
 
-	for (i = offset[source]; i < offset[source + 1]; i++)
-		out[item[i]] += scale * value[i];
+	return rows;
+}
+
+/* Where rows say something of one item in so many, to note which is not worth it. */
+#define MANY 8
+
+void
+rs_item_rows_prepare(const RsItemRows *rows, const RsHistory *history, RsScores *scores)
+{
+	int64_t entries = 0;
+
+	for (uint32_t i = 0; i < history->n; i++)
+		entries += rows->offset[history->item[i] + 1] - rows->offset[history->item[i]];
+	if (entries > scores->n / MANY)
+		rs_scores_of_all(scores);
+}
+
+void
+rs_item_rows_add(const RsItemRows *rows, uint32_t source, float scale, RsScores *scores)
+{
+	const uint32_t *item = rows->item;
+	const float *value = rows->value;
+	float *score = scores->score;
+	int64_t end = rows->offset[source + 1];
+
+	for (int64_t i = rows->offset[source]; i < end; i++)
+		score[item[i]] += scale * value[i];
+	if (scores->all)
+		return;
+	for (int64_t i = rows->offset[source]; i < end; i++)
+		rs_scores_touch(scores, item[i]);
 }
 
 float
-rs_item_rows_weight(const RsModel *model, uint32_t source, uint32_t target)
+rs_item_rows_weight(const RsItemRows *rows, uint32_t source, uint32_t target)
 {
-	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
-	const int32_t *item = rs_model_tensor(model, "item_weights.items")->data;
-	const float *value = rs_model_tensor(model, "item_weights.values")->data;
-	int64_t low = offset[source];
-	int64_t high = offset[source + 1];
+	int64_t low = rows->offset[source];
+	int64_t high = rows->offset[source + 1];
 
 	while (low < high)
 	{
 		int64_t middle = low + (high - low) / 2;
 
-		if ((uint32_t) item[middle] < target)
+		if (rows->item[middle] < target)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < offset[source + 1] && (uint32_t) item[low] == target ? value[low] : 0;
+	return low < rows->offset[source + 1] && rows->item[low] == target ? rows->value[low] : 0;
 }
 
 RsStatus
-rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+rs_item_rows_score(RsContext *ctx, const RsModel *model, const RsHistory *history, RsScores *scores)
 {
-	uint32_t i;
+	RsItemRows rows = rs_item_rows(model);
 
-	for (i = 0; i < history->n; i++)
+	rs_item_rows_prepare(&rows, history, scores);
+	for (uint32_t i = 0; i < history->n; i++)
 	{
 		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
-		rs_item_rows_add(model, history->item[i], history->weight[i], out);
+		rs_item_rows_add(&rows, history->item[i], history->weight[i], scores);
 	}
 	return RS_OK;
 }
@@ -99,19 +125,20 @@ RsStatus
 rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
 					 RsExplanation *out)
 {
+	RsItemRows rows = rs_item_rows(model);
+
 	(void) ctx;
 	for (uint32_t i = 0; i < history->n; i++)
-		out->events[i] = history->weight[i] * rs_item_rows_weight(model, history->item[i], item);
+		out->events[i] = history->weight[i] * rs_item_rows_weight(&rows, history->item[i], item);
 	return RS_OK;
 }
 
 RsItemRow
 rs_item_rows_row(const RsModel *model, uint32_t item)
 {
-	const int64_t *offset = rs_model_tensor(model, "item_weights.offsets")->data;
-	const uint32_t *target = rs_model_tensor(model, "item_weights.items")->data;
-	const float *value = rs_model_tensor(model, "item_weights.values")->data;
+	RsItemRows rows = rs_item_rows(model);
+	int64_t begin = rows.offset[item];
 
-	return (RsItemRow){(uint32_t) (offset[item + 1] - offset[item]), target + offset[item],
-					   value + offset[item]};
+	return (RsItemRow){(uint32_t) (rows.offset[item + 1] - begin), rows.item + begin,
+					   rows.value + begin};
 }

@@ -19,15 +19,30 @@
 extern int rs_item_rows_tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS]);
 extern RsStatus rs_item_rows_check(RsContext *ctx, const RsModel *model);
 
-/* out[i] += scale * w for each (i, w) in the row of source. */
-extern void rs_item_rows_add(const RsModel *model, uint32_t source, float scale, float *out);
+/* Where the three stand. */
+typedef struct RsItemRows
+{
+	const int64_t *offset;
+	const uint32_t *item;
+	const float *value;
+} RsItemRows;
+
+extern RsItemRows rs_item_rows(const RsModel *model);
+
+/* Before a query of this history adds its rows to cleared scores. */
+extern void rs_item_rows_prepare(const RsItemRows *rows, const RsHistory *history,
+								 RsScores *scores);
+
+/* Score of i += scale * w for each (i, w) in the row of source. */
+extern void rs_item_rows_add(const RsItemRows *rows, uint32_t source, float scale,
+							 RsScores *scores);
 
 /* Weight of source for target. */
-extern float rs_item_rows_weight(const RsModel *model, uint32_t source, uint32_t target);
+extern float rs_item_rows_weight(const RsItemRows *rows, uint32_t source, uint32_t target);
 
-/* out = sum of weight * row over the history. */
-extern RsStatus rs_item_rows_query(RsContext *ctx, const RsModel *model, const RsHistory *history,
-								   float *out);
+/* scores = sum of weight * row over the history. */
+extern RsStatus rs_item_rows_score(RsContext *ctx, const RsModel *model, const RsHistory *history,
+								   RsScores *scores);
 
 /* What each entry of the history adds to that for one item. */
 extern RsStatus rs_item_rows_explain(RsContext *ctx, const RsModel *model, const RsHistory *history,

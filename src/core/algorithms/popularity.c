@@ -22,13 +22,11 @@ train(RsContext *ctx, const RsProblem *problem, RsModel *model)
 }
 
 static RsStatus
-query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+score(RsContext *ctx, const RsModel *model, const RsHistory *history, RsScores *scores)
 {
-	const RsTensor *tensor = rs_model_tensor(model, RS_POPULARITY);
-
 	(void) ctx;
 	(void) history;
-	memcpy(out, tensor->data, (size_t) model->ids.n * sizeof(float));
+	scores->copied = rs_model_tensor(model, RS_POPULARITY)->data;
 	return RS_OK;
 }
 
@@ -48,6 +46,6 @@ const RsAlgorithm rs_popularity = {
 	.kind = RS_QUERY_SCORES,
 	.options = options,
 	.train = train,
-	.query = query,
+	.score = score,
 	.explain = explain,
 };

@@ -212,8 +212,11 @@ scale_of(const RsModel *model, const RsHistory *history, uint32_t i)
 }
 
 static RsStatus
-query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
+score(RsContext *ctx, const RsModel *model, const RsHistory *history, RsScores *scores)
 {
+	RsItemRows rows = rs_item_rows(model);
+
+	rs_item_rows_prepare(&rows, history, scores);
 	for (uint32_t i = 0; i < history->n; i++)
 	{
 		float scale = scale_of(model, history, i);
@@ -221,7 +224,7 @@ query(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out
 		if (i % 32 == 31 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
 		if (scale != 0)
-			rs_item_rows_add(model, history->item[i], scale, out);
+			rs_item_rows_add(&rows, history->item[i], scale, scores);
 	}
 	return RS_OK;
 }
@@ -230,10 +233,12 @@ static RsStatus
 explain(RsContext *ctx, const RsModel *model, const RsHistory *history, uint32_t item,
 		RsExplanation *out)
 {
+	RsItemRows rows = rs_item_rows(model);
+
 	(void) ctx;
 	for (uint32_t i = 0; i < history->n; i++)
 		out->events[i] =
-			scale_of(model, history, i) * rs_item_rows_weight(model, history->item[i], item);
+			scale_of(model, history, i) * rs_item_rows_weight(&rows, history->item[i], item);
 	return RS_OK;
 }
 
@@ -245,7 +250,7 @@ const RsAlgorithm rs_sequence = {
 	.train = train,
 	.tensors = rs_item_rows_tensors,
 	.check = rs_item_rows_check,
-	.query = query,
+	.score = score,
 	.explain = explain,
 	.row = rs_item_rows_row,
 };

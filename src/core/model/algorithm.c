@@ -252,12 +252,19 @@ score_factors(RsContext *ctx, const RsModel *model, const RsHistory *history, fl
 RsStatus
 rs_score_all(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out)
 {
+	RsScores scores;
+
 	if (rs_check_history(ctx, model, history) != RS_OK)
 		return ctx->status;
 	if (model->algorithm->kind == RS_QUERY_FACTORS)
 		return score_factors(ctx, model, history, out);
-	memset(out, 0, (size_t) model->ids.n * sizeof(float));
-	return model->algorithm->query(ctx, model, history, out);
+	scores = (RsScores){.n = model->ids.n, .score = out};
+	rs_scores_clear(&scores);
+	if (model->algorithm->score(ctx, model, history, &scores) != RS_OK)
+		return ctx->status;
+	if (scores.copied != NULL)
+		memcpy(out, scores.copied, (size_t) scores.n * sizeof(float));
+	return RS_OK;
 }
 
 RsStatus

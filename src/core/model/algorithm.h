@@ -11,6 +11,7 @@
 
 #include "core/data/problem.h"
 #include "core/model/model.h"
+#include "core/model/scores.h"
 
 /* What a user did: item numbers, oldest first where the model has read RS_SEQUENCES.
  * An item may stand several times; others sum its weights. */
@@ -92,9 +93,13 @@ struct RsAlgorithm
 	/* Floats of features that the model takes.  NULL: it takes none. */
 	uint32_t (*n_features)(const RsModel *model);
 
-	/* Fill out: [columns of the factors] or [n_items], zeroed by the caller.
+	/* Of RS_QUERY_FACTORS: fill out[columns of the factors], zeroed by the caller.
 	 * May allocate scratch from ctx. */
 	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
+
+	/* Of RS_QUERY_SCORES: add to scores, which the caller has cleared. */
+	RsStatus (*score)(RsContext *ctx, const RsModel *model, const RsHistory *history,
+					  RsScores *scores);
 
 	/* Fill what is zeroed by the caller.  NULL: the score cannot be taken apart. */
 	RsStatus (*explain)(RsContext *ctx, const RsModel *model, const RsHistory *history,

@@ -26,7 +26,8 @@ begin(RsContext *ctx, const RsServing *serving, RsScratch *scratch, const RsMask
 	RsRanking *ranking = &scratch->ranking;
 
 	rs_ranking_close(ctx, ranking);
-	*ranking = (RsRanking){.serving = serving, .query = scratch->query, .mask = mask};
+	*ranking = (RsRanking){
+		.serving = serving, .query = scratch->query, .known = &scratch->scores, .mask = mask};
 	return ranking;
 }
 
@@ -40,12 +41,19 @@ impersonal(const RsServing *serving)
 }
 
 static RsStatus
-make_query(RsContext *ctx, const RsServing *serving, const RsHistory *history, float *query)
+make_query(RsContext *ctx, const RsServing *serving, const RsHistory *history, RsScratch *scratch)
 {
-	if (rs_check_history(ctx, &serving->model, history) != RS_OK)
+	const RsModel *model = &serving->model;
+
+	if (rs_check_history(ctx, model, history) != RS_OK)
 		return ctx->status;
-	memset(query, 0, (size_t) serving->query_n * sizeof(float));
-	return serving->model.algorithm->query(ctx, &serving->model, history, query);
+	if (!serving->by_factors)
+	{
+		rs_scores_clear(&scratch->scores);
+		return model->algorithm->score(ctx, model, history, &scratch->scores);
+	}
+	memset(scratch->query, 0, (size_t) serving->factors.dim * sizeof(float));
+	return model->algorithm->query(ctx, model, history, scratch->query);
 }
 
 static bool
@@ -65,14 +73,16 @@ rs_ranking_open(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 
 	if (history->n == 0 && history->features == NULL)
 		return ranking;
-	if (make_query(ctx, serving, history, scratch->query) != RS_OK)
+	if (make_query(ctx, serving, history, scratch) != RS_OK)
 		return NULL;
 	if (!serving->by_factors)
 	{
 		ranking->kind = RS_RANK_SCORES;
 		ranking->skip_zero = !impersonal(serving);
+		if (rs_scores_read(&scratch->scores) == serving->popularity && !ranking->skip_zero)
+			ranking->kind = RS_RANK_POPULAR;
 	}
-	else if (!all_zero(scratch->query, serving->query_n))
+	else if (!all_zero(scratch->query, serving->factors.dim))
 		ranking->kind = RS_RANK_FACTORS;
 	return ranking;
 }
@@ -90,19 +100,29 @@ rs_ranking_open_similar(RsContext *ctx, const RsServing *serving, RsScratch *scr
 	if (serving->by_factors && item < serving->model.ids.n)
 	{
 		const float *row = rs_factors_row(&serving->factors, item);
-		double norm = rs_norm(row, serving->query_n);
+		double norm = rs_norm(row, serving->factors.dim);
 
 		if (norm > 0)
 			ranking->kind = RS_RANK_COSINE;
-		for (uint32_t i = 0; i < serving->query_n && norm > 0; i++)
+		for (uint32_t i = 0; i < serving->factors.dim && norm > 0; i++)
 			scratch->query[i] = (float) (row[i] / norm);
 		return ranking;
 	}
-	if (make_query(ctx, serving, &history, scratch->query) != RS_OK)
+	if (make_query(ctx, serving, &history, scratch) != RS_OK)
 		return NULL;
 	ranking->skip_zero = true;
 	if (!impersonal(serving)) /* it knows no likeness */
 		ranking->kind = RS_RANK_SCORES;
+	return ranking;
+}
+
+RsRanking *
+rs_ranking_open_popular(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
+						const RsMask *mask)
+{
+	RsRanking *ranking = begin(ctx, serving, scratch, mask);
+
+	ranking->kind = RS_RANK_POPULAR;
 	return ranking;
 }
 
@@ -122,7 +142,7 @@ rs_ranking_close(RsContext *ctx, RsRanking *ranking)
 static bool
 wants_scores(const RsRanking *ranking)
 {
-	return ranking->kind != RS_RANK_SCORES && ranking->scores == NULL && ranking->given > 0 &&
+	return ranking->serving->by_factors && ranking->scores == NULL && ranking->given > 0 &&
 		   ranking->read > ranking->serving->model.ids.n / EARLY;
 }
 
@@ -153,9 +173,10 @@ pass(RsContext *ctx, RsRanking *ranking, uint32_t k, RsHit *hits, uint32_t *n_hi
 	if (status != RS_OK)
 		return status;
 	if (ranking->kind == RS_RANK_SCORES)
-		status = rs_topk_scores(ctx, ranking->query, serving->query_n, ranking->skip_zero, &top);
+		status = rs_topk_scores(ctx, ranking->known, ranking->skip_zero, &top);
 	else if (ranking->scores != NULL)
-		status = rs_topk_scores(ctx, ranking->scores, serving->model.ids.n, false, &top);
+		status = rs_topk_scores(
+			ctx, &(RsScores){.n = serving->model.ids.n, .copied = ranking->scores}, false, &top);
 	else if (ranking->kind == RS_RANK_COSINE)
 		status = rs_topk_cosine(ctx, &serving->factors, ranking->query, &top);
 	else
@@ -206,6 +227,11 @@ RsStatus
 rs_ranking_next(RsContext *ctx, RsRanking *ranking, uint32_t n, RsHit *hits, uint32_t *n_hits)
 {
 	*n_hits = 0;
+	if (ranking->kind == RS_RANK_POPULAR)
+	{
+		*n_hits = rs_popular_walk(ranking->serving, ranking->mask, &ranking->popular, n, hits);
+		return RS_OK;
+	}
 	while (*n_hits < n && ranking->kind != RS_RANK_NOTHING &&
 		   ranking->given < ranking->serving->model.ids.n &&
 		   !(ranking->ended && ranking->at == ranking->n))
@@ -215,6 +241,7 @@ rs_ranking_next(RsContext *ctx, RsRanking *ranking, uint32_t n, RsHit *hits, uin
 		if (some(ctx, ranking, n - *n_hits, hits + *n_hits, &found) != RS_OK)
 		{
 			ranking->kind = RS_RANK_NOTHING;
+			*n_hits = 0;
 			return ctx->status;
 		}
 		if (found == 0)
@@ -245,8 +272,12 @@ score_of(const RsRanking *ranking, uint32_t item)
 								  ranking->kind == RS_RANK_COSINE, item);
 			break;
 		case RS_RANK_SCORES:
-			if (!ranking->skip_zero || ranking->query[item] != 0)
-				score = ranking->query[item];
+			score = rs_scores_read(ranking->known)[item];
+			if (ranking->skip_zero && score == 0)
+				return NAN;
+			break;
+		case RS_RANK_POPULAR:
+			score = ranking->serving->popularity[item];
 			break;
 	}
 	return isfinite(score) ? score : NAN;

@@ -33,6 +33,10 @@ extern RsRanking *rs_ranking_open(RsContext *ctx, const RsServing *serving, RsSc
 extern RsRanking *rs_ranking_open_similar(RsContext *ctx, const RsServing *serving,
 										  RsScratch *scratch, uint32_t item, const RsMask *mask);
 
+/* The same by popularity, items of popularity 0 too. */
+extern RsRanking *rs_ranking_open_popular(RsContext *ctx, const RsServing *serving,
+										  RsScratch *scratch, const RsMask *mask);
+
 /* The next hits into hits[n], *n_hits of them: fewer than n only where no more
  * qualify.  Polls for cancel; after a failure the ranking is at its end. */
 extern RsStatus rs_ranking_next(RsContext *ctx, RsRanking *ranking, uint32_t n, RsHit *hits,

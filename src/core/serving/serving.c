@@ -25,7 +25,6 @@ open_bytes(RsContext *ctx, const RsAlgorithm *const *table, const void *bytes, u
 	serving->by_factors = serving->model.algorithm->kind == RS_QUERY_FACTORS;
 	if (serving->by_factors)
 		serving->factors = rs_model_factors(&serving->model);
-	serving->query_n = serving->by_factors ? serving->factors.dim : serving->model.ids.n;
 	serving->popularity = rs_model_tensor(&serving->model, RS_POPULARITY)->data;
 	serving->popular = rs_model_tensor(&serving->model, RS_POPULAR)->data;
 	return serving;
@@ -59,6 +58,25 @@ rs_serving_model(const RsServing *serving)
 	return &serving->model;
 }
 
+/* Scores start cleared. */
+static RsStatus
+create_room(RsContext *ctx, const RsServing *serving, RsScratch *scratch)
+{
+	uint32_t n = serving->model.ids.n;
+
+	if (serving->by_factors)
+	{
+		scratch->query = rs_alloc(ctx, (size_t) serving->factors.dim * sizeof(float));
+		return scratch->query != NULL ? RS_OK : ctx->status;
+	}
+	scratch->scores.n = n;
+	if ((scratch->scores.score = rs_calloc(ctx, n, sizeof(float))) == NULL ||
+		(scratch->scores.touched = rs_calloc(ctx, rs_scores_words(n), sizeof(uint64_t))) == NULL ||
+		(scratch->scores.words = rs_alloc(ctx, rs_scores_words(n) * sizeof(uint32_t))) == NULL)
+		return ctx->status;
+	return RS_OK;
+}
+
 RsScratch *
 rs_scratch_create(RsContext *ctx, const RsServing *serving)
 {
@@ -66,10 +84,9 @@ rs_scratch_create(RsContext *ctx, const RsServing *serving)
 
 	if (scratch == NULL)
 		return NULL;
-	scratch->query = rs_alloc(ctx, (size_t) serving->query_n * sizeof(float));
-	if (scratch->query == NULL)
+	if (create_room(ctx, serving, scratch) != RS_OK)
 	{
-		rs_free(ctx, scratch);
+		rs_scratch_free(ctx, scratch);
 		return NULL;
 	}
 	return scratch;
@@ -82,6 +99,9 @@ rs_scratch_free(RsContext *ctx, RsScratch *scratch)
 		return;
 	rs_ranking_close(ctx, &scratch->ranking);
 	rs_free(ctx, scratch->query);
+	rs_free(ctx, scratch->scores.score);
+	rs_free(ctx, scratch->scores.touched);
+	rs_free(ctx, scratch->scores.words);
 	rs_free(ctx, scratch);
 }
 
@@ -111,18 +131,6 @@ rs_serving_popular(const RsServing *serving, const RsMask *mask, uint32_t *at, u
 				   RsHit *hits)
 {
 	uint32_t start = 0;
-	uint32_t n = 0;
 
-	at = at != NULL ? at : &start;
-	for (; *at < serving->model.ids.n && n < k; ++*at)
-	{
-		uint32_t item = serving->popular[*at];
-
-		if (rs_mask_allows(mask, item))
-		{
-			hits[n].item = item;
-			hits[n++].score = serving->popularity[item];
-		}
-	}
-	return n;
+	return rs_popular_walk(serving, mask, at != NULL ? at : &start, k, hits);
 }

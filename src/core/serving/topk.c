@@ -104,9 +104,11 @@ finish(RsContext *ctx, RsTop *top)
 static uint64_t
 allowed_word(const RsMask *mask, uint32_t n, uint32_t w)
 {
-	uint64_t word = mask->include[w];
+	uint64_t word = UINT64_MAX;
 
-	if (mask->exclude != NULL)
+	if (mask != NULL && mask->include != NULL)
+		word &= mask->include[w];
+	if (mask != NULL && mask->exclude != NULL)
 		word &= ~mask->exclude[w];
 	if (n / 64 == w)
 		word &= ((uint64_t) 1 << (n % 64)) - 1;
@@ -266,18 +268,32 @@ rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query, RsT
 }
 
 RsStatus
-rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, bool skip_zero, RsTop *top)
+rs_topk_scores(RsContext *ctx, const RsScores *scores, bool skip_zero, RsTop *top)
 {
-	top->n = 0;
-	top->read = n;
-	for (uint32_t i = 0; i < n && top->k > 0; i++)
-	{
-		float score = scores[i];
+	const float *score = rs_scores_read(scores);
+	bool sparse = !scores->all && scores->copied == NULL && skip_zero;
+	uint32_t n_words = sparse ? scores->n_words : rs_scores_words(scores->n);
 
-		if (i % POLL_ITEMS == POLL_ITEMS - 1 && rs_check_interrupt(ctx) != RS_OK)
+	top->n = 0;
+	top->read = 0;
+	for (uint32_t at = 0; at < n_words && top->k > 0; at++)
+	{
+		uint32_t w = sparse ? scores->words[at] : at;
+		uint64_t word = allowed_word(top->mask, scores->n, w);
+
+		if (sparse)
+			word &= scores->touched[w];
+		if (at % (POLL_ITEMS / 64) == POLL_ITEMS / 64 - 1 && rs_check_interrupt(ctx) != RS_OK)
 			return ctx->status;
-		if (score >= threshold(top) && !(skip_zero && score == 0) && allows(top, i))
-			add(top, i, score);
+		top->read += (uint32_t) __builtin_popcountll(word);
+		for (; word != 0; word &= word - 1)
+		{
+			uint32_t i = w * 64 + (uint32_t) __builtin_ctzll(word);
+
+			if (score[i] >= threshold(top) && !(skip_zero && score[i] == 0) &&
+				(top->without == NULL || i != *top->without))
+				add(top, i, score[i]);
+		}
 	}
 	return finish(ctx, top);
 }

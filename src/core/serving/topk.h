@@ -9,6 +9,7 @@
 #define RS_TOPK_H
 
 #include "core/model/derived.h"
+#include "core/model/scores.h"
 
 typedef struct RsHit
 {
@@ -64,9 +65,9 @@ extern RsStatus rs_topk_factors(RsContext *ctx, const RsFactors *factors, const 
 extern RsStatus rs_topk_cosine(RsContext *ctx, const RsFactors *factors, const float *query,
 							   RsTop *top);
 
-/* The same over ready scores of n items; skip_zero leaves items of score 0 out. */
-extern RsStatus rs_topk_scores(RsContext *ctx, const float *scores, uint32_t n, bool skip_zero,
-							   RsTop *top);
+/* The same over ready scores, at the cost of what was touched; skip_zero leaves
+ * items of score 0 out, touched or not. */
+extern RsStatus rs_topk_scores(RsContext *ctx, const RsScores *scores, bool skip_zero, RsTop *top);
 
 /* The score by which rs_topk_factors, or rs_topk_cosine, ranks an item; NaN where
  * it never appears. */
