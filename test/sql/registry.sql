@@ -16,6 +16,8 @@ SELECT recsys.create_model('m', 'events', options => '{"factors": 2.5}');
 SELECT recsys.create_model('m', 'events', options => '[1]');
 SELECT recsys.create_model('m', 'events', user_column => 'usr');
 SELECT recsys.create_model('m', 'events', item_column => 'item');
+SELECT recsys.create_model('m', 'events', item_column => 'at');
+SELECT recsys.create_model('m', 'events', item_column => 'price');
 SELECT recsys.create_model('m', 'events', weight_column => 'kind');
 SELECT recsys.create_model('m', 'events', weight_column => 'price');
 SELECT recsys.create_model('m', 'events', event_column => 'kind');
@@ -91,6 +93,21 @@ SELECT rows_skipped FROM recsys.model_versions WHERE model = 'weighted';
 SELECT abs(r.score / e.score - 1) < 1e-4 AS right FROM recsys.recommend(NULL::text, 1, 'weighted') r JOIN (
 	SELECT item_id, sum(n::float8 * CASE kind WHEN 'view' THEN 1 WHEN 'buy' THEN 10 END * power(2, least(0, extract(epoch FROM at - now()) / extract(epoch FROM interval '30 days')))) AS score
 	FROM events WHERE user_id IS NOT NULL GROUP BY 1) e USING (item_id);
+
+-- types of events are what their bytes are, whatever their column's collation; and
+-- items by texts that are those of no setting
+DO $$
+BEGIN
+	CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+	ALTER TABLE events ALTER kind TYPE text COLLATE no_case;
+EXCEPTION WHEN OTHERS THEN
+	NULL; -- a server without ICU
+END
+$$;
+SELECT recsys.create_model('cased', 'events', 'popularity', event_column => 'kind', event_weights => '{"VIEW": 100, "view": 1}');
+SELECT recsys.train('cased');
+SELECT events = (SELECT count(*) FROM events WHERE kind COLLATE "C" = 'view' AND user_id IS NOT NULL AND item_id IS NOT NULL) AS those,
+	(SELECT sum(score) FROM recsys.recommend(NULL::text, 100, 'cased')) = events AS of_weight_one FROM recsys.models WHERE model = 'cased';
 
 -- sources that cannot be trained on
 CREATE TABLE empty (user_id int, item_id int, w float8);

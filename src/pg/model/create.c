@@ -94,6 +94,7 @@ static void check_items(const NullableDatum *args);
 static Oid check_column(Relation source, const char *column, const char *argument);
 static void check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *algorithm,
 						  const RsOptions *options);
+static void check_item_type(Oid type);
 static bool finds_user(Oid index_oid, AttrNumber column);
 static void hint_index(Relation source, const char *user_column);
 static void insert_row(const NullableDatum *args);
@@ -314,7 +315,7 @@ check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *alg
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("user id of type %s cannot be hashed", format_type_be(type)),
 						errhint("Use a view that casts it to text.")));
-	(void) check_column(source, name_of(&args[ARG_ITEM_COLUMN]), "item_column");
+	check_item_type(check_column(source, name_of(&args[ARG_ITEM_COLUMN]), "item_column"));
 	if (!args[ARG_WEIGHT_COLUMN].isnull)
 	{
 		type = check_column(source, name_of(&args[ARG_WEIGHT_COLUMN]), "weight_column");
@@ -338,6 +339,26 @@ check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *alg
 	rspg_source_check_order(algorithm->name,
 							(rs_algorithm_flags(algorithm, options, false) & RS_SEQUENCES) != 0,
 							!args[ARG_TIME_COLUMN].isnull);
+}
+
+/*
+ * Items other than integers and uuids go by their text, which must be the same in
+ * every session.
+ */
+static void
+check_item_type(Oid type)
+{
+	Oid base = getBaseType(type);
+	char category;
+	bool preferred;
+
+	get_type_category_preferred(base, &category, &preferred);
+	if (category == TYPCATEGORY_DATETIME || category == TYPCATEGORY_TIMESPAN || base == FLOAT4OID ||
+		base == FLOAT8OID || base == CASHOID || base == BYTEAOID)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("item ids must not be of type %s", format_type_be(type)),
+						errdetail("What they look like as text depends on settings."),
+						errhint("Use a view that casts them to text, bigint or uuid.")));
 }
 
 /*

@@ -6,7 +6,7 @@
  *	weight = weight_column × weight of the event type × 2^(−age / half_life)
  *
  * with each factor 1 where it is not asked for.  An event type that
- * event_weights does not name has no weight: the row is left out.
+ * event_weights does not name, byte by byte, has no weight: the row is left out.
  */
 #include "pg/model/source.h"
 
@@ -314,7 +314,9 @@ append_event_weight(StringInfo sql, const RspgRegistryRow *row)
 	appendStringInfo(sql, "CASE");
 	while (rspg_jsonb_next_member(&iterator, &event, &value))
 		appendStringInfo(
-			sql, " WHEN %s::pg_catalog.text OPERATOR(pg_catalog.=) %s THEN %s::pg_catalog.float8",
+			sql,
+			" WHEN %s::pg_catalog.text COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) %s THEN "
+			"%s::pg_catalog.float8",
 			quote_identifier(row->event_column), quote_literal_cstr(event),
 			quote_literal_cstr(numeric_normalize(value.val.numeric)));
 	appendStringInfoString(sql, " END");
