@@ -492,6 +492,29 @@ BEGIN
 END
 $$;
 
+-- people, and what a model has learnt of items
+DO $$
+DECLARE
+	id text;
+	list text;
+BEGIN
+	FOR id, list IN VALUES ('bigint', 'bigint[]'), ('uuid', 'uuid[]'), ('text', 'text[]') LOOP
+		EXECUTE pg_catalog.format(
+			'CREATE FUNCTION recsys.similar_users(user_id %1$s, k integer DEFAULT 10, model text DEFAULT NULL, among %2$s DEFAULT NULL,
+				version integer DEFAULT NULL) RETURNS TABLE (user_id %1$s, score real, rank integer)
+				AS ''MODULE_PATHNAME'', ''recsys_similar_users'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10', id, list);
+		EXECUTE pg_catalog.format('COMMENT ON FUNCTION recsys.similar_users(%1$s, integer, text, %2$s, integer)
+				IS ''the k users most like a user, among those of a list or all, by what they did until now''', id, list);
+	END LOOP;
+END
+$$;
+CREATE FUNCTION recsys.model_factors(model recsys.model) RETURNS TABLE (item_id text, factors real[])
+	AS 'MODULE_PATHNAME', 'recsys_model_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 10000;
+COMMENT ON FUNCTION recsys.model_factors(recsys.model) IS 'the vector of every item of a model that has vectors';
+CREATE FUNCTION recsys.model_neighbors(model recsys.model) RETURNS TABLE (item_id text, neighbor_id text, weight real)
+	AS 'MODULE_PATHNAME', 'recsys_model_neighbors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 100000;
+COMMENT ON FUNCTION recsys.model_neighbors(recsys.model) IS 'the weights between items of a model that has them: of an item of a history for another';
+
 -- metrics
 DO $$
 DECLARE

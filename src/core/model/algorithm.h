@@ -96,6 +96,7 @@ struct RsAlgorithm
 	/* Of RS_QUERY_FACTORS: fill out[columns of the factors], zeroed by the caller.
 	 * May allocate scratch from ctx. */
 	RsStatus (*query)(RsContext *ctx, const RsModel *model, const RsHistory *history, float *out);
+	uint32_t constants; /* the last so many floats of a query are the same for everybody */
 
 	/* Of RS_QUERY_SCORES: add to scores, which the caller has cleared. */
 	RsStatus (*score)(RsContext *ctx, const RsModel *model, const RsHistory *history,

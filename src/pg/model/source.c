@@ -193,6 +193,19 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	return query;
 }
 
+char *
+rspg_source_users_query(const RspgRegistryRow *row)
+{
+	const char *user = quote_identifier(row->user_column);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT DISTINCT %s", user);
+	append_from(&sql, row->source);
+	appendStringInfo(&sql, " WHERE %s IS NOT NULL", user);
+	return sql.data;
+}
+
 /* What both read of an event: item, weight.  timed_only: without a time it has no
  * weight, as training in order leaves it out. */
 static void

@@ -23,6 +23,9 @@ extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bo
  * first when ordered.  Of a source that the caller has checked. */
 extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered);
 
+/* Ids of all users that have events, each once. */
+extern char *rspg_source_users_query(const RspgRegistryRow *row);
+
 /* Over the relation of users: the columns that the features name, as one row u.
  * For training (user, u) of all; for an answer u of the user $1. */
 extern char *rspg_users_fit_query(const RspgRegistryRow *row);

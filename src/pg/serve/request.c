@@ -33,6 +33,7 @@ typedef enum Argument
 	CANDIDATES,
 	FILTER,
 	FILTER_VALUES,
+	AMONG,
 	ARGUMENTS
 } Argument;
 
@@ -50,6 +51,7 @@ static const char *const names[ARGUMENTS] = {
 	[CANDIDATES] = "candidates",
 	[FILTER] = "filter",
 	[FILTER_VALUES] = "filter_values",
+	[AMONG] = "among",
 };
 
 /* Where a function has its arguments; an oid that was given anew has another row. */
@@ -214,5 +216,6 @@ rspg_request_read(FunctionCallInfo fcinfo)
 	request.candidates = array_or_null(fcinfo, place[CANDIDATES]);
 	request.filter = text_or_null(fcinfo, place[FILTER]);
 	request.filter_values = array_or_null(fcinfo, place[FILTER_VALUES]);
+	request.among = list_or_null(fcinfo, place[AMONG]);
 	return request;
 }

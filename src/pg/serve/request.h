@@ -45,6 +45,7 @@ typedef struct RspgRequest
 	ArrayType *candidates;
 	char *filter; /* an SQL expression over the relation of items; NULL: none */
 	ArrayType *filter_values;
+	ArrayType *among; /* users; NULL: all */
 } RspgRequest;
 
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */

@@ -447,6 +447,7 @@ const RsAlgorithm rs_mlp = {
 	.check = check,
 	.n_features = n_features,
 	.query = query,
+	.constants = 1,
 	.explain = explain,
 	.explain_method = "integrated gradients",
 };
