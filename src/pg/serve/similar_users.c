@@ -47,8 +47,8 @@ static RsUserVector
 read_vector(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *stored, Datum user)
 {
 	RspgRequest of_user = *request;
-	RspgAnswer answer =
-		rspg_answer_begin(stored, rspg_id_type_oid(rs_serving_model(stored->serving)->ids.type));
+	RspgAnswer answer = rspg_answer_begin(
+		stored, row, rspg_id_type_oid(rs_serving_model(stored->serving)->ids.type));
 	RsUserVector vector;
 	RsHistory history;
 

@@ -70,20 +70,16 @@ rspg_users_read(const RspgRegistryRow *row, Oid type)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	RspgUserList list = {.type = type};
-	RspgRole before;
-	bool as_owner = superuser() && !superuser_arg(row->owner);
+	RspgRole before = rspg_role_begin_reading(row->owner);
 	int result;
 
 	SPI_connect();
-	if (as_owner) /* see history.c */
-		before = rspg_role_begin(row->owner);
 	result = SPI_execute(rspg_source_users_query(row), true, 0);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not read the users: %s", SPI_result_code_string(result));
 	copy_users(&list, caller);
-	if (as_owner)
-		rspg_role_end(before);
 	SPI_finish();
+	rspg_role_end(before);
 	put_in_order(&list);
 	return list;
 }
