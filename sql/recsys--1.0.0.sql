@@ -171,8 +171,8 @@ END
 $$;
 
 -- registry
--- Rows are seen by the owner's role and by who may read the source; written by
--- the owner's role only.  To let a role create, train, deploy and drop models:
+-- Rows are seen by the owner's role, by who may read the source, and by readers (null
+-- is everybody); written by the owner's role only.  To let a role create, train, deploy and drop models:
 --	GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version,
 --		recsys.model_chunk TO role;
 -- No foreign keys between them: pg_restore -j loads an extension's tables in any
@@ -201,6 +201,7 @@ CREATE TABLE recsys.model_registry (
 	live_version integer,
 	live_key bigint,
 	created timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	readers recsys_support.role[],
 	CONSTRAINT options CHECK (pg_catalog.jsonb_typeof(options) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT source CHECK (CASE WHEN source IS NULL
 		THEN pg_catalog.num_nonnulls(user_column, item_column, weight_column, event_column, event_weights,
@@ -266,6 +267,9 @@ CREATE POLICY owner_writes ON recsys.model_registry
 	USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 CREATE POLICY reader_sees ON recsys.model_registry FOR SELECT
 	USING (source IS NOT NULL AND pg_catalog.has_table_privilege(source::oid, 'SELECT'));
+CREATE POLICY granted_sees ON recsys.model_registry FOR SELECT
+	USING (readers IS NOT NULL AND EXISTS (SELECT FROM pg_catalog.unnest(readers) g
+		WHERE g IS NULL OR pg_catalog.pg_has_role(g::oid, 'USAGE')));
 CREATE POLICY owner_writes ON recsys.model_version
 	USING (EXISTS (SELECT FROM recsys.model_registry r
 		WHERE r.id OPERATOR(pg_catalog.=) model_id AND pg_catalog.pg_has_role(r.owner::oid, 'USAGE')));
@@ -278,6 +282,7 @@ CREATE POLICY reader_sees ON recsys.model_chunk FOR SELECT
 	USING (EXISTS (SELECT FROM recsys.model_registry r WHERE r.id OPERATOR(pg_catalog.=) model_id));
 COMMENT ON POLICY owner_writes ON recsys.model_registry IS 'members of the owner see and change a model';
 COMMENT ON POLICY reader_sees ON recsys.model_registry IS 'who may read the source sees the model';
+COMMENT ON POLICY granted_sees ON recsys.model_registry IS 'who was granted a model sees it';
 COMMENT ON POLICY owner_writes ON recsys.model_version IS 'members of the owner see and change a model';
 COMMENT ON POLICY reader_sees ON recsys.model_version IS 'who sees the model sees its versions';
 COMMENT ON POLICY owner_writes ON recsys.model_chunk IS 'members of the owner see and change a model';
@@ -342,7 +347,13 @@ CREATE VIEW recsys.model_versions WITH (security_invoker = true) AS
 	FROM recsys.model_version v
 		JOIN recsys.model_registry r ON r.id OPERATOR(pg_catalog.=) v.model_id;
 COMMENT ON VIEW recsys.model_versions IS 'every version of the registered models that you may use';
-GRANT SELECT ON recsys.models, recsys.model_versions TO PUBLIC;
+CREATE VIEW recsys.model_readers WITH (security_invoker = true) AS
+	SELECT r.name AS model, r.owner::regrole AS owner, COALESCE(a.rolname, 'public') AS reader
+	FROM recsys.model_registry r CROSS JOIN LATERAL pg_catalog.unnest(r.readers) g
+		LEFT JOIN pg_catalog.pg_roles a ON a.oid OPERATOR(pg_catalog.=) g::oid
+	WHERE g IS NULL OR a.oid IS NOT NULL;
+COMMENT ON VIEW recsys.model_readers IS 'who was granted the registered models that you may use; public is everybody';
+GRANT SELECT ON recsys.models, recsys.model_versions, recsys.model_readers TO PUBLIC;
 
 CREATE FUNCTION recsys.create_model(name text, source regclass, algorithm text DEFAULT 'als',
 	options jsonb DEFAULT '{}', user_column name DEFAULT 'user_id', item_column name DEFAULT 'item_id',
@@ -381,6 +392,12 @@ COMMENT ON FUNCTION recsys.drop_model(text, boolean) IS 'drop a registered model
 CREATE FUNCTION recsys.drop_version(model text, version integer) RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_drop_version' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION recsys.drop_version(text, integer) IS 'drop a stored version that is not the live one';
+CREATE FUNCTION recsys.grant_model(model text, role name) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_grant_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.grant_model(text, name) IS 'let a role use a registered model, and read its bytes; public is everybody';
+CREATE FUNCTION recsys.revoke_model(model text, role name) RETURNS void
+	AS 'MODULE_PATHNAME', 'recsys_revoke_model' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION recsys.revoke_model(text, name) IS 'take back what grant_model gave';
 
 -- serving: for item ids of bigint, uuid and text.  Untyped parameters resolve to
 -- text, which takes any id in its text form; hence lists of items and features as
@@ -1278,6 +1295,16 @@ CREATE TRIGGER owner BEFORE INSERT OR UPDATE OF owner ON recsys.model_registry
 	FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn();
 CREATE TRIGGER owner BEFORE INSERT OR UPDATE OF owner ON recsys.stream
 	FOR EACH ROW EXECUTE FUNCTION recsys_support.ownerfn();
+CREATE FUNCTION recsys_support.readersfn() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'recsys_readersfn' LANGUAGE C;
+COMMENT ON FUNCTION recsys_support.readersfn() IS 'support for grant_model: readers that are roles, which are not dropped before they are none';
+REVOKE EXECUTE ON FUNCTION recsys_support.readersfn() FROM PUBLIC;
+CREATE TRIGGER readers BEFORE INSERT OR UPDATE OF readers ON recsys.model_registry
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.readersfn();
+CREATE TRIGGER readers_gone AFTER DELETE OR UPDATE OF readers ON recsys.model_registry
+	FOR EACH ROW EXECUTE FUNCTION recsys_support.readersfn();
+COMMENT ON TRIGGER readers ON recsys.model_registry IS 'readers are roles, and cannot be dropped';
+COMMENT ON TRIGGER readers_gone ON recsys.model_registry IS 'who reads no model any more can be dropped';
 COMMENT ON TRIGGER owner ON recsys.model_registry IS 'an owner that is a role, and that cannot be dropped';
 COMMENT ON TRIGGER owner ON recsys.stream IS 'an owner that is a role, and that cannot be dropped';
 CREATE FUNCTION recsys_support.owner_leftfn() RETURNS trigger
@@ -1292,10 +1319,10 @@ COMMENT ON TRIGGER owner_left ON recsys.model_registry IS 'who owns nothing any 
 COMMENT ON TRIGGER owner_left ON recsys.stream IS 'who owns nothing any more can be dropped';
 CREATE FUNCTION recsys_support.drop_ownedfn() RETURNS event_trigger
 	AS 'MODULE_PATHNAME', 'recsys_drop_ownedfn' LANGUAGE C;
-COMMENT ON FUNCTION recsys_support.drop_ownedfn() IS 'support for models and streams: refuses DROP OWNED BY their owner';
+COMMENT ON FUNCTION recsys_support.drop_ownedfn() IS 'support for models and streams: refuses DROP OWNED BY their owner, takes what grant_model gave';
 CREATE EVENT TRIGGER recsys_drop_owned ON ddl_command_end WHEN TAG IN ('DROP OWNED')
 	EXECUTE FUNCTION recsys_support.drop_ownedfn();
-COMMENT ON EVENT TRIGGER recsys_drop_owned IS 'refuses DROP OWNED BY the owner of a model or stream';
+COMMENT ON EVENT TRIGGER recsys_drop_owned IS 'refuses DROP OWNED BY the owner of a model or stream, takes what grant_model gave';
 
 -- what workers say of themselves, and the views
 CREATE FUNCTION recsys_support.stream_state_rows(

@@ -41,7 +41,8 @@ $node->safe_psql(
 	SET ROLE member;
 	SELECT recsys.create_model('member''s', 'events', 'popularity');
 	RESET ROLE;
-	SELECT recsys.train('mine');});
+	SELECT recsys.train('mine');
+	SELECT recsys.grant_model('mine', 'Odd "one'), recsys.grant_model('mine', 'team'), recsys.grant_model('mine', 'public');});
 
 # A source that is gone, and a target
 $node->safe_psql('postgres', 'DROP TABLE events2 CASCADE; DROP TABLE landing');
@@ -68,10 +69,16 @@ is($other->safe_psql('bare', $state), join("\n",
 is($other->safe_psql('bare', q{SELECT count(*) > 0 FROM recsys.recommend(1::bigint, 3, 'merchant''s')}), 't', 'a model of a missing role answers');
 like(($other->psql('bare', q{SELECT recsys.train('odd')}))[2], qr/source of model "odd" does not exist any more/, 'a source that is gone is told');
 
+my $readers = q{SELECT readers FROM recsys.model_registry WHERE name = 'mine'};
+is($other->safe_psql('bare', $readers), '{NULL}', 'of those who were granted a model everybody is there');
+
 # With numbers that mean something else there, and the roles, they mean what they did
 $other->safe_psql('postgres', q{CREATE DATABASE roles; CREATE ROLE "Odd ""one"; CREATE ROLE merchant});
 $restore->('roles');
 like($other->safe_psql('roles', $state), qr/^merchant's\|merchant\|events\nmine\|postgres\|events\nodd\|"Odd ""one"\|-$/m, 'owners by name');
+
+is($other->safe_psql('roles', $readers), q({"\"Odd \"\"one\"",NULL}), 'readers by name');
+like(($other->psql('postgres', 'DROP ROLE "Odd ""one"'))[2], qr/cannot be dropped/, 'and noted');
 
 # An owner cannot be dropped, by whatever means it got its rights, or when it has none any more
 $node->safe_psql('postgres', 'REVOKE ALL ON recsys.model_registry, recsys.model_version, recsys.model_chunk, recsys.stream FROM merchant, "Odd ""one"');

@@ -3,46 +3,32 @@
  *		Owners of models and streams, as PostgreSQL has them for its own objects:
  *		there is one, and it cannot be dropped.
  *
- * PostgreSQL has no dependencies of rows.  What an owner owns is noted in
- * pg_shdepend as if they had been granted a right on the column "owner" of its table,
- * so that DROP ROLE names it; REVOKE of the rights on the table that they may really
- * have does not touch it.  The note goes with the last thing that they own.
- *
- * Who makes something holds a shared lock on the owner until the end of the
- * transaction; a note goes under an exclusive one, or not at all: DROP OWNED takes it
- * then.
+ * That they own something is noted of them (role_note.h); the note goes with the last
+ * thing that they own.
  */
 #include "pg/base/rspg.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_shdepend.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "pg/base/role.h"
+#include "pg/base/role_note.h"
 #include "pg/base/spi.h"
 
-static bool lock_owner(Oid owner, LOCKMODE mode, bool wait);
-static bool is_noted(Oid table, Oid owner);
-static void note(Oid table, Oid owner, bool owns);
 static void forget(Oid owner);
 static uint64 find_owned(Oid owner);
 static void fail_if_owner(Oid role);
+static void take_readers(Oid role);
 
 PG_FUNCTION_INFO_V1(recsys_ownerfn);
 PG_FUNCTION_INFO_V1(recsys_owner_leftfn);
@@ -76,9 +62,7 @@ recsys_ownerfn(PG_FUNCTION_ARGS)
 		owner = ObjectIdGetDatum(GetUserId());
 		row = heap_modify_tuple_by_cols(row, desc, 1, &column, &owner, &null);
 	}
-	(void) lock_owner(DatumGetObjectId(owner), AccessShareLock, true);
-	if (!is_noted(RelationGetRelid(trigger->tg_relation), DatumGetObjectId(owner)))
-		note(RelationGetRelid(trigger->tg_relation), DatumGetObjectId(owner), true);
+	rspg_note_role(RelationGetRelid(trigger->tg_relation), "owner", DatumGetObjectId(owner));
 	return PointerGetDatum(row);
 }
 
@@ -99,7 +83,7 @@ recsys_owner_leftfn(PG_FUNCTION_ARGS)
 						errmsg("function must be called by a trigger")));
 	owner = SPI_getbinval(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation),
 						  SPI_fnumber(RelationGetDescr(trigger->tg_relation), "owner"), &null);
-	if (!lock_owner(DatumGetObjectId(owner), AccessExclusiveLock, false))
+	if (!rspg_role_may_be_forgotten(DatumGetObjectId(owner)))
 		return PointerGetDatum(NULL);
 	caller = rspg_role_begin(BOOTSTRAP_SUPERUSERID); /* sees the rows of all */
 	SPI_connect();
@@ -110,64 +94,18 @@ recsys_owner_leftfn(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-static bool
-lock_owner(Oid owner, LOCKMODE mode, bool wait)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_OBJECT(tag, InvalidOid, AuthIdRelationId, owner, 0);
-	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-static bool
-is_noted(Oid table, Oid owner)
-{
-	Relation depend = table_open(SharedDependRelationId, AccessShareLock);
-	ScanKeyData key[3];
-	SysScanDesc scan;
-	HeapTuple tuple;
-	bool found = false;
-
-	ScanKeyInit(&key[0], Anum_pg_shdepend_dbid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(MyDatabaseId));
-	ScanKeyInit(&key[1], Anum_pg_shdepend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&key[2], Anum_pg_shdepend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(depend, SharedDependDependerIndexId, true, NULL, 3, key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_shdepend form = (Form_pg_shdepend) GETSTRUCT(tuple);
-
-		found = form->objsubid != 0 && form->refclassid == AuthIdRelationId &&
-				form->refobjid == owner && form->deptype == SHARED_DEPENDENCY_ACL;
-	}
-	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
-	return found;
-}
-
-static void
-note(Oid table, Oid owner, bool owns)
-{
-	Oid *members = palloc(sizeof(Oid)); /* freed by whom it is given to */
-
-	*members = owner;
-	updateAclDependencies(RelationRelationId, table, get_attnum(table, "owner"), InvalidOid,
-						  owns ? 0 : 1, owns ? NULL : members, owns ? 1 : 0, owns ? members : NULL);
-}
-
 static void
 forget(Oid owner)
 {
 	Oid schema = get_namespace_oid("recsys", false);
 
-	note(get_relname_relid("model_registry", schema), owner, false);
-	note(get_relname_relid("stream", schema), owner, false);
+	rspg_forget_role(get_relname_relid("model_registry", schema), "owner", owner);
+	rspg_forget_role(get_relname_relid("stream", schema), "owner", owner);
 }
 
 /*
- * Event trigger at the end of DROP OWNED.  REASSIGN OWNED has no such triggers, so
+ * Event trigger at the end of DROP OWNED, which takes rights: those to read models
+ * too.  REASSIGN OWNED has no such triggers, so
  * models are not reassigned by it: it would be wrong to drop them here.
  */
 Datum
@@ -186,7 +124,10 @@ recsys_drop_ownedfn(PG_FUNCTION_ARGS)
 	caller = rspg_role_begin(BOOTSTRAP_SUPERUSERID);
 	SPI_connect();
 	foreach (cell, ((DropOwnedStmt *) trigger->parsetree)->roles)
+	{
 		fail_if_owner(get_rolespec_oid(lfirst(cell), false));
+		take_readers(get_rolespec_oid(lfirst(cell), false));
+	}
 	SPI_finish();
 	rspg_role_end(caller);
 	PG_RETURN_NULL();
@@ -230,4 +171,20 @@ fail_if_owner(Oid role)
 					 : errhint("Use recsys.drop_stream() first.")));
 	}
 	forget(role);
+}
+
+/* In SPI, as superuser; PostgreSQL has taken the note already. */
+static void
+take_readers(Oid role)
+{
+	static RspgStatement take = {
+		"UPDATE recsys.model_registry SET readers = NULLIF(pg_catalog.array_remove("
+		"readers::pg_catalog.oid[], $1), '{}')::pg_catalog.regrole[]::recsys_support.role[] "
+		"WHERE $1 OPERATOR(pg_catalog.=) ANY (readers::pg_catalog.oid[])",
+		1,
+		{OIDOID},
+		NULL};
+	Datum value = ObjectIdGetDatum(role);
+
+	rspg_execute(&take, &value, NULL, false);
 }
