@@ -198,6 +198,9 @@ CREATE TABLE recsys.model_registry (
 	users recsys_support.relation,
 	items recsys_support.relation,
 	features jsonb,
+	exclude_events text[],
+	exclude_for interval,
+	history_limit integer,
 	live_version integer,
 	live_key bigint,
 	created timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -205,7 +208,7 @@ CREATE TABLE recsys.model_registry (
 	CONSTRAINT options CHECK (pg_catalog.jsonb_typeof(options) OPERATOR(pg_catalog.=) 'object'),
 	CONSTRAINT source CHECK (CASE WHEN source IS NULL
 		THEN pg_catalog.num_nonnulls(user_column, item_column, weight_column, event_column, event_weights,
-			time_column, half_life, users, items, features) OPERATOR(pg_catalog.=) 0
+			time_column, half_life, users, items, features, exclude_events, exclude_for, history_limit) OPERATOR(pg_catalog.=) 0
 		ELSE pg_catalog.num_nulls(user_column, item_column) OPERATOR(pg_catalog.=) 0 END),
 	CONSTRAINT event_weights CHECK (pg_catalog.num_nulls(event_column, event_weights) OPERATOR(pg_catalog.<>) 1
 		AND pg_catalog.jsonb_typeof(event_weights) OPERATOR(pg_catalog.=) 'object'
@@ -215,6 +218,12 @@ CREATE TABLE recsys.model_registry (
 		OR (half_life IS NULL AND (source IS NULL OR algorithm OPERATOR(pg_catalog.<>) 'sequence'))),
 	CONSTRAINT half_life CHECK (pg_catalog.date_part('epoch', half_life) OPERATOR(pg_catalog.>) 0),
 	CONSTRAINT features CHECK (features IS NULL OR users IS NOT NULL),
+	CONSTRAINT exclude_events CHECK (exclude_events IS NULL
+		OR (event_column IS NOT NULL AND pg_catalog.array_position(exclude_events, NULL) IS NULL)),
+	CONSTRAINT exclude_for CHECK (exclude_for IS NULL
+		OR (time_column IS NOT NULL AND pg_catalog.date_part('epoch', exclude_for) OPERATOR(pg_catalog.>) 0)),
+	CONSTRAINT history_limit CHECK (history_limit IS NULL
+		OR (time_column IS NOT NULL AND history_limit OPERATOR(pg_catalog.>) 0)),
 	CONSTRAINT live CHECK (pg_catalog.num_nulls(live_version, live_key) OPERATOR(pg_catalog.<>) 1
 		AND live_version OPERATOR(pg_catalog.>) 0)
 );
@@ -359,20 +368,22 @@ CREATE FUNCTION recsys.create_model(name text, source regclass, algorithm text D
 	options jsonb DEFAULT '{}', user_column name DEFAULT 'user_id', item_column name DEFAULT 'item_id',
 	weight_column name DEFAULT NULL, event_column name DEFAULT NULL, event_weights jsonb DEFAULT NULL,
 	time_column name DEFAULT NULL, half_life interval DEFAULT NULL, users regclass DEFAULT NULL,
-	items regclass DEFAULT NULL, features jsonb DEFAULT NULL)
+	items regclass DEFAULT NULL, features jsonb DEFAULT NULL, exclude_events text[] DEFAULT NULL,
+	exclude_for interval DEFAULT NULL, history_limit integer DEFAULT NULL)
 	RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_create_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION recsys.create_model(text, regclass, text, jsonb, name, name, name, name, jsonb, name, interval, regclass, regclass, jsonb)
+COMMENT ON FUNCTION recsys.create_model(text, regclass, text, jsonb, name, name, name, name, jsonb, name, interval, regclass, regclass, jsonb, text[], interval, integer)
 	IS 'register a model over a table or view of events';
 CREATE FUNCTION recsys.alter_model(name text, source regclass DEFAULT NULL, algorithm text DEFAULT NULL,
 	options jsonb DEFAULT NULL, user_column name DEFAULT NULL, item_column name DEFAULT NULL,
 	weight_column name DEFAULT NULL, event_column name DEFAULT NULL, event_weights jsonb DEFAULT NULL,
 	time_column name DEFAULT NULL, half_life interval DEFAULT NULL, users regclass DEFAULT NULL,
-	items regclass DEFAULT NULL, features jsonb DEFAULT NULL, new_name text DEFAULT NULL,
+	items regclass DEFAULT NULL, features jsonb DEFAULT NULL, exclude_events text[] DEFAULT NULL,
+	exclude_for interval DEFAULT NULL, history_limit integer DEFAULT NULL, new_name text DEFAULT NULL,
 	owner regrole DEFAULT NULL, reset text[] DEFAULT NULL)
 	RETURNS void
 	AS 'MODULE_PATHNAME', 'recsys_alter_model' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION recsys.alter_model(text, regclass, text, jsonb, name, name, name, name, jsonb, name, interval, regclass, regclass, jsonb, text, regrole, text[])
+COMMENT ON FUNCTION recsys.alter_model(text, regclass, text, jsonb, name, name, name, name, jsonb, name, interval, regclass, regclass, jsonb, text[], interval, integer, text, regrole, text[])
 	IS 'change a registered model; null leaves a thing as it is';
 CREATE FUNCTION recsys.train(model text, deploy boolean DEFAULT true) RETURNS integer
 	AS 'MODULE_PATHNAME', 'recsys_train' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
@@ -414,6 +425,8 @@ DECLARE
 	by_name text := 'k integer DEFAULT 10, model text DEFAULT NULL, %s, version integer DEFAULT NULL';
 	items_tail text := pg_catalog.concat_ws(', ', masks, filters, pages);
 	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', items_tail);
+	user_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters,
+		'exclude_events text[] DEFAULT NULL, exclude_for interval DEFAULT NULL', pages);
 	by_value text := 'k integer DEFAULT 10, %s';
 	value_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, pages);
 	visit text := 'items T[] DEFAULT NULL';	-- beside features
@@ -431,9 +444,9 @@ DECLARE
 BEGIN
 	FOR name, head, arguments, columns, ids, types, meaning IN
 		SELECT f.name, f.head, pg_catalog.format(f.arguments, f.tail), f.columns, f.ids::text[], f.types::text[], f.meaning FROM (VALUES
-			('recommend', 'user_id T', by_name, tail, result, '{bigint,uuid,text}', '{""}',
+			('recommend', 'user_id T', by_name, user_tail, result, '{bigint,uuid,text}', '{""}',
 				'the k best items for a user, from what the user did until now'),
-			('recommend_as', 'item_type T, user_id V', by_name, tail, result, '{bigint,uuid,text}', '{bigint,uuid,text}',
+			('recommend_as', 'item_type T, user_id V', by_name, user_tail, result, '{bigint,uuid,text}', '{bigint,uuid,text}',
 				'the k best items for a user, with ids of the type of the first argument'),
 			('recommend_for_items', 'items V', by_name, tail, result, '{bigint,uuid,text}', '{T[]}',
 				'the k best items for a session, a cart or a visitor without a name: items, oldest first'),

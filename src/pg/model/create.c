@@ -53,6 +53,9 @@ enum
 	ARG_USERS,
 	ARG_ITEMS,
 	ARG_FEATURES,
+	ARG_EXCLUDE_EVENTS,
+	ARG_EXCLUDE_FOR,
+	ARG_HISTORY_LIMIT,
 	ARG_COUNT,
 	ARG_NEW_NAME = ARG_COUNT,
 	ARG_OWNER,
@@ -62,10 +65,12 @@ enum
 /* the columns of the arguments behind the name, and the types of all */
 #define DEFINITION                                                                                 \
 	"source, algorithm, options, user_column, item_column, weight_column, event_column, "          \
-	"event_weights, time_column, half_life, users, items, features"
+	"event_weights, time_column, half_life, users, items, features, exclude_events, exclude_for, " \
+	"history_limit"
 #define DEFINITION_TYPES                                                                           \
 	TEXTOID, REGCLASSOID, TEXTOID, JSONBOID, NAMEOID, NAMEOID, NAMEOID, NAMEOID, JSONBOID,         \
-		NAMEOID, INTERVALOID, REGCLASSOID, REGCLASSOID, JSONBOID
+		NAMEOID, INTERVALOID, REGCLASSOID, REGCLASSOID, JSONBOID, TEXTARRAYOID, INTERVALOID,       \
+		INT4OID
 
 /* an argument that is not given: its text; "": null; NULL: it must be given */
 static const struct
@@ -86,7 +91,10 @@ static const struct
 						 {"half_life", INTERVALOID, ""},
 						 {"users", REGCLASSOID, ""},
 						 {"items", REGCLASSOID, ""},
-						 {"features", JSONBOID, ""}};
+						 {"features", JSONBOID, ""},
+						 {"exclude_events", TEXTARRAYOID, ""},
+						 {"exclude_for", INTERVALOID, ""},
+						 {"history_limit", INT4OID, ""}};
 
 static void check_definition(const NullableDatum *args);
 static Relation open_relation(const NullableDatum *args, int arg);
@@ -95,8 +103,9 @@ static Oid check_column(Relation source, const char *column, const char *argumen
 static void check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *algorithm,
 						  const RsOptions *options);
 static void check_item_type(Oid type);
-static bool finds_user(Oid index_oid, AttrNumber column);
-static void hint_index(Relation source, const char *user_column);
+static void check_seen(const NullableDatum *args);
+static bool finds_user(Oid index_oid, AttrNumber column, AttrNumber time);
+static void hint_index(Relation source, const char *user_column, const char *time_column);
 static void insert_row(const NullableDatum *args);
 static RspgRegistryRow *read_definition(const char *name, NullableDatum *args);
 static void reset(NullableDatum *args, ArrayType *names);
@@ -219,7 +228,9 @@ check_definition(const NullableDatum *args)
 		args[ARG_HALF_LIFE].isnull ? NULL : DatumGetIntervalP(args[ARG_HALF_LIFE].value));
 	if (!args[ARG_ITEMS].isnull)
 		check_items(args);
-	hint_index(source, user_column);
+	check_seen(args);
+	hint_index(source, user_column,
+			   args[ARG_HISTORY_LIMIT].isnull ? NULL : name_of(&args[ARG_TIME_COLUMN]));
 	relation_close(source, NoLock);
 }
 
@@ -341,6 +352,26 @@ check_columns(const NullableDatum *args, Relation source, const RsAlgorithm *alg
 							!args[ARG_TIME_COLUMN].isnull);
 }
 
+static void
+check_seen(const NullableDatum *args)
+{
+	rspg_source_check_seen(
+		!args[ARG_EVENT_COLUMN].isnull,
+		args[ARG_EXCLUDE_EVENTS].isnull ? NULL : DatumGetArrayTypeP(args[ARG_EXCLUDE_EVENTS].value),
+		!args[ARG_TIME_COLUMN].isnull,
+		args[ARG_EXCLUDE_FOR].isnull ? NULL : DatumGetIntervalP(args[ARG_EXCLUDE_FOR].value));
+	if (args[ARG_HISTORY_LIMIT].isnull)
+		return;
+	if (args[ARG_TIME_COLUMN].isnull)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("history_limit needs time_column"),
+						errdetail("The newest events are read.")));
+	if (DatumGetInt32(args[ARG_HISTORY_LIMIT].value) < 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("history_limit must be at least 1, but is %d",
+							   DatumGetInt32(args[ARG_HISTORY_LIMIT].value))));
+}
+
 /*
  * Items other than integers and uuids go by their text, which must be the same in
  * every session.
@@ -362,10 +393,11 @@ check_item_type(Oid type)
 }
 
 /*
- * Does an index find the rows of one value of the column?
+ * Does an index find the rows of one value of the column, and where a time is given, in
+ * its order?
  */
 static bool
-finds_user(Oid index_oid, AttrNumber column)
+finds_user(Oid index_oid, AttrNumber column, AttrNumber time)
 {
 	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index_oid));
 	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(index_oid));
@@ -379,7 +411,9 @@ finds_user(Oid index_oid, AttrNumber column)
 		method = ((Form_pg_class) GETSTRUCT(class))->relam;
 		finds = index->indisvalid && index->indkey.values[0] == column &&
 				heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-				(method == BTREE_AM_OID || method == HASH_AM_OID);
+				(time != InvalidAttrNumber ? method == BTREE_AM_OID && index->indnkeyatts > 1 &&
+												 index->indkey.values[1] == time
+										   : method == BTREE_AM_OID || method == HASH_AM_OID);
 	}
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
@@ -392,9 +426,11 @@ finds_user(Oid index_oid, AttrNumber column)
  * Every recommendation reads one user's events: say so when that is a scan.
  */
 static void
-hint_index(Relation source, const char *user_column)
+hint_index(Relation source, const char *user_column, const char *time_column)
 {
 	AttrNumber wanted = get_attnum(RelationGetRelid(source), user_column);
+	AttrNumber time =
+		time_column == NULL ? InvalidAttrNumber : get_attnum(RelationGetRelid(source), time_column);
 	List *indexes;
 	ListCell *cell;
 
@@ -404,16 +440,20 @@ hint_index(Relation source, const char *user_column)
 		return;
 	indexes = RelationGetIndexList(source);
 	foreach (cell, indexes)
-		if (finds_user(lfirst_oid(cell), wanted))
+		if (finds_user(lfirst_oid(cell), wanted, time))
 			return;
 	ereport(NOTICE,
-			(errmsg("no index of \"%s\" starts with column \"%s\"", RelationGetRelationName(source),
-					user_column),
+			(time_column == NULL
+				 ? errmsg("no index of \"%s\" starts with column \"%s\"",
+						  RelationGetRelationName(source), user_column)
+				 : errmsg("no index of \"%s\" starts with columns \"%s\" and \"%s\"",
+						  RelationGetRelationName(source), user_column, time_column),
 			 errdetail("Each recommendation reads all events of its user."),
-			 errhint("CREATE INDEX ON %s (%s);",
+			 errhint("CREATE INDEX ON %s (%s%s%s);",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
 												RelationGetRelationName(source)),
-					 quote_identifier(user_column))));
+					 quote_identifier(user_column), time_column == NULL ? "" : ", ",
+					 time_column == NULL ? "" : quote_identifier(time_column))));
 }
 
 static void
@@ -442,12 +482,13 @@ fill(Datum *values, char *nulls, const NullableDatum *args, int n)
 static void
 insert_row(const NullableDatum *args)
 {
-	static RspgStatement insert = {
-		"INSERT INTO recsys.model_registry (name, " DEFINITION ", owner) VALUES ($1, $2, $3, $4, "
-		"$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (name) DO NOTHING",
-		ARG_COUNT + 1,
-		{DEFINITION_TYPES, REGROLEOID},
-		NULL};
+	static RspgStatement insert = {"INSERT INTO recsys.model_registry (name, " DEFINITION
+								   ", owner) VALUES ($1, $2, $3, $4, "
+								   "$5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
+								   "$18) ON CONFLICT (name) DO NOTHING",
+								   ARG_COUNT + 1,
+								   {DEFINITION_TYPES, REGROLEOID},
+								   NULL};
 	Datum values[ARG_COUNT + 1];
 	char nulls[ARG_COUNT + 2];
 
@@ -559,12 +600,13 @@ check_new_owner(Oid owner, const NullableDatum *args)
 static void
 update_row(int64 id, const NullableDatum *args, const char *name, Oid owner)
 {
-	static RspgStatement update = {
-		"UPDATE recsys.model_registry SET (name, " DEFINITION ", owner) = ($1, $2, $3, $4, $5, $6, "
-		"$7, $8, $9, $10, $11, $12, $13, $14, $15) WHERE id OPERATOR(pg_catalog.=) $16",
-		ARG_COUNT + 2,
-		{DEFINITION_TYPES, REGROLEOID, INT8OID},
-		NULL};
+	static RspgStatement update = {"UPDATE recsys.model_registry SET (name, " DEFINITION
+								   ", owner) = ($1, $2, $3, $4, $5, $6, "
+								   "$7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) WHERE "
+								   "id OPERATOR(pg_catalog.=) $19",
+								   ARG_COUNT + 2,
+								   {DEFINITION_TYPES, REGROLEOID, INT8OID},
+								   NULL};
 	Datum values[ARG_COUNT + 2];
 	char nulls[ARG_COUNT + 3];
 

@@ -26,7 +26,7 @@
 #define COLUMNS                                                                                    \
 	"id, name, owner, source, algorithm, options, user_column, item_column, weight_column, "       \
 	"event_column, event_weights, time_column, half_life, live_version, live_key, "                \
-	"users, features, items"
+	"users, features, items, exclude_events, exclude_for, history_limit"
 
 static RspgRegistryRow *find(const char *name, bool read_only, bool missing_ok);
 static void find_default(bool read_only);
@@ -230,6 +230,11 @@ row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
 	row->features = (Jsonb *) DatumGetPointer(copied_column(tuple, desc, 17, mcxt, 0));
 	value = SPI_getbinval(tuple, desc, 18, &null);
 	row->items = null ? InvalidOid : DatumGetObjectId(value);
+	row->exclude_events = (ArrayType *) DatumGetPointer(copied_column(tuple, desc, 19, mcxt, 0));
+	row->exclude_for =
+		(Interval *) DatumGetPointer(copied_column(tuple, desc, 20, mcxt, sizeof(Interval)));
+	value = SPI_getbinval(tuple, desc, 21, &null);
+	row->history_limit = null ? 0 : DatumGetInt32(value);
 	return row;
 }
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -30,7 +31,10 @@ typedef struct RspgRegistryRow
 	Oid users; /* InvalidOid if there are none */
 	Oid items; /* InvalidOid if there are none */
 	Jsonb *features;
-	int32 live_version; /* 0 = none yet */
+	ArrayType *exclude_events; /* what counts as seen: NULL, all types */
+	Interval *exclude_for;     /* NULL: of any age */
+	int32 history_limit;       /* 0: none */
+	int32 live_version;        /* 0 = none yet */
 	int64 live_key;
 } RspgRegistryRow;
 

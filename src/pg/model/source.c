@@ -33,12 +33,15 @@ static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
 						 bool timed_only);
 static void append_equals(StringInfo sql, Oid type, const char *operand);
-static void append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
+static void append_ties(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
+						const char *direction);
 static void append_item(StringInfo sql, const RspgRegistryRow *row, Oid item_type);
 static void append_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_decay(StringInfo sql, const char *time, const char *half_life);
 static void append_event_weight(StringInfo sql, const RspgRegistryRow *row);
 static void append_from(StringInfo sql, Oid relation);
+static void append_seen(StringInfo sql, const RspgRegistryRow *row);
+static void check_interval(const char *what, Interval *interval, bool has_time);
 static void append_feature_columns(StringInfo sql, const RspgRegistryRow *row);
 
 /*
@@ -86,6 +89,8 @@ rspg_source_check(const RspgRegistryRow *row)
 							   row->user_column == NULL ? "user_column" : "item_column")));
 	rspg_source_check_weights(row->event_column != NULL, row->event_weights,
 							  row->time_column != NULL, row->half_life);
+	rspg_source_check_seen(row->event_column != NULL, row->exclude_events, row->time_column != NULL,
+						   row->exclude_for);
 	(void) column_type(row, row->user_column);
 	(void) column_type(row, row->item_column);
 	if (row->weight_column != NULL)
@@ -122,15 +127,37 @@ rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time, I
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));
-	if (half_life == NULL)
+	check_interval("half_life", half_life, has_time);
+}
+
+/* An interval (NULL: none) that goes with a time column. */
+static void
+check_interval(const char *what, Interval *interval, bool has_time)
+{
+	if (interval == NULL)
 		return;
 	if (!has_time)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life needs time_column")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s needs time_column", what)));
 	if (DatumGetFloat8(DirectFunctionCall2(interval_part, CStringGetTextDatum("epoch"),
-										   IntervalPGetDatum(half_life))) <= 0)
+										   IntervalPGetDatum(interval))) <= 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("half_life must be positive")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be positive", what)));
+}
+
+void
+rspg_source_check_seen(bool has_event, ArrayType *exclude_events, bool has_time,
+					   Interval *exclude_for)
+{
+	if (exclude_events != NULL && !has_event)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("exclude_events needs event_column"),
+						errhint("recsys.alter_model() tells a model where its events have their "
+								"types.")));
+	if (exclude_events != NULL && array_contains_nulls(exclude_events))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("exclude_events must not contain nulls")));
+	check_interval("exclude_for", exclude_for, has_time);
 }
 
 void
@@ -176,7 +203,7 @@ rspg_source_training_query(const RspgRegistryRow *row, bool ordered)
 }
 
 RspgSourceQuery
-rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
+rspg_source_history_query(const RspgRegistryRow *row, bool ordered, bool seen)
 {
 	RspgSourceQuery query = begin_query(row, ordered);
 	StringInfoData sql;
@@ -184,11 +211,26 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered)
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	append_event(&sql, row, query.item_type, ordered);
+	if (seen)
+		append_seen(&sql, row);
 	append_from(&sql, row->source);
 	appendStringInfo(&sql, " WHERE %s", quote_identifier(row->user_column));
 	append_equals(&sql, query.user_type, "$1");
-	if (ordered)
-		append_order(&sql, row, query.item_type);
+	if (row->history_limit > 0)
+	{
+		const char *time = quote_identifier(row->time_column);
+
+		/* the exact reverse of training's order, as an index on (user, time) has it */
+		appendStringInfo(&sql, " AND %s IS NOT NULL ORDER BY %s DESC", time, time);
+		append_ties(&sql, row, query.item_type, " DESC");
+		appendStringInfo(&sql, " LIMIT %d", row->history_limit);
+	}
+	else if (ordered)
+	{
+		appendStringInfo(&sql, " ORDER BY %s::pg_catalog.timestamptz NULLS FIRST",
+						 quote_identifier(row->time_column));
+		append_ties(&sql, row, query.item_type, "");
+	}
 	query.sql = sql.data;
 	return query;
 }
@@ -244,18 +286,32 @@ append_equals(StringInfo sql, Oid type, const char *operand)
 }
 
 /*
- * As training orders a user's events: by time, then by the item's id, texts by
- * their bytes, then by weight.
+ * As training orders a user's events of one time: by the item's id, texts by their
+ * bytes, then by weight.
  */
 static void
-append_order(StringInfo sql, const RspgRegistryRow *row, Oid item_type)
+append_ties(StringInfo sql, const RspgRegistryRow *row, Oid item_type, const char *direction)
 {
-	appendStringInfo(sql, " ORDER BY %s::pg_catalog.timestamptz NULLS FIRST, ",
-					 quote_identifier(row->time_column));
+	appendStringInfoString(sql, ", ");
 	append_item(sql, row, item_type);
-	if (item_type == TEXTOID)
-		appendStringInfoString(sql, " COLLATE pg_catalog.\"C\"");
-	appendStringInfoString(sql, ", 2");
+	appendStringInfo(sql, "%s%s, 2%s", item_type == TEXTOID ? " COLLATE pg_catalog.\"C\"" : "",
+					 direction, direction);
+}
+
+/* Does the event count as seen? */
+static void
+append_seen(StringInfo sql, const RspgRegistryRow *row)
+{
+	appendStringInfoString(sql, ", true");
+	if (row->event_column != NULL)
+		appendStringInfo(sql,
+						 " AND ($2 IS NULL OR %s::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($2))",
+						 quote_identifier(row->event_column));
+	if (row->time_column != NULL)
+		appendStringInfo(sql,
+						 " AND ($3 IS NULL OR %s::pg_catalog.timestamptz OPERATOR(pg_catalog.>) "
+						 "(pg_catalog.now() OPERATOR(pg_catalog.-) $3))",
+						 quote_identifier(row->time_column));
 }
 
 static void

@@ -19,9 +19,15 @@ typedef struct RspgSourceQuery
  * unless ordered). */
 extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bool ordered);
 
-/* Columns: item, weight float8; WHERE user = $1 of the column's own type; oldest
- * first when ordered.  Of a source that the caller has checked. */
-extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered);
+/*
+ * Columns: item, weight float8, and where seen, whether the event is of a type in $2
+ * (text[], NULL: all) and younger than $3 (an interval, NULL: of any age); WHERE user =
+ * $1 of the column's own type.  Oldest first when ordered; where the model has a
+ * history_limit, as many of the newest, newest first.  Of a source that the caller has
+ * checked.
+ */
+extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered,
+												 bool seen);
 
 /* Ids of all users that have events, each once. */
 extern char *rspg_source_users_query(const RspgRegistryRow *row);
@@ -49,6 +55,11 @@ extern void rspg_source_check(const RspgRegistryRow *row);
  * event column, and half_life (NULL: none) is positive and comes with a time column. */
 extern void rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time,
 									  Interval *half_life);
+
+/* 22023 unless exclude_events (NULL: none) comes with an event column and has no nulls,
+ * and exclude_for (NULL: none) is positive and comes with a time column. */
+extern void rspg_source_check_seen(bool has_event, ArrayType *exclude_events, bool has_time,
+								   Interval *exclude_for);
 
 /* 22023 where an algorithm that wants order has no time column. */
 extern void rspg_source_check_order(const char *algorithm, bool ordered, bool has_time);

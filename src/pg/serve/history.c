@@ -11,6 +11,7 @@
  */
 #include "pg/serve/history.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
@@ -22,8 +23,10 @@
 #include "pg/model/source.h"
 #include "pg/serve/plans.h"
 
+#define PARAMETERS 3 /* user, types, age */
+
 static SPIPlanPtr find_plan(const RspgSourceQuery *query);
-static void copy_rows(RspgHistory *history, MemoryContext target);
+static void copy_rows(RspgHistory *history, bool newest_first, MemoryContext target);
 
 /* As who is acting now. */
 static SPIPlanPtr
@@ -31,16 +34,16 @@ find_plan(const RspgSourceQuery *query)
 {
 	RspgPlanKey key = {GetUserId(), InvalidOid, query->user_type, query->sql, ""};
 	RspgPlans *plans = rspg_plans_find(&key);
-	Oid types[1] = {query->user_type};
+	Oid types[PARAMETERS] = {query->user_type, TEXTARRAYOID, INTERVALOID};
 
 	if (plans == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(query->sql, 1, types);
+		SPIPlanPtr plan = SPI_prepare(query->sql, PARAMETERS, types);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare the history query: %s",
 				 SPI_result_code_string(SPI_result));
-		plans = rspg_plans_keep(&key, plan, NULL, 1, types);
+		plans = rspg_plans_keep(&key, plan, NULL, PARAMETERS, types);
 	}
 	return plans->plan[0];
 }
@@ -48,39 +51,44 @@ find_plan(const RspgSourceQuery *query)
 /* In SPI, which the caller connects and leaves: rows of a query about one user.
  * False where the type of its ids has no such user. */
 static bool
-run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, Datum user, Oid user_type)
+run_for_user(const RspgRegistryRow *row, const RspgSourceQuery *query, const RspgSeen *seen,
+			 Datum user, Oid user_type)
 {
+	Datum values[PARAMETERS] = {0, PointerGetDatum(seen->events), PointerGetDatum(seen->age)};
+	char nulls[PARAMETERS + 1] = {' ', seen->events == NULL ? 'n' : ' ',
+								  seen->age == NULL ? 'n' : ' '};
 	RspgConverter converter;
-	Datum converted;
 	RspgRole caller;
 	bool known;
 
 	/* planning runs functions too, and so does a domain within a type */
 	caller = rspg_role_begin_reading(row->owner);
 	rspg_converter_init(&converter, user_type, query->user_type);
-	known = rspg_convert_id(&converter, user, &converted);
+	known = rspg_convert_id(&converter, user, &values[0]);
 	if (known)
-		rspg_plans_run(find_plan(query), &converted, NULL);
+		rspg_plans_run(find_plan(query), values, nulls);
 	rspg_role_end(caller);
 	return known;
 }
 
 RspgHistory
-rspg_history_read(const RspgRegistryRow *row, bool ordered, Datum user, Oid user_type)
+rspg_history_read(const RspgRegistryRow *row, bool ordered, const RspgSeen *seen, Datum user,
+				  Oid user_type)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	RspgSourceQuery query = rspg_source_history_query(row, ordered);
-	RspgHistory history = {query.item_type, 0, NULL, NULL, NULL};
+	bool some = seen->events != NULL || seen->age != NULL; /* of the events, not all */
+	RspgSourceQuery query = rspg_source_history_query(row, ordered, some);
+	RspgHistory history = {.item_type = query.item_type};
 
 	SPI_connect();
-	if (run_for_user(row, &query, user, user_type))
-		copy_rows(&history, caller);
+	if (run_for_user(row, &query, seen, user, user_type))
+		copy_rows(&history, row->history_limit > 0, caller);
 	SPI_finish();
 	return history;
 }
 
 static void
-copy_rows(RspgHistory *history, MemoryContext target)
+copy_rows(RspgHistory *history, bool newest_first, MemoryContext target)
 {
 	MemoryContext spi = MemoryContextSwitchTo(target);
 	TupleDesc desc = SPI_tuptable->tupdesc;
@@ -94,18 +102,21 @@ copy_rows(RspgHistory *history, MemoryContext target)
 	history->item = MemoryContextAllocHuge(target, room * sizeof(Datum));
 	history->weight = MemoryContextAllocHuge(target, room * sizeof(float8));
 	history->weight_is_null = MemoryContextAllocHuge(target, room * sizeof(bool));
+	history->seen = MemoryContextAllocHuge(target, room * sizeof(bool));
 	for (i = 0; i < SPI_processed; i++)
 	{
-		HeapTuple tuple = SPI_tuptable->vals[i];
+		HeapTuple tuple = SPI_tuptable->vals[newest_first ? SPI_processed - 1 - i : i];
 		uint64 n = history->n;
-		bool item_is_null;
-		Datum item = SPI_getbinval(tuple, desc, 1, &item_is_null);
+		bool null;
+		Datum item = SPI_getbinval(tuple, desc, 1, &null);
 		Datum weight = SPI_getbinval(tuple, desc, 2, &history->weight_is_null[n]);
 
-		if (item_is_null)
+		if (null)
 			continue;
 		history->item[n] = by_value ? item : datumCopy(item, by_value, length);
 		history->weight[n] = history->weight_is_null[n] ? 0 : DatumGetFloat8(weight);
+		history->seen[n] =
+			desc->natts < 3 || (DatumGetBool(SPI_getbinval(tuple, desc, 3, &null)) && !null);
 		history->n++;
 	}
 	MemoryContextSwitchTo(spi);
@@ -117,11 +128,12 @@ rspg_user_row_read(const RspgRegistryRow *row, Datum user, Oid user_type)
 	MemoryContext caller = CurrentMemoryContext;
 	RspgSourceQuery query = rspg_users_row_query(row);
 	HeapTupleHeader found = NULL;
+	RspgSeen none = {NULL, NULL};
 	uint64 n;
 	bool null;
 
 	SPI_connect();
-	n = run_for_user(row, &query, user, user_type) ? SPI_processed : 0;
+	n = run_for_user(row, &query, &none, user, user_type) ? SPI_processed : 0;
 	if (n > 1)
 		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
 						errmsg("relation of users of model \"%s\" has more than one row of a user",

@@ -33,6 +33,8 @@ typedef enum Argument
 	CANDIDATES,
 	FILTER,
 	FILTER_VALUES,
+	EXCLUDE_EVENTS,
+	EXCLUDE_FOR,
 	AMONG,
 	ARGUMENTS
 } Argument;
@@ -51,6 +53,8 @@ static const char *const names[ARGUMENTS] = {
 	[CANDIDATES] = "candidates",
 	[FILTER] = "filter",
 	[FILTER_VALUES] = "filter_values",
+	[EXCLUDE_EVENTS] = "exclude_events",
+	[EXCLUDE_FOR] = "exclude_for",
 	[AMONG] = "among",
 };
 
@@ -216,6 +220,9 @@ rspg_request_read(FunctionCallInfo fcinfo)
 	request.candidates = array_or_null(fcinfo, place[CANDIDATES]);
 	request.filter = text_or_null(fcinfo, place[FILTER]);
 	request.filter_values = array_or_null(fcinfo, place[FILTER_VALUES]);
+	request.exclude_events = array_or_null(fcinfo, place[EXCLUDE_EVENTS]);
+	if (is_given(fcinfo, place[EXCLUDE_FOR]))
+		request.exclude_for = PG_GETARG_INTERVAL_P(place[EXCLUDE_FOR]);
 	request.among = list_or_null(fcinfo, place[AMONG]);
 	return request;
 }

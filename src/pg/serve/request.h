@@ -12,6 +12,7 @@
 #include "pg/base/rspg.h"
 
 #include "utils/array.h"
+#include "utils/timestamp.h"
 
 /* A value of the caller's, of a type that differs from form to form. */
 typedef struct RspgGiven
@@ -45,6 +46,8 @@ typedef struct RspgRequest
 	ArrayType *candidates;
 	char *filter; /* an SQL expression over the relation of items; NULL: none */
 	ArrayType *filter_values;
+	ArrayType *exclude_events; /* what counts as seen; NULL: as the model says */
+	Interval *exclude_for;
 	ArrayType *among; /* users; NULL: all */
 } RspgRequest;
 

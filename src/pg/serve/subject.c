@@ -50,6 +50,7 @@ static void
 read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *answer)
 {
 	const RsModel *model = answer->model;
+	RspgSeen seen = {NULL, NULL};
 	RspgHistory history;
 	HeapTupleHeader user_row;
 	RspgConverter to_model;
@@ -61,7 +62,12 @@ read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *an
 	ordered =
 		row->time_column != NULL &&
 		(rs_algorithm_flags(model->algorithm, &model->options, model->timed) & RS_SEQUENCES) != 0;
-	history = rspg_history_read(row, ordered, request->user.value, request->user.type);
+	rspg_source_check_seen(row->event_column != NULL, request->exclude_events,
+						   row->time_column != NULL, request->exclude_for);
+	if (request->exclude_seen)
+		seen = (RspgSeen){request->exclude_events ? request->exclude_events : row->exclude_events,
+						  request->exclude_for ? request->exclude_for : row->exclude_for};
+	history = rspg_history_read(row, ordered, &seen, request->user.value, request->user.type);
 	user_row = row->features == NULL
 				   ? NULL
 				   : rspg_user_row_read(row, request->user.value, request->user.type);
@@ -72,7 +78,8 @@ read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *an
 	rspg_converter_init(&to_model, history.item_type, rspg_id_type_oid(model->ids.type));
 	for (i = 0; i < history.n; i++)
 		rspg_answer_add(answer, rspg_answer_find(answer, &to_model, history.item[i]),
-						history.weight[i], history.weight_is_null[i], request->exclude_seen);
+						history.weight[i], history.weight_is_null[i],
+						request->exclude_seen && history.seen[i]);
 }
 
 /* The numbers of a JSON array. */
