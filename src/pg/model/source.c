@@ -305,7 +305,8 @@ append_seen(StringInfo sql, const RspgRegistryRow *row)
 	appendStringInfoString(sql, ", true");
 	if (row->event_column != NULL)
 		appendStringInfo(sql,
-						 " AND ($2 IS NULL OR %s::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($2))",
+						 " AND ($2 IS NULL OR %s::pg_catalog.text COLLATE pg_catalog.\"C\" "
+						 "OPERATOR(pg_catalog.=) ANY ($2))",
 						 quote_identifier(row->event_column));
 	if (row->time_column != NULL)
 		appendStringInfo(sql,
