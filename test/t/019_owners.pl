@@ -98,8 +98,10 @@ like(($node->psql('postgres', 'DROP OWNED BY merchant'))[2], qr/owns stream "mer
 $node->safe_psql(
 	'postgres', q{
 	SELECT recsys.drop_stream('merchant''s');
-	DROP ROLE merchant;
-	DROP ROLE "Odd ""one";});
+	DROP ROLE merchant;});
+like(($node->psql('postgres', 'DROP ROLE "Odd ""one"'))[2], qr/privileges for column readers of table recsys.model_registry/, 'nor who was granted a model');
+$node->safe_psql('postgres', 'DROP OWNED BY "Odd ""one"; DROP ROLE "Odd ""one"');
+is($node->safe_psql('postgres', $readers), '{team,NULL}', 'until DROP OWNED');
 is($node->safe_psql('postgres', 'SELECT model, owner FROM recsys.models ORDER BY 1'), "member's|dba\nmine|postgres", 'what is left');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_shdepend d WHERE classid = 'pg_class'::regclass AND objid = 'recsys.model_registry'::regclass
 	AND refobjid NOT IN (SELECT oid FROM pg_roles)}), 0, 'no note of a role that is gone');
