@@ -364,6 +364,50 @@ CREATE VIEW recsys.model_readers WITH (security_invoker = true) AS
 COMMENT ON VIEW recsys.model_readers IS 'who was granted the registered models that you may use; public is everybody';
 GRANT SELECT ON recsys.models, recsys.model_versions, recsys.model_readers TO PUBLIC;
 
+-- shared memory
+CREATE FUNCTION recsys_support.cache_status_rows(
+	OUT datid oid, OUT owner oid, OUT bytes bigint, OUT state text, OUT model text,
+	OUT version integer, OUT in_use integer, OUT calls bigint, OUT loaded_at timestamptz,
+	OUT last_used timestamptz)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recsys_cache_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION recsys_support.cache_status_rows() IS 'support for recsys.cache_status';
+CREATE VIEW recsys.cache_status AS
+	SELECT d.datname AS database, r.rolname AS owner, c.model, c.version, c.bytes, c.state,
+		c.in_use, c.calls, c.loaded_at, c.last_used
+	FROM recsys_support.cache_status_rows() c
+		LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) c.datid
+		LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) c.owner;
+COMMENT ON VIEW recsys.cache_status IS 'models in shared memory, of every database: how large they are and how much they are used';
+GRANT SELECT ON recsys.cache_status TO PUBLIC;
+
+CREATE FUNCTION recsys_support.warm_model(model text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recsys_warm_model' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION recsys_support.warm_model(text) IS 'support for recsys.warm';
+-- A model of somebody's that cannot be read is no reason to leave the others out
+CREATE FUNCTION recsys.warm(model text DEFAULT NULL) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+	one text;
+	warm integer := 0;
+BEGIN
+	IF model IS NOT NULL THEN
+		RETURN recsys_support.warm_model(model)::integer;
+	END IF;
+	FOR one IN SELECT r.name FROM recsys.model_registry r WHERE r.live_version IS NOT NULL ORDER BY r.id LOOP
+		BEGIN
+			warm := warm OPERATOR(pg_catalog.+) recsys_support.warm_model(one)::integer;
+		EXCEPTION
+			WHEN object_not_in_prerequisite_state THEN
+				RAISE;
+			WHEN OTHERS THEN
+				RAISE WARNING 'model "%" was left out: %', one, SQLERRM;
+		END;
+	END LOOP;
+	RETURN warm;
+END
+$$;
+COMMENT ON FUNCTION recsys.warm(text) IS 'have the live versions of all models that you may use, or of one, in shared memory; how many are';
+
 CREATE FUNCTION recsys.create_model(name text, source regclass, algorithm text DEFAULT 'als',
 	options jsonb DEFAULT '{}', user_column name DEFAULT 'user_id', item_column name DEFAULT 'item_id',
 	weight_column name DEFAULT NULL, event_column name DEFAULT NULL, event_weights jsonb DEFAULT NULL,

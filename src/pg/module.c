@@ -10,6 +10,7 @@
 #include "pg/base/guc.h"
 #include "pg/base/progress.h"
 #include "pg/host/launcher.h"
+#include "pg/model/arena.h"
 #include "pg/stream/definition/brokers.h"
 #include "pg/stream/definition/secrets.h"
 #include "pg/stream/worker/stream_jobs.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 {
 	rspg_guc_init();
 	rspg_progress_init();
+	rspg_arena_init();
 	rspg_host_init();
 	rspg_brokers_init();
 	rspg_secrets_init();

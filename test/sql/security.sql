@@ -81,6 +81,8 @@ INSERT INTO statements (what, statement) VALUES
 	('metrics', $$SELECT recsys.ndcg_at_k(ARRAY[1]::bigint[], ARRAY[1]::bigint[])$$),
 	('algorithm_options', $$SELECT * FROM recsys.algorithm_options()$$),
 	('training_progress', $$SELECT * FROM recsys.training_progress$$),
+	('cache_status', $$SELECT * FROM recsys.cache_status$$),
+	('warm', $$DO 'BEGIN PERFORM recsys.warm(''mine''); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END'$$),
 	('models', $$SELECT 1 / count(*) FROM recsys.models$$),
 	('model_versions', $$SELECT 1 / count(*) FROM recsys.model_versions$$),
 	('training_log', $$SELECT count(*) FROM recsys.training_log$$),

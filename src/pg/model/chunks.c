@@ -8,7 +8,7 @@
 #include "pg/model/chunks.h"
 
 #include "catalog/pg_type.h"
-#include "port/pg_crc32c.h"
+#include "utils/fmgrprotos.h"
 
 #include "pg/base/spi.h"
 #include "pg/base/varlena.h"
@@ -22,7 +22,7 @@ static const Oid key_types[2] = {INT8OID, INT4OID};
 
 static void fail(const RspgRegistryRow *row, int64 seq, const char *what) __attribute__((noreturn));
 static Size read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 seq,
-					   char *to, uint64 room);
+					   char *to, uint64 room, uint64 *digest);
 
 static void
 fail(const RspgRegistryRow *row, int64 seq, const char *what)
@@ -32,21 +32,22 @@ fail(const RspgRegistryRow *row, int64 seq, const char *what)
 						   row->live_version, seq, what)));
 }
 
-uint64
-rspg_chunks_length(const RspgRegistryRow *row)
+RspgChunks
+rspg_chunks_find(const RspgRegistryRow *row)
 {
 	static RspgStatement find = {
-		"SELECT v.bytes, (SELECT COALESCE(pg_catalog.sum(pg_catalog.octet_length(c.bytes)), 0) "
-		"FROM recsys.model_chunk c WHERE c.model_id OPERATOR(pg_catalog.=) v.model_id AND "
-		"c.version OPERATOR(pg_catalog.=) v.version) FROM recsys.model_version v "
+		"SELECT v.bytes, COALESCE(c.stored, 0), COALESCE(c.digest, 0) FROM recsys.model_version v, "
+		"LATERAL (SELECT pg_catalog.sum(pg_catalog.octet_length(k.bytes)) AS stored, "
+		"pg_catalog.bit_xor(pg_catalog.hashint8extended(k.crc, k.seq)) AS digest "
+		"FROM recsys.model_chunk k WHERE k.model_id OPERATOR(pg_catalog.=) v.model_id AND "
+		"k.version OPERATOR(pg_catalog.=) v.version) c "
 		"WHERE v.model_id OPERATOR(pg_catalog.=) $1 AND v.version OPERATOR(pg_catalog.=) $2",
 		2,
 		{INT8OID, INT4OID},
 		NULL};
 	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
+	int64 number[3]; /* length, length of the chunks, digest */
 	bool is_null;
-	int64 length;
-	int64 stored;
 
 	SPI_connect();
 	rspg_execute(&find, key, NULL, true);
@@ -54,18 +55,17 @@ rspg_chunks_length(const RspgRegistryRow *row)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("version %d of model \"%s\" does not exist", row->live_version,
 							   row->name)));
-	length =
-		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-	stored =
-		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &is_null));
+	for (int i = 0; i < lengthof(number); i++)
+		number[i] = DatumGetInt64(
+			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null));
 	SPI_finish();
 	/* a wrong length is found before there is room made for it */
-	if (length < 0 || length > stored)
+	if (number[0] < 0 || number[0] > number[1])
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("corrupt model \"%s\" version %d: its length is " INT64_FORMAT
 							   ", its chunks have " INT64_FORMAT,
-							   row->name, row->live_version, length, stored)));
-	return (uint64) length;
+							   row->name, row->live_version, number[0], number[1])));
+	return (RspgChunks){.length = (uint64) number[0], .digest = (uint64) number[2]};
 }
 
 /*
@@ -74,7 +74,7 @@ rspg_chunks_length(const RspgRegistryRow *row)
  */
 static Size
 read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 seq, char *to,
-		   uint64 room)
+		   uint64 room, uint64 *digest)
 {
 	bool is_null[3];
 	Datum number = SPI_getbinval(tuple, desc, 1, &is_null[0]);
@@ -96,15 +96,25 @@ read_chunk(const RspgRegistryRow *row, HeapTuple tuple, TupleDesc desc, int64 se
 	FIN_CRC32C(crc);
 	if ((int64) crc != DatumGetInt64(expected))
 		fail(row, seq, "has a wrong checksum");
+	*digest ^= rspg_chunk_digest(crc, seq);
 	return length;
 }
 
-void
-rspg_chunks_read(const RspgRegistryRow *row, char *bytes, uint64 length)
+uint64
+rspg_chunk_digest(pg_crc32c crc, int64 seq)
+{
+	return (uint64) DatumGetInt64(
+		DirectFunctionCall2(hashint8extended, Int64GetDatum((int64) crc), Int64GetDatum(seq)));
+}
+
+uint64
+rspg_chunks_read(const RspgRegistryRow *row, const RspgChunks *chunks, char *bytes,
+				 const RspgArenaPlace *place)
 {
 	Datum key[2] = {Int64GetDatum(row->id), Int32GetDatum(row->live_version)};
 	Portal portal;
 	uint64 done = 0;
+	uint64 digest = 0;
 	int64 seq = 0;
 
 	SPI_connect();
@@ -115,12 +125,15 @@ rspg_chunks_read(const RspgRegistryRow *row, char *bytes, uint64 length)
 		if (SPI_processed == 0)
 			break;
 		done += read_chunk(row, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, seq, bytes + done,
-						   length - done);
+						   chunks->length - done, &digest);
+		if (place != NULL)
+			rspg_arena_progress(place, done);
 		SPI_freetuptable(SPI_tuptable);
 		seq++;
 	}
-	if (done != length)
+	if (done != chunks->length)
 		fail(row, seq, "is missing");
 	SPI_cursor_close(portal);
 	SPI_finish();
+	return digest;
 }

@@ -239,6 +239,15 @@ row_from_tuple(HeapTuple tuple, TupleDesc desc, MemoryContext mcxt)
 }
 
 void
+rspg_require_live(const RspgRegistryRow *row)
+{
+	if (row->live_version == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no live version", row->name),
+						errhint("Train it with recsys.train(%s).", quote_literal_cstr(row->name))));
+}
+
+void
 rspg_require_right(AclMode models, AclMode versions, const char *action)
 {
 	const char *grant = "INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, "

@@ -59,6 +59,9 @@ extern void rspg_registry_lock(const RspgRegistryRow *row);
 /* 42704: gone since it was found. */
 extern void rspg_registry_fail_gone(const RspgRegistryRow *row) __attribute__((noreturn));
 
+/* 55000 unless it has a live version. */
+extern void rspg_require_live(const RspgRegistryRow *row);
+
 /*
  * 42501 unless the caller has one right on the table of models, and one on those of
  * versions and their bytes (ACL_NO_RIGHTS: none is needed); action as in "train a

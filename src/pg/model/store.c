@@ -6,6 +6,9 @@
  * whether a kept model is the right one.  Which version is live is asked of
  * the registry on every call, so there is nothing to invalidate; what is no
  * longer asked for leaves by age.
+ *
+ * The bytes are those in shared memory where they are there or find room (arena.c),
+ * and the backend keeps a view of them; else they are a copy of its own.
  */
 #include "pg/model/store.h"
 
@@ -14,65 +17,106 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "core/algorithms/algorithms.h"
 #include "pg/base/guc.h"
 #include "pg/base/varlena.h"
 #include "pg/encode/encoder_type.h"
+#include "pg/model/arena.h"
 #include "pg/model/chunks.h"
 #include "pg/model/modeltype.h"
+
+/* A copy of its own asks so often whether there is room for one in shared memory. */
+#define ASK_AGAIN_MS 10000
 
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 
 static RspgStored *find_kept(const RspgRegistryRow *row);
-static RspgStored *pin(RspgStored *stored);
+static void forget(RspgStored *stored);
+static RspgStored *find_or_load(const RspgRegistryRow *row);
 static void make_room(Size needed);
 static RspgStored *create_stored(MemoryContext parent, const char *name);
 static Size bytes_kept(void);
-static RsStatus open_bytes(RspgStored *stored, const void *bytes, uint64 length);
-static const char *version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length);
-static RspgStored *load(const RspgRegistryRow *row);
+static RsStatus open_bytes(RspgStored *stored, const void *bytes, uint64 length, bool trusted);
+static void open_version(RspgStored *stored, const RspgRegistryRow *row, const char *bytes,
+						 uint64 length, bool trusted);
+static RspgStored *load_shared(const RspgRegistryRow *row, const RspgChunks *chunks);
+static RspgStored *load_own(const RspgRegistryRow *row, const RspgChunks *chunks);
+static void keep(RspgStored *stored);
 
 static void
-let_go(void *stored)
+let_go(void *arg)
 {
-	((RspgStored *) stored)->pins--;
+	RspgStored *stored = arg;
+
+	if (--stored->pins == 0 && stored->place != NULL)
+		rspg_arena_unpin(stored->place);
 }
 
-/* Hold a model that is kept until CurrentMemoryContext is reset. */
-static RspgStored *
-pin(RspgStored *stored)
+Datum
+rspg_store_call(PGFunction body, FunctionCallInfo fcinfo)
 {
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	MemoryContext call =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys call", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(call);
+	Datum result = body(fcinfo);
 
-	callback->func = let_go;
-	callback->arg = stored;
-	stored->pins++;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	return stored;
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(call);
+	return result;
 }
 
 RspgStored *
 rspg_store_open(const RspgRegistryRow *row)
 {
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	RspgStored *stored;
 
-	if (row->live_version == 0)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("model \"%s\" has no live version", row->name),
-						errhint("Train it with recsys.train(%s).", quote_literal_cstr(row->name))));
-	stored = find_kept(row);
-	if (stored != NULL)
+	rspg_require_live(row);
+	stored = find_or_load(row);
+	/* held until CurrentMemoryContext is reset */
+	stored->pins++;
+	callback->func = let_go;
+	callback->arg = stored;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	make_room(0); /* the bound may have been lowered */
+	return stored;
+}
+
+/*
+ * Its bytes are pinned where they are shared.
+ */
+static RspgStored *
+find_or_load(const RspgRegistryRow *row)
+{
+	RspgStored *stored = find_kept(row);
+	RspgStored *shared;
+	RspgChunks chunks;
+
+	if (stored != NULL && stored->place != NULL)
 	{
-		(void) pin(stored);
-		make_room(0); /* the bound may have been lowered */
+		if (stored->place->pinned || rspg_arena_pin(stored->place))
+			return stored;
+		forget(stored);
+		stored = NULL;
+	}
+	if (stored != NULL &&
+		(stored->pins > 0 || !rspg_arena_fits(stored->length) ||
+		 !TimestampDifferenceExceeds(stored->asked_at, GetCurrentTimestamp(), ASK_AGAIN_MS)))
+		return stored;
+	chunks = rspg_chunks_find(row);
+	shared = load_shared(row, &chunks);
+	if (stored != NULL && shared == NULL)
+	{
+		stored->asked_at = GetCurrentTimestamp();
 		return stored;
 	}
-	stored = load(row);
-	make_room(MemoryContextMemAllocated(stored->mcxt, true));
-	MemoryContextSetParent(stored->mcxt, TopMemoryContext);
-	dlist_push_head(&kept, &stored->node);
-	return pin(stored);
+	if (stored != NULL)
+		forget(stored);
+	stored = shared != NULL ? shared : load_own(row, &chunks);
+	keep(stored);
+	return stored;
 }
 
 static RspgStored *
@@ -91,6 +135,21 @@ find_kept(const RspgRegistryRow *row)
 		}
 	}
 	return NULL;
+}
+
+static void
+forget(RspgStored *stored)
+{
+	dlist_delete(&stored->node);
+	MemoryContextDelete(stored->mcxt);
+}
+
+static void
+keep(RspgStored *stored)
+{
+	make_room(MemoryContextMemAllocated(stored->mcxt, true));
+	MemoryContextSetParent(stored->mcxt, TopMemoryContext);
+	dlist_push_head(&kept, &stored->node);
 }
 
 /*
@@ -122,10 +181,8 @@ make_room(Size needed)
 		RspgStored *oldest = dlist_container(RspgStored, node, node);
 
 		node = dlist_has_prev(&kept, node) ? dlist_prev_node(&kept, node) : NULL;
-		if (oldest->pins > 0)
-			continue;
-		dlist_delete(&oldest->node);
-		MemoryContextDelete(oldest->mcxt);
+		if (oldest->pins == 0)
+			forget(oldest);
 	}
 }
 
@@ -151,13 +208,16 @@ create_stored(MemoryContext parent, const char *name)
  * context's too.
  */
 static RsStatus
-open_bytes(RspgStored *stored, const void *bytes, uint64 length)
+open_bytes(RspgStored *stored, const void *bytes, uint64 length, bool trusted)
 {
-	RsServing *serving = rs_serving_open(&stored->ctx, rs_algorithms(), bytes, length);
+	RsServing *serving = trusted
+							 ? rs_serving_open_trusted(&stored->ctx, rs_algorithms(), bytes, length)
+							 : rs_serving_open(&stored->ctx, rs_algorithms(), bytes, length);
 
 	if (serving == NULL)
 		return stored->ctx.status;
-	rspg_check_text_ids(&rs_serving_model(serving)->ids);
+	if (!trusted)
+		rspg_check_text_ids(&rs_serving_model(serving)->ids);
 	stored->serving = serving;
 	stored->scratch = rs_scratch_create(&stored->ctx, serving);
 	return stored->scratch != NULL ? RS_OK : stored->ctx.status;
@@ -175,40 +235,84 @@ rspg_store_encoder(RspgStored *stored)
 	return stored->encoder;
 }
 
-/*
- * The bytes of the live version, not looked at yet: a copy of this backend's own.
- */
-static const char *
-version_bytes(RspgStored *stored, const RspgRegistryRow *row, uint64 *length)
+static void
+open_version(RspgStored *stored, const RspgRegistryRow *row, const char *bytes, uint64 length,
+			 bool trusted)
 {
-	char *bytes;
-
-	*length = rspg_chunks_length(row);
-	make_room(*length);
-	bytes = rs_alloc(&stored->ctx, *length);
-	if (bytes == NULL)
-		rspg_check(&stored->ctx, stored->ctx.status);
-	rspg_huge_pages(bytes, *length);
-	rspg_chunks_read(row, bytes, *length);
-	return bytes;
-}
-
-static RspgStored *
-load(const RspgRegistryRow *row)
-{
-	RspgStored *stored = create_stored(CurrentMemoryContext, row->name);
-	uint64 length;
-	const char *bytes = version_bytes(stored, row, &length);
-	RsStatus status = open_bytes(stored, bytes, length);
+	RsStatus status = open_bytes(stored, bytes, length, trusted);
 
 	stored->model_id = row->id;
 	stored->key = row->live_key;
+	stored->length = length;
 	if (status == RS_ERR_BYTES)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("corrupt model \"%s\" version %d: %s", row->name, row->live_version,
 							   stored->ctx.message)));
 	rspg_check(&stored->ctx, status);
+}
+
+/*
+ * A view of the one copy in shared memory, which is loaded here if nobody has yet;
+ * NULL if there is no such memory or no room.
+ */
+static RspgStored *
+load_shared(const RspgRegistryRow *row, const RspgChunks *chunks)
+{
+	RspgArenaKey key;
+	RspgStored *stored;
+	RspgArenaAnswer answer;
+	uint64 digest = 0;
+
+	if (!rspg_arena_fits(chunks->length))
+		return NULL;
+	stored = create_stored(CurrentMemoryContext, row->name);
+	key = rspg_arena_key(row, row->live_key, chunks->length, chunks->digest);
+	answer = rspg_arena_open(stored->mcxt, &key, row, false, &stored->place);
+	if (answer == RSPG_ARENA_NONE)
+	{
+		MemoryContextDelete(stored->mcxt);
+		return NULL;
+	}
+	if (answer == RSPG_ARENA_LOAD)
+		digest = rspg_chunks_read(row, chunks, stored->place->bytes, stored->place);
+	open_version(stored, row, stored->place->bytes, chunks->length, answer == RSPG_ARENA_READY);
+	if (answer == RSPG_ARENA_LOAD)
+		rspg_arena_publish(stored->place, digest, row->live_version);
 	return stored;
+}
+
+/*
+ * A copy of this backend's own.
+ */
+static RspgStored *
+load_own(const RspgRegistryRow *row, const RspgChunks *chunks)
+{
+	RspgStored *stored = create_stored(CurrentMemoryContext, row->name);
+	char *bytes;
+
+	make_room(chunks->length);
+	bytes = rs_alloc(&stored->ctx, chunks->length);
+	if (bytes == NULL)
+		rspg_check(&stored->ctx, stored->ctx.status);
+	rspg_huge_pages(bytes, chunks->length);
+	(void) rspg_chunks_read(row, chunks, bytes, NULL);
+	open_version(stored, row, bytes, chunks->length, false);
+	stored->asked_at = GetCurrentTimestamp();
+	return stored;
+}
+
+bool
+rspg_store_warm(const RspgRegistryRow *row)
+{
+	MemoryContext call =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys warm", ALLOCSET_SMALL_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(call);
+	RspgChunks chunks = rspg_chunks_find(row);
+	bool warm = load_shared(row, &chunks) != NULL;
+
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(call);
+	return warm;
 }
 
 /* What fn_extra keeps of a value: the value itself, and where it was toasted. */
@@ -269,7 +373,7 @@ rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value)
 		memcpy(kept_value->toast_pointer, value, TOAST_POINTER_SIZE);
 	kept_value->value = copy_value(stored, value);
 	rspg_check(&stored->ctx, open_bytes(stored, RSPG_MODEL_BYTES(kept_value->value),
-										RSPG_MODEL_LENGTH(kept_value->value)));
+										RSPG_MODEL_LENGTH(kept_value->value), false));
 	MemoryContextSetParent(stored->mcxt, flinfo->fn_mcxt);
 	flinfo->fn_extra = kept_value;
 	return stored;

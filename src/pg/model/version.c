@@ -24,6 +24,7 @@
 #include "pg/base/idmap.h"
 #include "pg/base/rspg.h"
 #include "pg/base/spi.h"
+#include "pg/model/arena.h"
 #include "pg/model/chunks.h"
 #include "pg/model/modeltype.h"
 
@@ -36,8 +37,12 @@ typedef struct ChunkWriter
 	int32 seq;
 	bytea *chunk; /* room for CHUNK_BYTES */
 	Size filled;
+	uint64 digest;
+	RspgArenaPlace *place; /* in shared memory, NULL: not there */
+	uint64 shared;         /* bytes written there */
 } ChunkWriter;
 
+static RspgArenaPlace *place_shared(const RspgRegistryRow *row, int64 key, uint64 length);
 static bool write_piece(void *opaque, const void *bytes, size_t length);
 static void flush_chunk(ChunkWriter *writer);
 static int32 next_version(const RspgRegistryRow *row);
@@ -66,12 +71,34 @@ rspg_version_store(const RspgRegistryRow *row, RsContext *ctx, const RsModel *mo
 	writer.version = next_version(row);
 	insert_version(row, writer.version, key, model, stats);
 	writer.chunk = palloc(VARHDRSZ + CHUNK_BYTES);
+	if (live)
+		writer.place = place_shared(row, key, rs_model_size(model));
 	rspg_check(ctx, rs_model_write(ctx, model, write_piece, &writer));
 	flush_chunk(&writer);
 	if (live)
 		make_live(row, writer.version, key);
+	if (writer.place != NULL)
+	{
+		rspg_arena_publish(writer.place, writer.digest, writer.version);
+		rspg_arena_unpin(writer.place);
+	}
 	SPI_finish();
 	return writer.version;
+}
+
+/*
+ * Room for what will be live, written there as it is stored, so that no session has to
+ * read it: nobody asks for its key before the commit, nor ever after a rollback.  The
+ * version that answers until then stays.  NULL if there is none.
+ */
+static RspgArenaPlace *
+place_shared(const RspgRegistryRow *row, int64 key, uint64 length)
+{
+	RspgArenaKey arena_key = rspg_arena_key(row, key, length, 0);
+	RspgArenaPlace *place;
+
+	(void) rspg_arena_open(CurrentMemoryContext, &arena_key, row, true, &place);
+	return place;
 }
 
 /*
@@ -222,6 +249,11 @@ write_piece(void *opaque, const void *bytes, size_t length)
 	ChunkWriter *writer = opaque;
 	const char *next = bytes;
 
+	if (writer->place != NULL)
+	{
+		memcpy(writer->place->bytes + writer->shared, bytes, length);
+		writer->shared += length;
+	}
 	while (length > 0)
 	{
 		Size part = Min(length, CHUNK_BYTES - writer->filled);
@@ -261,6 +293,7 @@ flush_chunk(ChunkWriter *writer)
 	values[3] = Int64GetDatum((int64) crc);
 	values[4] = PointerGetDatum(writer->chunk);
 	rspg_execute(&insert, values, NULL, false);
+	writer->digest ^= rspg_chunk_digest(crc, writer->seq);
 	writer->seq++;
 	writer->filled = 0;
 }
@@ -335,7 +368,7 @@ recsys_load_model(PG_FUNCTION_ARGS)
 {
 	char *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	RspgRegistryRow *row = rspg_registry_find(name);
-	uint64 length;
+	RspgChunks chunks;
 	struct varlena *value;
 
 	if (!PG_ARGISNULL(1))
@@ -344,9 +377,9 @@ recsys_load_model(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("model \"%s\" has no live version", row->name),
 						errhint("Train it with recsys.train(), or name a version.")));
-	length = rspg_chunks_length(row);
-	value = rspg_model_allocate(length);
-	rspg_chunks_read(row, (char *) RSPG_MODEL_BYTES(value), length);
+	chunks = rspg_chunks_find(row);
+	value = rspg_model_allocate(chunks.length);
+	(void) rspg_chunks_read(row, &chunks, (char *) RSPG_MODEL_BYTES(value), NULL);
 	/* whoever may write to model_chunk can write a right CRC over wrong bytes */
 	rspg_model_validate(value);
 	PG_RETURN_POINTER(value);

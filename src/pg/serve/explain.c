@@ -177,8 +177,8 @@ explain_score(const RspgRequest *request, const RspgRegistryRow *row, RspgStored
  * recsys.explain(user_id, item_id, model, version), explain_for_items(items, item_id, …),
  * explain_with(model recsys.model, items, item_id)
  */
-Datum
-recsys_explain(PG_FUNCTION_ARGS)
+static Datum
+explain(PG_FUNCTION_ARGS)
 {
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -194,6 +194,12 @@ recsys_explain(PG_FUNCTION_ARGS)
 	row = rspg_subject_model(&request);
 	explain_score(&request, row, rspg_store_open(row), result);
 	return (Datum) 0;
+}
+
+Datum
+recsys_explain(PG_FUNCTION_ARGS)
+{
+	return rspg_store_call(explain, fcinfo);
 }
 
 /* --- a list --- */
@@ -231,8 +237,8 @@ put_reason(const RspgAnswer *answer, Datum id, int64 item, Parts *parts, RspgCon
 /*
  * recsys.because(user_id, items, model, version)
  */
-Datum
-recsys_because(PG_FUNCTION_ARGS)
+static Datum
+because(PG_FUNCTION_ARGS)
 {
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -255,4 +261,10 @@ recsys_because(PG_FUNCTION_ARGS)
 		put_reason(&answer, list.id[i], rspg_answer_find(&answer, &to_model, list.id[i]), &parts,
 				   &to_caller, result);
 	return (Datum) 0;
+}
+
+Datum
+recsys_because(PG_FUNCTION_ARGS)
+{
+	return rspg_store_call(because, fcinfo);
 }

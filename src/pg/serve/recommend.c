@@ -52,8 +52,8 @@ answer_request(const RspgRequest *request, const RspgRegistryRow *row, RspgStore
 	rspg_emit(request, &answer, row == NULL ? 0 : row->live_version, stage, result);
 }
 
-Datum
-recsys_recommend(PG_FUNCTION_ARGS)
+static Datum
+recommend(PG_FUNCTION_ARGS)
 {
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -71,4 +71,10 @@ recsys_recommend(PG_FUNCTION_ARGS)
 	row = rspg_subject_model(&request);
 	answer_request(&request, row, rspg_store_open(row), result);
 	return (Datum) 0;
+}
+
+Datum
+recsys_recommend(PG_FUNCTION_ARGS)
+{
+	return rspg_store_call(recommend, fcinfo);
 }
