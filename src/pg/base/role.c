@@ -72,6 +72,8 @@ rspg_role_keep_to_end(void)
 void
 rspg_role_end(RspgRole before)
 {
-	AtEOXact_GUC(false, before.settings);
+	/* level 0 would be that of the transaction: its own settings, isolation first */
+	if (before.settings != 0)
+		AtEOXact_GUC(false, before.settings);
 	SetUserIdAndSecContext(before.user, before.context);
 }

@@ -12,7 +12,7 @@ typedef struct RspgRole
 {
 	Oid user;
 	int context;
-	int settings; /* level of nesting */
+	int settings; /* level of nesting; 0: nobody else acted */
 } RspgRole;
 
 /*
