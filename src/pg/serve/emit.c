@@ -4,6 +4,7 @@
  */
 #include "pg/serve/emit.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -35,6 +36,7 @@ rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version, RspgSta
 	nulls[sources ? 4 : 3] = version == 0;
 	for (i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		values[0] = rspg_answer_id(answer, &to_caller, picks[i].item);
 		values[1] = Float4GetDatum(picks[i].score);
 		/* how popular an item is says nothing beside the model's scores */
