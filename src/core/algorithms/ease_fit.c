@@ -211,14 +211,10 @@ axpy_double(double alpha, const double *x, double *y, size_t n)
 #define REAL float
 #define NAME(name) name##_single
 #include "core/algorithms/ease_system.h"
-#undef REAL
-#undef NAME
 
 #define REAL double
 #define NAME(name) name##_double
 #include "core/algorithms/ease_system.h"
-#undef REAL
-#undef NAME
 
 void
 rs_ease_target(RsEaseFit *fit, uint32_t target, float *out, int thread)

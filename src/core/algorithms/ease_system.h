@@ -1,7 +1,8 @@
 /*
  * ease_system.h
  *		The systems of ease_fit.c and what is read from their inverses, for one
- *		precision: included once for each, with REAL and NAME() set.
+ *		precision: included once for each, with REAL and NAME() set, which it
+ *		unsets.
  */
 
 /* x'_ui */
@@ -221,3 +222,6 @@ NAME(target)(RsEaseFit *fit, uint32_t target, float *out, int thread)
 		out[i] = (float) (row[i] == 0 ? 0 : -row[i] / diagonal);
 	out[target] = 0;
 }
+
+#undef REAL
+#undef NAME

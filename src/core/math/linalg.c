@@ -144,14 +144,10 @@ open_library(RsContext *ctx)
 #define REAL float
 #define NAME(name) name##_single
 #include "core/math/sweep.h"
-#undef REAL
-#undef NAME
 
 #define REAL double
 #define NAME(name) name##_double
 #include "core/math/sweep.h"
-#undef REAL
-#undef NAME
 
 RsStatus
 rs_spd_inverse(RsContext *ctx, float *a, int n)

@@ -1,7 +1,7 @@
 /*
  * sweep.h
  *		The inverse of linalg.c for one precision: included once for each, with REAL
- *		and NAME() set.
+ *		and NAME() set, which it unsets.
  */
 
 typedef struct NAME(Sweep)
@@ -227,3 +227,6 @@ NAME(inverse)(RsContext *ctx, REAL *a, int n)
 	rs_free(ctx, sweep.pivot);
 	return status;
 }
+
+#undef REAL
+#undef NAME
