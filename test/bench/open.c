@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "measure.h"
 
 #include "core/algorithms/algorithms.h"
 #include "core/model/derived.h"
@@ -19,35 +20,7 @@
 
 #define MOST_ROUNDS 101
 
-static uint64_t state = 42;
 static RsContext ctx;
-
-static double
-uniform(void)
-{
-	uint64_t z = (state += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (double) ((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
-}
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *) a, y = *(const double *) b;
-
-	return (x > y) - (x < y);
-}
 
 static void
 must(RsStatus status)
@@ -147,7 +120,8 @@ measure(const char *what, const void *bytes, size_t length, int rounds)
 		rs_serving_close(&ctx, serving);
 	}
 	printf("%-26s %10.1f %12.2f %12.4f %12.2f%s\n", what, (double) length / 1e6,
-		   median(open, rounds), median(view, rounds), median(read, rounds), sum == 1 ? " " : "");
+		   median(open, rounds) / 1e3, median(view, rounds) / 1e3, median(read, rounds) / 1e3,
+		   sum == 1 ? " " : "");
 }
 
 static void

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "measure.h"
 
 #include "core/algorithms/algorithms.h"
 #include "core/math/vec.h"
@@ -23,41 +24,12 @@
 #define K 10
 #define NEIGHBORS 50
 
-static uint64_t state = 42;
-
-static double
-uniform(void)
-{
-	uint64_t z = (state += 0x9e3779b97f4a7c15u);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return (double) ((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
-}
-
 static double
 normal(void)
 {
 	double u = uniform();
 
 	return sqrt(-2 * log(1 - u)) * cos(6.283185307179586 * uniform());
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
-}
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *) a, y = *(const double *) b;
-
-	return (x > y) - (x < y);
 }
 
 static void
