@@ -458,7 +458,12 @@ COMMENT ON FUNCTION recsys.revoke_model(text, name) IS 'take back what grant_mod
 -- text, which takes any id in its text form; hence lists of items and features as
 -- text beside arrays and jsonb, and names of their own for functions on a model value.
 -- One C function reads the arguments, by their names, and answers.
--- COST: a call reads a history and scores a catalogue, some 100 µs; ROWS: k's default
+-- COST: a call reads a history and scores a catalogue, some 100 µs; ROWS: k's default.
+-- RESTRICTED: a source may be a temporary table, and a filter call what is no safer;
+-- a value is all that the functions on one read
+CREATE FUNCTION recsys_support.answer_rows(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'recsys_answer_rows' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION recsys_support.answer_rows(internal) IS 'support for recommend and its like: k as the number of rows';
 DO $$
 DECLARE
 	-- what a call may ask for beside k, in every function; T is the type of item ids
@@ -512,8 +517,9 @@ BEGIN
 			FOREACH type IN ARRAY types LOOP
 				EXECUTE pg_catalog.regexp_replace(pg_catalog.regexp_replace(pg_catalog.format(
 					'CREATE FUNCTION recsys.%I(%s, %s) RETURNS TABLE (%s)
-						AS ''MODULE_PATHNAME'', ''recsys_recommend'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10',
-					name, head, arguments, columns), '\mV\M', type, 'g'), '\mT\M', id, 'g');
+						AS ''MODULE_PATHNAME'', ''recsys_recommend'' LANGUAGE C STABLE PARALLEL %s COST 10000 ROWS 10
+						SUPPORT recsys_support.answer_rows',
+					name, head, arguments, columns, CASE WHEN pg_catalog.starts_with(head, 'model ') THEN 'SAFE' ELSE 'RESTRICTED' END), '\mV\M', type, 'g'), '\mT\M', id, 'g');
 				SELECT p.oid INTO STRICT made FROM pg_catalog.pg_proc p
 					WHERE p.pronamespace OPERATOR(pg_catalog.=) 'recsys'::pg_catalog.regnamespace AND p.proname OPERATOR(pg_catalog.=) name
 						AND pg_catalog.obj_description(p.oid, 'pg_proc') IS NULL;

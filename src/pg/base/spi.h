@@ -9,13 +9,17 @@
 
 #include "executor/spi.h"
 
-/* A statement of constant text, prepared once a session and kept. */
+/*
+ * A statement of constant text, prepared once a session and kept: for each role, since
+ * row security is in its plan, and PostgreSQL would make one plan anew for each change
+ * of the role.
+ */
 typedef struct RspgStatement
 {
 	const char *sql;
 	int nargs;
 	Oid argtypes[20];
-	SPIPlanPtr plan;
+	struct RspgRolePlans *plans; /* NULL at first */
 } RspgStatement;
 
 /* A plan of a statement, kept for the session; errors quote it. */

@@ -29,6 +29,7 @@
 
 /* A copy of its own asks so often whether there is room for one in shared memory. */
 #define ASK_AGAIN_MS 10000
+#define MAX_VALUES 32 /* of type recsys.model, kept by one call in a query */
 
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 
@@ -318,6 +319,7 @@ rspg_store_warm(const RspgRegistryRow *row)
 /* What fn_extra keeps of a value: the value itself, and where it was toasted. */
 typedef struct KeptValue
 {
+	struct KeptValue *next; /* used before it */
 	RspgStored *stored;
 	struct varlena *value;                  /* with the bytes aligned to 64 */
 	char toast_pointer[TOAST_POINTER_SIZE]; /* zero: was none */
@@ -353,19 +355,58 @@ same_value(const KeptValue *kept_value, struct varlena *value)
 		   memcmp(kept_value->value, value, VARSIZE_ANY(value)) == 0;
 }
 
+/* The value among those kept, which then comes first; NULL if it is none of them. */
+static KeptValue *
+find_value(FmgrInfo *flinfo, struct varlena *value)
+{
+	KeptValue **link = (KeptValue **) &flinfo->fn_extra;
+	KeptValue *found;
+
+	while (*link != NULL && !same_value(*link, value))
+		link = &(*link)->next;
+	found = *link;
+	if (found != NULL)
+	{
+		*link = found->next;
+		found->next = flinfo->fn_extra;
+		flinfo->fn_extra = found;
+	}
+	return found;
+}
+
+/* Let go of the values used longest ago: one is kept beside a new one, and as many as
+ * the models of a backend may take. */
+static void
+drop_values(FmgrInfo *flinfo)
+{
+	KeptValue **link = (KeptValue **) &flinfo->fn_extra;
+	Size bytes = 0;
+	int n = 0;
+
+	while (*link != NULL)
+	{
+		KeptValue *kept_value = *link;
+
+		bytes += MemoryContextMemAllocated(kept_value->stored->mcxt, true);
+		if (n++ == 0 || (n < MAX_VALUES && bytes <= (Size) recsys_local_cache_size * 1024))
+		{
+			link = &kept_value->next;
+			continue;
+		}
+		*link = kept_value->next;
+		MemoryContextDelete(kept_value->stored->mcxt);
+	}
+}
+
 RspgStored *
 rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value)
 {
-	KeptValue *kept_value = flinfo->fn_extra;
+	KeptValue *kept_value = find_value(flinfo, value);
 	RspgStored *stored;
 
-	if (kept_value != NULL && same_value(kept_value, value))
-		return kept_value->stored;
 	if (kept_value != NULL)
-	{
-		flinfo->fn_extra = NULL;
-		MemoryContextDelete(kept_value->stored->mcxt);
-	}
+		return kept_value->stored;
+	drop_values(flinfo);
 	stored = create_stored(CurrentMemoryContext, NULL);
 	kept_value = MemoryContextAllocZero(stored->mcxt, sizeof(KeptValue));
 	kept_value->stored = stored;
@@ -375,6 +416,7 @@ rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value)
 	rspg_check(&stored->ctx, open_bytes(stored, RSPG_MODEL_BYTES(kept_value->value),
 										RSPG_MODEL_LENGTH(kept_value->value), false));
 	MemoryContextSetParent(stored->mcxt, flinfo->fn_mcxt);
+	kept_value->next = flinfo->fn_extra;
 	flinfo->fn_extra = kept_value;
 	return stored;
 }

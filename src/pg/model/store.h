@@ -46,8 +46,8 @@ extern RspgStored *rspg_store_open(const RspgRegistryRow *row);
  * room.  The backend keeps nothing of it. */
 extern bool rspg_store_warm(const RspgRegistryRow *row);
 
-/* A value of type recsys.model (possibly toasted), kept in fn_extra until a
- * call with another value. */
+/* A value of type recsys.model (possibly toasted), kept in fn_extra with
+ * others that were used lately. */
 extern RspgStored *rspg_store_open_value(FmgrInfo *flinfo, struct varlena *value);
 
 #endif

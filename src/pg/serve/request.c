@@ -198,6 +198,12 @@ read_model(FunctionCallInfo fcinfo, const Layout *layout, RspgRequest *request)
 						errhint("SELECT * FROM recsys.model_versions shows what there is.")));
 }
 
+int
+rspg_request_k_place(Oid function)
+{
+	return find_layout(function)->place[K];
+}
+
 RspgRequest
 rspg_request_read(FunctionCallInfo fcinfo)
 {

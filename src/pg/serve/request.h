@@ -54,4 +54,7 @@ typedef struct RspgRequest
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */
 extern RspgRequest rspg_request_read(FunctionCallInfo fcinfo);
 
+/* Place of the argument k of a function that answers, or -1. */
+extern int rspg_request_k_place(Oid function);
+
 #endif
