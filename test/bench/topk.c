@@ -16,6 +16,7 @@
 #include "core/algorithms/algorithms.h"
 #include "core/math/vec.h"
 #include "core/model/modelbytes.h"
+#include "core/serving/many.h"
 #include "core/serving/serving.h"
 
 #define DIM 64
@@ -23,6 +24,8 @@
 #define QUERIES 101
 #define K 10
 #define NEIGHBORS 50
+#define USERS 20000
+#define PAST 50
 
 static double
 normal(void)
@@ -213,6 +216,108 @@ measure_rows(uint32_t n)
 	free(bytes);
 }
 
+/* Bytes of an als of n items, rows as in measure(). */
+static char *
+factors_model(uint32_t n, const float *centres, size_t *length)
+{
+	RsContext ctx = rs_context_malloc();
+	RsModel model = {.algorithm = &rs_als, .loss = NAN};
+	int64_t *ids = malloc(n * sizeof(int64_t));
+	float *rows = rs_alloc(&ctx, (size_t) n * DIM * sizeof(float));
+	float *gram = rs_calloc(&ctx, DIM * DIM, sizeof(float));
+	char *bytes, *at;
+
+	rs_options_default(&model.options, rs_als.options);
+	model.ids = (RsIds){.type = RS_ID_BIGINT, .n = n, .bigints = ids};
+	for (uint32_t i = 0; i < n; i++)
+	{
+		ids[i] = i;
+		draw(rows + (size_t) i * DIM, centres, exp(0.6 * normal()));
+	}
+	for (uint32_t i = 0; i < n; i++)
+		for (int d = 0; d < DIM; d++)
+			rs_axpy(rows[(size_t) i * DIM + d], rows + (size_t) i * DIM, gram + d * DIM, DIM);
+	rs_popularity_add(&ctx, &model, rs_calloc(&ctx, n, sizeof(float)));
+	rs_factors_add(&ctx, &model, rows, DIM);
+	rs_model_add(&ctx, &model, "gram", RS_F32, 2, DIM, DIM, gram, true);
+	*length = (size_t) rs_model_size(&model);
+	at = bytes = malloc(*length);
+	if (rs_model_write(&ctx, &model, keep_bytes, &at) != RS_OK)
+		exit(1);
+	rs_model_free(&ctx, &model);
+	free(ids);
+	return bytes;
+}
+
+/* Whole answers for many users of PAST items each, none of which comes again: one
+ * after the other on one thread, then in a batch. */
+static void
+measure_batch(uint32_t n, const float *centres)
+{
+	RsContext ctx = rs_context_malloc();
+	size_t length;
+	char *bytes = factors_model(n, centres, &length);
+	RsServing *serving = rs_serving_open(&ctx, rs_algorithms(), bytes, length);
+	RsScratch *scratch = serving != NULL ? rs_scratch_create(&ctx, serving) : NULL;
+	uint32_t *items = malloc((size_t) USERS * PAST * sizeof(uint32_t));
+	float *ones = malloc(PAST * sizeof(float));
+	size_t words = n / 64 + 1;
+	uint64_t *seen = calloc(USERS * words, sizeof(uint64_t));
+	RsHistory *histories = malloc(USERS * sizeof(RsHistory));
+	RsMask *masks = calloc(USERS, sizeof(RsMask));
+	RsHit *hits = malloc((size_t) USERS * K * sizeof(RsHit));
+	uint32_t *n_hits = malloc(USERS * sizeof(uint32_t));
+	uint32_t n_one;
+	RsHit one[K];
+	int different = 0;
+	double begun;
+
+	if (serving == NULL)
+		printf("%s %s\n", ctx.message, ctx.detail), exit(1);
+	for (uint32_t u = 0; u < USERS; u++)
+	{
+		histories[u] = (RsHistory){.n = PAST, .item = items + (size_t) u * PAST, .weight = ones};
+		masks[u].exclude = seen + u * words;
+		for (uint32_t i = 0; i < PAST; i++)
+		{
+			uint32_t item = (uint32_t) (uniform() * n);
+
+			ones[i] = 1;
+			items[(size_t) u * PAST + i] = item;
+			seen[u * words + item / 64] |= (uint64_t) 1 << (item % 64);
+		}
+	}
+	begun = now();
+	for (uint32_t u = 0; u < USERS; u++)
+		rs_serving_recommend(&ctx, serving, scratch, &histories[u], &masks[u], K, one, &n_one);
+	printf("%u x %d, %d users with %d items: %.0f users/s one by one", n, DIM, USERS, PAST,
+		   USERS / (now() - begun) * 1e6);
+	for (ctx.threads = 1; ctx.threads <= 2; ctx.threads++)
+	{
+		begun = now();
+		if (rs_serving_batch(&ctx, serving, USERS, histories, masks, K, hits, n_hits) != RS_OK)
+			exit(1);
+		printf(", %.0f in a batch on %d", USERS / (now() - begun) * 1e6, ctx.threads);
+	}
+	for (uint32_t u = 0; u < USERS; u++)
+	{
+		rs_serving_recommend(&ctx, serving, scratch, &histories[u], &masks[u], K, one, &n_one);
+		different +=
+			n_one != n_hits[u] || memcmp(one, hits + (size_t) u * K, n_one * sizeof(RsHit)) != 0;
+	}
+	printf(" threads; %d lists differ\n", different);
+	rs_scratch_free(&ctx, scratch);
+	rs_serving_close(&ctx, serving);
+	free(bytes);
+	free(items);
+	free(ones);
+	free(seen);
+	free(histories);
+	free(masks);
+	free(hits);
+	free(n_hits);
+}
+
 int
 main(void)
 {
@@ -223,5 +328,6 @@ main(void)
 	measure(20000, centres);
 	measure(1000000, centres);
 	measure_rows(1000000);
+	measure_batch(20000, centres);
 	return 0;
 }

@@ -19,6 +19,8 @@ typedef struct Kernels
 {
 	float (*dot)(const float *a, const float *b, size_t n);
 	void (*dot_rows)(const float *q, const float *rows, size_t rows_n, size_t n, float *out);
+	void (*products)(const float *const *query, size_t queries, const float *pack, size_t n,
+					 float *out);
 	void (*norm_rows)(const float *rows, size_t rows_n, size_t n, float *out);
 	void (*axpy)(float alpha, const float *x, float *y, size_t n);
 	bool (*solve_spd)(float *a, float *b, size_t n);
@@ -31,8 +33,8 @@ typedef struct Kernels
 
 #define KERNELS(suffix)                                                                            \
 	{                                                                                              \
-		dot_##suffix, dot_rows_##suffix, norm_rows_##suffix, axpy_##suffix, solve_spd_##suffix,    \
-			matvec_##suffix, add_outer_##suffix, apply_##suffix                                    \
+		dot_##suffix, dot_rows_##suffix, products_##suffix, norm_rows_##suffix, axpy_##suffix,     \
+			solve_spd_##suffix, matvec_##suffix, add_outer_##suffix, apply_##suffix                \
 	}
 
 #define KERNELS_FILE "core/math/veckernels.h"
@@ -48,6 +50,12 @@ void
 rs_dot_rows(const float *q, const float *rows, size_t rows_n, size_t n, float *out)
 {
 	kernels->dot_rows(q, rows, rows_n, n, out);
+}
+
+void
+rs_products(const float *const *query, size_t queries, const float *pack, size_t n, float *out)
+{
+	kernels->products(query, queries, pack, n, out);
 }
 
 void

@@ -19,6 +19,11 @@ extern float rs_dot(const float *a, const float *b, size_t n);
 /* out[j] = rs_dot(q, rows + j * n, n), bit for bit, for j in 0 .. rows_n-1. */
 extern void rs_dot_rows(const float *q, const float *rows, size_t rows_n, size_t n, float *out);
 
+/* out[i][32]: products of query[i], of length n, with the 32 rows that stand side by
+ * side in pack[n][32]; summed in another order than by rs_dot. */
+extern void rs_products(const float *const *query, size_t queries, const float *pack, size_t n,
+						float *out);
+
 /* y[i] += alpha * x[i]. */
 extern void rs_axpy(float alpha, const float *x, float *y, size_t n);
 

@@ -95,6 +95,43 @@ VEC_NAME(dot_rows)(const float *q, const float *rows, size_t rows_n, size_t n, f
 		out[j] = VEC_NAME(dot_inline)(q, rows + j * n, n);
 }
 
+/* Two queries with the pack: out[32] each. */
+VEC_INLINE void
+VEC_NAME(products_of_2)(const float *q0, const float *q1, const float *pack, size_t n, float *out0,
+						float *out1)
+{
+	VEC s0[32 / VEC_LANES] = {{0}};
+	VEC s1[32 / VEC_LANES] = {{0}};
+
+	for (size_t d = 0; d < n; d++)
+	{
+		for (size_t v = 0; v < 32 / VEC_LANES; v++)
+		{
+			VEC x = VEC_LOAD(pack + d * 32 + v * VEC_LANES);
+
+			s0[v] += q0[d] * x;
+			s1[v] += q1[d] * x;
+		}
+	}
+	for (size_t v = 0; v < 32 / VEC_LANES; v++)
+	{
+		VEC_STORE(out0 + v * VEC_LANES, s0[v]);
+		VEC_STORE(out1 + v * VEC_LANES, s1[v]);
+	}
+}
+
+VEC_TARGET static void
+VEC_NAME(products)(const float *const *query, size_t queries, const float *pack, size_t n,
+				   float *out)
+{
+	for (size_t i = 0; i < queries; i += 2)
+	{
+		size_t other = i + 1 < queries ? i + 1 : i;
+
+		VEC_NAME(products_of_2)(query[i], query[other], pack, n, out + i * 32, out + other * 32);
+	}
+}
+
 /* out[j] = norm of row j, its squares summed in double. */
 VEC_TARGET static void
 VEC_NAME(norm_rows)(const float *rows, size_t rows_n, size_t n, float *out)

@@ -21,82 +21,11 @@
 #include <string.h>
 
 #include "core/math/vec.h"
+#include "core/serving/best.h"
 
 #define BLOCK 32
 #define POLL_FLOATS ((uint64_t) 1 << 22) /* read between two questions for cancel */
-#define POLL_ITEMS 131072                /* sorted, or looked at */
-
-/* --- the k best so far: a heap with the worst at the root --- */
-
-/* Let hit sink from position i of a heap of n. */
-static void
-sift_down(RsHit *hits, uint32_t n, uint32_t i, RsHit hit)
-{
-	for (;;)
-	{
-		uint64_t child = 2 * (uint64_t) i + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n && rs_hit_after(hits[child + 1], hits[child]))
-			child++;
-		if (!rs_hit_after(hits[child], hit))
-			break;
-		hits[i] = hits[child];
-		i = (uint32_t) child;
-	}
-	hits[i] = hit;
-}
-
-/* Put an item that may appear in if it is among the k best. */
-static void
-add(RsTop *top, uint32_t item, float score)
-{
-	RsHit hit = {item, score};
-	uint32_t i;
-
-	if (!isfinite(score) || (top->after != NULL && !rs_hit_after(hit, *top->after)))
-		return;
-	if (top->n == top->k)
-	{
-		if (rs_hit_after(top->hits[0], hit))
-			sift_down(top->hits, top->n, 0, hit);
-		return;
-	}
-	for (i = top->n++; i > 0 && rs_hit_after(hit, top->hits[(i - 1) / 2]); i = (i - 1) / 2)
-		top->hits[i] = top->hits[(i - 1) / 2];
-	top->hits[i] = hit;
-}
-
-/* What a score must reach to be looked at; -inf while there is room. */
-static inline float
-threshold(const RsTop *top)
-{
-	return top->n == top->k ? top->hits[0].score : -INFINITY;
-}
-
-/* May this item appear, whatever its score? */
-static inline bool
-allows(const RsTop *top, uint32_t item)
-{
-	return rs_mask_allows(top->mask, item) && (top->without == NULL || item != *top->without);
-}
-
-/* Sort the heap into the order of results. */
-static RsStatus
-finish(RsContext *ctx, RsTop *top)
-{
-	for (uint32_t n = top->n; n > 1; n--)
-	{
-		RsHit last = top->hits[n - 1];
-
-		if (n % POLL_ITEMS == 0 && rs_check_interrupt(ctx) != RS_OK)
-			return ctx->status;
-		top->hits[n - 1] = top->hits[0];
-		sift_down(top->hits, n - 1, 0, last);
-	}
-	return RS_OK;
-}
+#define POLL_ITEMS 131072                /* looked at */
 
 /* --- masks --- */
 
@@ -187,7 +116,7 @@ scan_included(Query *query, RsTop *top)
 			uint32_t item = w * 64 + (uint32_t) __builtin_ctzll(word);
 
 			if (top->without == NULL || item != *top->without)
-				add(top, item, item_score(query, item));
+				rs_best_add(top, item, item_score(query, item));
 		}
 	}
 	return RS_OK;
@@ -205,8 +134,8 @@ scan_block(const Query *query, uint32_t begin, uint32_t end, RsTop *top)
 	{
 		float score = row_score(query, row, product[row - begin]);
 
-		if (score >= threshold(top) && allows(top, factors->item[row]))
-			add(top, factors->item[row], score);
+		if (score >= rs_best_threshold(top) && rs_best_allows(top, factors->item[row]))
+			rs_best_add(top, factors->item[row], score);
 	}
 }
 
@@ -224,7 +153,7 @@ scan_all(Query *query, double query_norm, RsTop *top)
 		uint32_t end = factors->n - begin < BLOCK ? factors->n : begin + BLOCK;
 
 		if (!query->cosine &&
-			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < threshold(top))
+			query_norm * (factors->norm[begin] + 0x1p-147) * widen + slack < rs_best_threshold(top))
 			break;
 		if (poll(query, BLOCK) != RS_OK)
 			return query->ctx->status;
@@ -248,7 +177,7 @@ run(Query *query, RsTop *top)
 		status = scan_included(query, top);
 	else
 		status = scan_all(query, query_norm, top);
-	return status == RS_OK ? finish(query->ctx, top) : status;
+	return status == RS_OK ? rs_best_finish(query->ctx, top) : status;
 }
 
 RsStatus
@@ -290,12 +219,12 @@ rs_topk_scores(RsContext *ctx, const RsScores *scores, bool skip_zero, RsTop *to
 		{
 			uint32_t i = w * 64 + (uint32_t) __builtin_ctzll(word);
 
-			if (score[i] >= threshold(top) && !(skip_zero && score[i] == 0) &&
+			if (score[i] >= rs_best_threshold(top) && !(skip_zero && score[i] == 0) &&
 				(top->without == NULL || i != *top->without))
-				add(top, i, score[i]);
+				rs_best_add(top, i, score[i]);
 		}
 	}
-	return finish(ctx, top);
+	return rs_best_finish(ctx, top);
 }
 
 /* --- scores of given items --- */
