@@ -44,7 +44,7 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
-	bench compare bench-quality bench-features bench-stream bench-writer torture demo-features dist help
+	bench compare bench-cache bench-quality bench-features bench-stream bench-writer torture demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -116,6 +116,11 @@ bench:
 compare:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/compare.sh $(OTHER)
+
+## bench-cache: memory of sessions and their first call, one copy of a model for all and a copy each
+bench-cache:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/cache.sh
 
 ## bench-quality: ranking quality on published splits (DATASETS=folder of the data sets)
 bench-quality:
