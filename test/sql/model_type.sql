@@ -10,6 +10,7 @@ CREATE TABLE models AS
 	UNION ALL SELECT 'popularity', recsys.train_popularity(user_id, item_id, weight) FROM events
 	UNION ALL SELECT 'sequence', recsys.train_sequence(user_id, item_id, '2024-01-01'::timestamptz + weight * interval '1 hour') FROM events
 	UNION ALL SELECT 'text ids', recsys.train_popularity(user_id, 'item ' || item_id) FROM events
+	UNION ALL SELECT 'the empty id', recsys.train_popularity(user_id, ''::text) FROM events
 	UNION ALL SELECT 'uuid ids', recsys.train_popularity(user_id, ('00000000-0000-0000-0000-00000000000' || item_id)::uuid) FROM events;
 
 -- every form and back gives the same bytes

@@ -303,6 +303,36 @@ check_failures(const RsAlgorithm *algorithm, const RsOptions *options, bool time
 	CHECK(n > 2 && n < 1000);
 }
 
+/* A history longer than any step between two polls is read to its end: what comes last
+ * counts alone where all before it has no weight. */
+static UNIT_UNUSED void
+check_long_history(const RsAlgorithm *algorithm, const RsOptions *options, bool timed)
+{
+	static Case c;
+	static uint32_t item[1000];
+	static float weight[1000], long_out[8], short_out[8];
+	RsContext ctx = rs_context_malloc();
+	RsHistory history = {.n = 1000, .item = item, .weight = weight};
+	RsModel model;
+	bool any = false;
+
+	case_random(&c, 30, 8, 100, timed, false, 5);
+	CHECK(case_train(&ctx, &c, 0, algorithm, options, &model) == RS_OK);
+	for (uint32_t i = 0; i < 1000; i++)
+		item[i] = (i + 1) % 8; /* the last is 0, which has neighbours */
+	weight[999] = 1;
+	CHECK(rs_score_all(&ctx, &model, &history, long_out) == RS_OK);
+	weights_of(&model, item[999], 1, short_out);
+	for (uint32_t i = 0; i < 8; i++)
+	{
+		CHECK_NEAR(long_out[i], short_out[i], 1e-6);
+		any = any || short_out[i] != 0;
+	}
+	CHECK(any);
+	rs_model_free(&ctx, &model);
+	CHECK(ctx.memory_used == 0);
+}
+
 /* One user, one item, all the same, huge weights: valid and finite, or an error. */
 static UNIT_UNUSED void
 check_degenerate(const RsAlgorithm *algorithm, const RsOptions *options, bool timed)

@@ -278,6 +278,7 @@ TEST(robust)
 	check_determinism(&rs_ease, &options, false);
 	check_failures(&rs_ease, &options, false);
 	check_degenerate(&rs_ease, &options, false);
+	check_long_history(&rs_ease, &options, false);
 	set_option(&options, "dense_items", 0);
 	set_option(&options, "neighbors", 7);
 	check_determinism(&rs_ease, &options, false);

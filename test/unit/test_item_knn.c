@@ -152,6 +152,7 @@ TEST(robust)
 	check_determinism(&rs_item_knn, &options, false);
 	check_failures(&rs_item_knn, &options, false);
 	check_degenerate(&rs_item_knn, &options, false);
+	check_long_history(&rs_item_knn, &options, false);
 	set_option(&options, "user_exponent", 0);
 	check_degenerate(&rs_item_knn, &options, false);
 }

@@ -157,6 +157,7 @@ TEST(robust)
 	check_determinism(&rs_sequence, &options, true);
 	check_failures(&rs_sequence, &options, true);
 	check_degenerate(&rs_sequence, &options, true);
+	check_long_history(&rs_sequence, &options, true);
 	set_option(&options, "decay", 100);
 	set_option(&options, "query_decay", 0.01);
 	check_determinism(&rs_sequence, &options, true);
