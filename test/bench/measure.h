@@ -31,6 +31,16 @@ now(void)
 	return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
 }
 
+/* Microseconds of CPU time, of all threads. */
+static inline double
+cpu(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
+}
+
 /* For qsort. */
 static inline int
 ascending(const void *a, const void *b)

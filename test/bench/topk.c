@@ -270,7 +270,7 @@ measure_batch(uint32_t n, const float *centres)
 	uint32_t n_one;
 	RsHit one[K];
 	int different = 0;
-	double begun;
+	double begun, spent;
 
 	if (serving == NULL)
 		printf("%s %s\n", ctx.message, ctx.detail), exit(1);
@@ -288,16 +288,19 @@ measure_batch(uint32_t n, const float *centres)
 		}
 	}
 	begun = now();
+	spent = cpu();
 	for (uint32_t u = 0; u < USERS; u++)
 		rs_serving_recommend(&ctx, serving, scratch, &histories[u], &masks[u], K, one, &n_one);
-	printf("%u x %d, %d users with %d items: %.0f users/s one by one", n, DIM, USERS, PAST,
-		   USERS / (now() - begun) * 1e6);
+	printf("%u x %d, %d users with %d items, users/s (CPU us a user): %.0f (%.1f) one by one", n,
+		   DIM, USERS, PAST, USERS / (now() - begun) * 1e6, (cpu() - spent) / USERS);
 	for (ctx.threads = 1; ctx.threads <= 2; ctx.threads++)
 	{
 		begun = now();
+		spent = cpu();
 		if (rs_serving_batch(&ctx, serving, USERS, histories, masks, K, hits, n_hits) != RS_OK)
 			exit(1);
-		printf(", %.0f in a batch on %d", USERS / (now() - begun) * 1e6, ctx.threads);
+		printf(", %.0f (%.1f) in a batch on %d", USERS / (now() - begun) * 1e6,
+			   (cpu() - spent) / USERS, ctx.threads);
 	}
 	for (uint32_t u = 0; u < USERS; u++)
 	{
