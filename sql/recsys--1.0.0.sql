@@ -213,7 +213,7 @@ CREATE TABLE recsys.model_registry (
 	CONSTRAINT event_weights CHECK (pg_catalog.num_nulls(event_column, event_weights) OPERATOR(pg_catalog.<>) 1
 		AND pg_catalog.jsonb_typeof(event_weights) OPERATOR(pg_catalog.=) 'object'
 		AND event_weights OPERATOR(pg_catalog.<>) '{}'
-		AND NOT pg_catalog.jsonb_path_exists(event_weights, 'strict $.* ? (@.type() != "number" || @ > 1e30 || @ < -1e30)')),
+		AND NOT pg_catalog.jsonb_path_exists(event_weights, 'strict $.* ? (@.type() != "number" || @ > 1e12 || @ < -1e12)')),
 	CONSTRAINT time_column CHECK (time_column IS NOT NULL
 		OR (half_life IS NULL AND (source IS NULL OR algorithm OPERATOR(pg_catalog.<>) 'sequence'))),
 	CONSTRAINT half_life CHECK (pg_catalog.date_part('epoch', half_life) OPERATOR(pg_catalog.>) 0),

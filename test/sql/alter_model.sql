@@ -60,7 +60,7 @@ SELECT says($$INSERT INTO recsys.model_registry (id, name, owner, algorithm, opt
 UPDATE recsys.model_registry SET event_weights = '{"view": [1]}' WHERE name = 'm';
 -- and what they would, is not
 BEGIN;
-UPDATE recsys.model_registry SET half_life = NULL, event_weights = '{"view": 1e30, "buy": -0.5, "it''s \"odd\"": 0}' WHERE name = 'm';
+UPDATE recsys.model_registry SET half_life = NULL, event_weights = '{"view": 1e12, "buy": -0.5, "it''s \"odd\"": 0}' WHERE name = 'm';
 UPDATE recsys.model_registry SET event_column = NULL, event_weights = NULL, time_column = NULL WHERE name = 'm';
 SELECT recsys.train('m');
 ROLLBACK;

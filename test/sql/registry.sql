@@ -24,6 +24,9 @@ SELECT recsys.create_model('m', 'events', event_column => 'kind');
 SELECT recsys.create_model('m', 'events', event_weights => '{"view": 1}');
 SELECT recsys.create_model('m', 'events', event_column => 'kind', event_weights => '{"view": "one"}');
 SELECT recsys.create_model('m', 'events', event_column => 'kind', event_weights => '{}');
+SELECT recsys.create_model('m', 'events', event_column => 'kind', event_weights => '{"view": 1e13}');
+SELECT recsys.create_model('m', 'events', event_column => 'kind',
+	event_weights => (SELECT jsonb_object_agg(i, 1) FROM generate_series(1, 1001) i));
 SELECT recsys.create_model('m', 'events', half_life => '1 day');
 SELECT recsys.create_model('m', 'events', time_column => 'at', half_life => '-1 day');
 SELECT recsys.create_model('m', 'events', time_column => 'n');

@@ -29,6 +29,11 @@
 #include "pg/encode/jsonvalues.h"
 #include "pg/encode/rowvalues.h"
 
+/* Each type is a branch of a CASE, gone through for every row of the source */
+#define MAX_EVENT_TYPES 1000
+/* What als can square in floats over a long history */
+#define MAX_EVENT_WEIGHT 1e12
+
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
 						 bool timed_only);
@@ -119,14 +124,19 @@ rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool has_time, I
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("event_weights must be a JSON object of numbers"),
 						errhint("For example: {\"view\": 1, \"purchase\": 5}.")));
+	if (event_weights != NULL && JB_ROOT_COUNT(event_weights) > MAX_EVENT_TYPES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("event_weights may name %d types of events, but names %u",
+							   MAX_EVENT_TYPES, JB_ROOT_COUNT(event_weights)),
+						errhint("A column of weights, weight_column, has no such bound.")));
 	iterator = event_weights != NULL ? JsonbIteratorInit(&event_weights->root) : NULL;
 	while (iterator != NULL && rspg_jsonb_next_member(&iterator, &event, &value))
 		if (value.type != jbvNumeric ||
 			!rspg_number_of(NUMERICOID, NumericGetDatum(value.val.numeric), &weight) ||
-			!(fabs(weight) <= 1e30))
+			!(fabs(weight) <= MAX_EVENT_WEIGHT))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("weight of event \"%s\" must be a number of at most 1e30", event)));
+					 errmsg("weight of event \"%s\" must be a number of at most 1e12", event)));
 	check_interval("half_life", half_life, has_time);
 }
 
