@@ -61,15 +61,14 @@ CREATE FUNCTION says(role name, statement text, model text, OUT said text) LANGU
 DECLARE
 	detail text;
 	hint text;
-	context text;
 BEGIN
 	EXECUTE pg_catalog.format('SET LOCAL ROLE %I', role);
 	BEGIN
 		EXECUTE replace(statement, 'MODEL', quote_literal(model));
 		RAISE EXCEPTION USING ERRCODE = 'P0000', MESSAGE = 'done';	-- leave nothing behind
 	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
-		said := concat_ws('|', SQLSTATE, SQLERRM, detail, hint, context);
+		GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+		said := concat_ws('|', SQLSTATE, SQLERRM, detail, hint);
 	END;
 	RESET ROLE;
 	said := replace(replace(said, quote_literal(model), 'MODEL'), quote_ident(model), 'MODEL');
@@ -78,7 +77,7 @@ $$;
 CREATE TABLE asked (statement text);
 INSERT INTO asked VALUES ('recommend(1, 3, MODEL)'), ('recommend(''1'', 3, MODEL)'), ('recommend(1, 3, MODEL, version => 1)'), ('recommend_as(NULL::text, ''1'', 3, MODEL)'),
 	('recommend_for_items(ARRAY[1], 3, MODEL)'), ('recommend_for_features(''{}'', 3, MODEL)'), ('similar_items(1, 3, MODEL)'),
-	('explain(1, 1, MODEL)'), ('explain_for_items(ARRAY[1], 1, MODEL)'), ('because(1, ARRAY[1], MODEL)'), ('similar_users(1, 3, MODEL)'), ('load_model(MODEL)'), ('load_model(MODEL, 1)'), ('train(MODEL)'), ('train(MODEL, false)'), ('deploy(MODEL, 1)'), ('deploy(MODEL, 9)'), ('drop_model(MODEL)'), ('drop_version(MODEL, 1)'),
+	('explain(1, 1, MODEL)'), ('explain_for_items(ARRAY[1], 1, MODEL)'), ('because(1, ARRAY[1], MODEL)'), ('similar_users(1, 3, MODEL)'), ('warm(MODEL)'), ('load_model(MODEL)'), ('load_model(MODEL, 1)'), ('train(MODEL)'), ('train(MODEL, false)'), ('deploy(MODEL, 1)'), ('deploy(MODEL, 9)'), ('drop_model(MODEL)'), ('drop_version(MODEL, 1)'),
 	('alter_model(MODEL, new_name => ''free'')'), ('grant_model(MODEL, ''public'')'), ('revoke_model(MODEL, ''public'')'),
 	('save_model(MODEL, recsys.train_item_knn(1, 1::bigint))'), ('create_model(MODEL, ''pg_class'')');
 SELECT recsys.save_model('secret one', recsys.train_item_knn(1, 1::bigint));
