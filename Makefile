@@ -44,7 +44,8 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
-	bench compare bench-cache bench-quality bench-features bench-stream bench-writer torture demo-features dist help
+	bench compare bench-cache bench-quality bench-seen bench-features bench-stream bench-writer torture demo-features \
+	dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -126,6 +127,11 @@ bench-cache:
 bench-quality:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/quality.sh
+
+## bench-seen: what should count as seen in a shop (DATASETS=folder of the data sets)
+bench-seen:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/seen.sh
 
 ## bench-features: encoders and the network beside Keras, scikit-learn and Spark
 bench-features:

@@ -31,6 +31,11 @@
 #define FETCH 4096
 /* ids that the planner takes an array to have that it does not know */
 #define PLANNED_IDS 10
+/* share of what the planner has rows by an index cost, from whatever page, where the
+ * pages are in memory: items that rank high are asked for again and again */
+#define CACHED 0.25
+/* of a row that passes, beside its query's: found among the model's ids */
+#define ROW_COST 0.05
 
 typedef enum Way
 {
@@ -115,7 +120,8 @@ decide(Filter *filter, uint32 wanted)
 	rspg_filter_estimate(filter->query.probe, &rows, &cost);
 	SPI_finish();
 	rspg_role_end(caller);
-	filter->id_cost = cost / PLANNED_IDS;
+	filter->id_cost = cost / PLANNED_IDS * CACHED;
+	filter->all_cost += filter->all_rows * ROW_COST;
 	filter->n_rows = count_rows(filter->answer);
 	filter->pass = Max(Min(filter->all_rows / filter->n_rows, 1), 1 / filter->n_rows);
 	filter->way = PROBE;
