@@ -469,15 +469,17 @@ DECLARE
 	-- what a call may ask for beside k, in every function; T is the type of item ids
 	masks text := 'exclude T[] DEFAULT NULL, candidates T[] DEFAULT NULL';
 	filters text := 'filter text DEFAULT NULL, filter_values text[] DEFAULT NULL';
+	varied text := 'diversity double precision DEFAULT NULL, diversity_method text DEFAULT ''dpp''';
+	groups text := 'max_per_group jsonb DEFAULT NULL';
 	pages text := 'skip integer DEFAULT 0';
 	-- by a name: of items, of a history; a value knows no relation of items
 	by_name text := 'k integer DEFAULT 10, model text DEFAULT NULL, %s, version integer DEFAULT NULL';
-	items_tail text := pg_catalog.concat_ws(', ', masks, filters, pages);
-	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', items_tail);
+	items_tail text := pg_catalog.concat_ws(', ', masks, filters, groups, pages);
+	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters, varied, groups, pages);
 	user_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters,
-		'exclude_events text[] DEFAULT NULL, exclude_for interval DEFAULT NULL', pages);
+		'exclude_events text[] DEFAULT NULL, exclude_for interval DEFAULT NULL', varied, groups, pages);
 	by_value text := 'k integer DEFAULT 10, %s';
-	value_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, pages);
+	value_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, varied, pages);
 	visit text := 'items T[] DEFAULT NULL';	-- beside features
 	result text := 'item_id T, score real, rank integer, source text, version integer';
 	name text;

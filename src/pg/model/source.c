@@ -513,3 +513,28 @@ rspg_items_query(const RspgRegistryRow *row, const char *filter, int among)
 	appendStringInfo(&sql, "(\n%s\n)", filter);
 	return sql.data;
 }
+
+char *
+rspg_items_values_query(const RspgRegistryRow *row, char *const *columns, int n)
+{
+	Oid id_type = rspg_items_id_type(row);
+	const char *id = quote_identifier(row->item_column);
+	StringInfoData sql;
+	int i;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT DISTINCT ON (1) %s", id);
+	for (i = 0; i < n; i++)
+	{
+		(void) find_column(row, row->items, "relation of items", columns[i]);
+		appendStringInfo(&sql, ", %s::pg_catalog.text COLLATE pg_catalog.\"C\"",
+						 quote_identifier(columns[i]));
+	}
+	append_from(&sql, row->items);
+	appendStringInfo(&sql, " WHERE %s", id);
+	append_equals(&sql, id_type, "ANY ($1)");
+	appendStringInfoString(&sql, " ORDER BY 1");
+	for (i = 0; i < n; i++)
+		appendStringInfo(&sql, ", %d", i + 2);
+	return sql.data;
+}

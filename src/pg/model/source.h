@@ -47,6 +47,10 @@ extern Oid rspg_items_id_type(const RspgRegistryRow *row);
  * known to be one expression. */
 extern char *rspg_items_query(const RspgRegistryRow *row, const char *filter, int among);
 
+/* Rows (id, text of each of n columns) of that relation for the ids among array $1; of
+ * several of one id the first in order of these texts. */
+extern char *rspg_items_values_query(const RspgRegistryRow *row, char *const *columns, int n);
+
 /* Raise a clear error unless the source and its columns are all there, and what the
  * row says of weights goes together. */
 extern void rspg_source_check(const RspgRegistryRow *row);

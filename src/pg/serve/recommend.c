@@ -14,6 +14,7 @@
 #include "pg/model/registry.h"
 #include "pg/model/store.h"
 #include "pg/serve/answer.h"
+#include "pg/serve/diversity.h"
 #include "pg/serve/filter.h"
 #include "pg/serve/page.h"
 #include "pg/serve/ranking.h"
@@ -27,6 +28,7 @@
 static RspgStage *(*const stages[])(const RspgRequest *request, RspgAnswer *answer,
 									RspgStage *below) = {
 	rspg_filter_stage,
+	rspg_diversity_stage,
 	rspg_page_stage,
 };
 

@@ -35,6 +35,9 @@ typedef enum Argument
 	FILTER_VALUES,
 	EXCLUDE_EVENTS,
 	EXCLUDE_FOR,
+	DIVERSITY,
+	DIVERSITY_METHOD,
+	MAX_PER_GROUP,
 	AMONG,
 	ARGUMENTS
 } Argument;
@@ -55,6 +58,9 @@ static const char *const names[ARGUMENTS] = {
 	[FILTER_VALUES] = "filter_values",
 	[EXCLUDE_EVENTS] = "exclude_events",
 	[EXCLUDE_FOR] = "exclude_for",
+	[DIVERSITY] = "diversity",
+	[DIVERSITY_METHOD] = "diversity_method",
+	[MAX_PER_GROUP] = "max_per_group",
 	[AMONG] = "among",
 };
 
@@ -229,6 +235,11 @@ rspg_request_read(FunctionCallInfo fcinfo)
 	request.exclude_events = array_or_null(fcinfo, place[EXCLUDE_EVENTS]);
 	if (is_given(fcinfo, place[EXCLUDE_FOR]))
 		request.exclude_for = PG_GETARG_INTERVAL_P(place[EXCLUDE_FOR]);
+	if (is_given(fcinfo, place[DIVERSITY]))
+		request.diversity = PG_GETARG_FLOAT8(place[DIVERSITY]);
+	request.diversity_method = text_or_null(fcinfo, place[DIVERSITY_METHOD]);
+	if (is_given(fcinfo, place[MAX_PER_GROUP]))
+		request.max_per_group = PG_GETARG_JSONB_P(place[MAX_PER_GROUP]);
 	request.among = list_or_null(fcinfo, place[AMONG]);
 	return request;
 }

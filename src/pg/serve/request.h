@@ -12,6 +12,7 @@
 #include "pg/base/rspg.h"
 
 #include "utils/array.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 /* A value of the caller's, of a type that differs from form to form. */
@@ -48,7 +49,10 @@ typedef struct RspgRequest
 	ArrayType *filter_values;
 	ArrayType *exclude_events; /* what counts as seen; NULL: as the model says */
 	Interval *exclude_for;
-	ArrayType *among; /* users; NULL: all */
+	double diversity;       /* 0: none; not checked */
+	char *diversity_method; /* NULL: the default one */
+	Jsonb *max_per_group;   /* NULL: none; not checked */
+	ArrayType *among;       /* users; NULL: all */
 } RspgRequest;
 
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */
