@@ -57,12 +57,11 @@ for size in 1GB 0; do
 		SET client_min_messages = warning;
 		CREATE EXTENSION recsys;
 		CREATE TABLE wide AS SELECT n / 4 AS user_id, n AS item_id FROM generate_series(1, $items) n;
-		SELECT recsys.create_model('wide', 'wide', 'als', '{"iterations": 1, "factors": $factors}');
+		SELECT recsys.create_model('wide', 'wide', 'als', '{"iterations": 1, "factors": $factors}') \g /dev/null
 		SET recsys.train_memory = '4GB';
-		SELECT recsys.train('wide');
+		SELECT recsys.train('wide') \g /dev/null
 		SELECT 'a model of ' || bytes / 1000000 || ' MB, recsys.cache_size = $size' FROM recsys.models;
 	SQL
-	sql -c "SELECT recsys.load_model('wide') IS NULL" >/dev/null # into shared buffers
 	echo "| sessions | anonymous memory of a session, MB | with its share of what is shared, MB |"
 	echo "|---|---|---|"
 	echo "| 1, which asks nothing | $(memory 1 'SELECT 1') |"

@@ -87,6 +87,8 @@ DECLARE
 	result text;
 BEGIN
 	EXECUTE replace(statement, 'ID', (SELECT id::text FROM recsys.model_registry WHERE name = 'damaged'));
+	-- under another key: what was opened before the damage is not looked at again
+	UPDATE recsys.model_registry SET live_key = live_key # 1 WHERE name = 'damaged';
 	FOR i IN 1 .. 2 LOOP
 		BEGIN
 			PERFORM recsys.recommend_for_items(ARRAY[1]::bigint[], 3, 'damaged');
