@@ -5,8 +5,11 @@
 #include "kafka/configure.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define QUEUED_KBYTES "65536"
 
 /* What a stream may change, where our default is not librdkafka's. */
 static const RskSetting defaults[] = {
@@ -14,7 +17,7 @@ static const RskSetting defaults[] = {
 	{"group.id", "recsys"},       /* must be set; no group is joined, nothing committed */
 	{"fetch.wait.max.ms", "100"}, /* other requests queue behind a waiting fetch */
 	{"fetch.error.backoff.ms", "100"},
-	{"queued.max.messages.kbytes", "65536"}, /* the bound of memory */
+	{"queued.max.messages.kbytes", QUEUED_KBYTES}, /* the bound of memory: set_bounds */
 	{"socket.timeout.ms", "30000"},
 	{"socket.connection.setup.timeout.ms", "10000"},
 	{"socket.keepalive.enable", "true"},
@@ -33,7 +36,6 @@ static const RskSetting fixed[] = {
 	{"allow.auto.create.topics", "false"},
 	{"check.crcs", "true"},
 	{"max.poll.interval.ms", "86400000"}, /* a transaction may wait long for a lock */
-	{"queued.min.messages", "1000000"},   /* above it 2.0's fetcher sleeps for a second */
 	{"socket.nagle.disable", "true"},
 	{"log.queue", "true"},
 	{"log.connection.close", "false"},
@@ -109,6 +111,34 @@ check_all(const RskSetting *settings, int n, char *error, size_t size)
 	return true;
 }
 
+/*
+ * What is fetched ahead is bounded in bytes of keys and payloads, but librdkafka
+ * has some 400 bytes more for each message, whatever it is: so in number, too, as
+ * many as messages of MESSAGE_BYTES would be.  (Beyond either bound the fetcher of
+ * 2.0 sleeps for a second: half the number costs a fifth of the speed.)  And what
+ * one fetch brings comes on top of it, of all partitions together.
+ */
+#define MESSAGE_BYTES 128
+#define FETCHES 16        /* that make up the bound */
+#define MIN_FETCH 1000000 /* message.max.bytes, which librdkafka wants it to hold */
+
+static bool
+set_bounds(rd_kafka_conf_t *conf, const RskSetting *settings, int n, char *error, size_t size)
+{
+	const char *given = find_value(settings, n, "queued.max.messages.kbytes");
+	long kbytes = atol(given != NULL ? given : QUEUED_KBYTES);
+	long fetch = kbytes * 1024 / FETCHES;
+	char text[32];
+
+	snprintf(text, sizeof text, "%ld", kbytes * 1024 / MESSAGE_BYTES);
+	if (!set_value(conf, "queued.min.messages", text, error, size))
+		return false;
+	if (find_value(settings, n, "fetch.max.bytes") != NULL)
+		return true;
+	snprintf(text, sizeof text, "%ld", fetch > MIN_FETCH ? fetch : MIN_FETCH);
+	return set_value(conf, "fetch.max.bytes", text, error, size);
+}
+
 rd_kafka_conf_t *
 rsk_configure(const char *brokers, const RskSetting *settings, int n_settings, char *error,
 			  size_t error_size)
@@ -121,6 +151,7 @@ rsk_configure(const char *brokers, const RskSetting *settings, int n_settings, c
 	if (set_all(conf, defaults, sizeof defaults / sizeof defaults[0], error, error_size) &&
 		set_all(conf, settings, n_settings, error, error_size) &&
 		set_all(conf, fixed, sizeof fixed / sizeof fixed[0], error, error_size) &&
+		set_bounds(conf, settings, n_settings, error, error_size) &&
 		set_value(conf, "bootstrap.servers", brokers, error, error_size))
 		return conf;
 	rsk_api.conf_destroy(conf);

@@ -9,9 +9,7 @@
  *   one thread calls it, and partitions move by assign alone.
  * - Its batch call waits until the batch is full, so it is given no time; the
  *   queue writes to a pipe when it stops being empty.
- * - Its fetcher sleeps a second once a partition's queue has reached
- *   queued.min.messages, so that is set high and queued.max.messages.kbytes is
- *   the bound of memory.
+ * - Its fetcher sleeps a second once the queue has reached a bound (configure.c).
  */
 #include "kafka/consumer.h"
 

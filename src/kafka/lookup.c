@@ -42,7 +42,6 @@ struct RskLookup
 
 	RskLookupKind kind; /* the caller's until asked, the thread's until answered */
 	int64_t time_ms;
-	bool has_leader[RSK_MAX_PARTITIONS];
 	RskLookupAnswer answer;
 };
 
@@ -69,12 +68,11 @@ note_partitions(RskLookup *lookup, const struct rd_kafka_metadata_topic *topic)
 	answer->n_partitions = n;
 	for (int i = 0; i < n; i++)
 	{
-		answer->partitions[i] = (RskPartitionInfo){i, -1, -1, -1};
-		lookup->has_leader[i] = false;
+		answer->partitions[i] = (RskPartitionInfo){i, false, -1, -1, -1};
 	}
 	for (int i = 0; i < n; i++)
 		if (topic->partitions[i].id >= 0 && topic->partitions[i].id < n)
-			lookup->has_leader[topic->partitions[i].id] = topic->partitions[i].leader >= 0;
+			answer->partitions[topic->partitions[i].id].led = topic->partitions[i].leader >= 0;
 	return n;
 }
 
@@ -150,7 +148,7 @@ ask_offsets(RskLookup *lookup, RskLookupAnswer *answer, int64_t time, size_t fie
 	for (int i = 0; i < answer->n_partitions; i++)
 	{
 		*(int64_t *) ((char *) &answer->partitions[i] + field) = NOT_ANSWERED;
-		if (lookup->has_leader[i])
+		if (answer->partitions[i].led)
 			rsk_api.topic_partition_list_add(list, lookup->topic, i)->offset = time;
 	}
 	error = rsk_api.offsets_for_times(lookup->kafka, list, CALL_MS);
@@ -208,7 +206,7 @@ ask_time(RskLookup *lookup, RskLookupAnswer *answer)
 			snprintf(answer->error, sizeof answer->error,
 					 "could not look up the offset of partition %d of topic \"%s\": %s", i,
 					 lookup->topic,
-					 !lookup->has_leader[i]                ? "it has no leader"
+					 !info->led                            ? "it has no leader"
 					 : error != RD_KAFKA_RESP_ERR_NO_ERROR ? rsk_api.err2str(error)
 														   : "its leader did not answer");
 	}

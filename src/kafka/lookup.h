@@ -23,6 +23,7 @@ typedef enum RskLookupKind
 typedef struct RskPartitionInfo
 {
 	int32_t partition;
+	bool led;       /* it has a leader, whom the offsets were asked of */
 	int64_t low;    /* -1 = not known */
 	int64_t high;   /* next offset to be written; -1 = not known */
 	int64_t offset; /* RSK_LOOKUP_TIME: the answer; high where no message is that new */

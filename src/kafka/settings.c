@@ -8,7 +8,7 @@
  *   mechanism GSSAPI, whose default runs that command;
  * - what reads a file of the server: *.location;
  * - what fills the server's log: debug, log_level;
- * - queued.min.messages: low values make librdkafka 2.0's fetcher sleep.
+ * - queued.min.messages: follows from queued.max.messages.kbytes.
  */
 #include "kafka/settings.h"
 

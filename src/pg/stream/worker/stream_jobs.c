@@ -14,6 +14,7 @@
 #include "utils/guc.h"
 #include "utils/numeric.h"
 
+#include "pg/base/jsonb_read.h"
 #include "pg/host/scout.h"
 #include "pg/stream/definition/stream.h"
 
@@ -160,13 +161,12 @@ want(Relation table, HeapTuple row)
 static int
 workers_option(Jsonb *options)
 {
-	JsonbValue value;
 	JsonbValue *found;
 	double workers;
 
 	if (!JB_ROOT_IS_OBJECT(options))
 		return 1;
-	found = getKeyJsonValueFromContainer(&options->root, "workers", strlen("workers"), &value);
+	found = rspg_jsonb_member(&options->root, "workers");
 	if (found == NULL || found->type != jbvNumeric)
 		return 1;
 	workers = DatumGetFloat8(

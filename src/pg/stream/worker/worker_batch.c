@@ -32,8 +32,8 @@
 #define SHOWN_ERROR_BYTES 255
 
 static bool take_messages(RskMessage *messages, int n);
-static bool is_skipped(const RskMessage *message);
-static bool take_message(const RskMessage *message, bool *recreated);
+static bool is_skipped(const RspgPartition *partition, int64 offset);
+static bool take_message(RskMessage *message, bool *recreated);
 static void take_refusal(RspgPartition *partition, const char *text);
 static void take_event(const RskEvent *event);
 static void take_error(const RskEvent *event);
@@ -89,8 +89,7 @@ take_messages(RskMessage *messages, int n)
 			continue;
 		}
 		w->n_bytes += messages[i].payload_length + messages[i].key_length;
-		w->messages[w->n_messages] = messages[i];
-		w->messages[w->n_messages++].skip = is_skipped(&messages[i]);
+		w->messages[w->n_messages++] = messages[i];
 	}
 	if (rspg_job_state() == RSPG_JOB_WAITING)
 		rspg_job_set_state(RSPG_JOB_RUNNING);
@@ -98,18 +97,16 @@ take_messages(RskMessage *messages, int n)
 }
 
 static bool
-is_skipped(const RskMessage *message)
+is_skipped(const RspgPartition *partition, int64 offset)
 {
-	const RspgPartition *partition = rspg_worker_partition(message->partition);
-
 	for (int i = 0; i < partition->n_skips; i++)
-		if (partition->skips[i] == message->offset)
+		if (partition->skips[i] == offset)
 			return true;
 	return false;
 }
 
 static bool
-take_message(const RskMessage *message, bool *recreated)
+take_message(RskMessage *message, bool *recreated)
 {
 	RspgPartition *partition = rspg_worker_partition(message->partition);
 	/* producers may give any number; one that is no time is stored as none */
@@ -124,6 +121,7 @@ take_message(const RskMessage *message, bool *recreated)
 	take_refusal(partition, NULL);
 	if (message->offset < partition->reached)
 		return false;
+	message->skip = is_skipped(partition, message->offset);
 	partition->reached = message->offset + 1;
 	partition->messages++;
 	partition->newest_offset = message->offset;

@@ -70,13 +70,10 @@ rspg_target_check(Relation target)
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_VIEW:
 			break;
-		case RELKIND_FOREIGN_TABLE:
-			break; /* refused below */
 		default:
 			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 							errmsg("\"%s\" is not a table or view", name)));
 	}
-	rspg_target_check_local(target);
 	if (IsCatalogRelation(target))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("system catalog \"%s\" cannot be the target of a stream", name)));

@@ -19,14 +19,13 @@ typedef enum RspgCell
 	RSPG_CELL_ABSENT /* nothing: the column's default */
 } RspgCell;
 
-/* An error unless a stream can write into it exactly once, that is into what a
- * transaction of a worker's rolls back, and as the current user. */
-extern void rspg_target_check(Relation target);
-
-/* The part of it that can change without the target: an error where rows would go
- * to another server, whose commit is not ours: a foreign table behind a view, or a
- * foreign partition. */
+/* An error where rows would go to another server, whose commit is not ours: a
+ * foreign table, one behind a view, or a foreign partition.  That can change without
+ * the target. */
 extern void rspg_target_check_local(Relation target);
+
+/* An error unless a stream can write into it, which is local, as the current user. */
+extern void rspg_target_check(Relation target);
 
 /* Its name, qualified and quoted. */
 extern char *rspg_target_name(Relation target);
