@@ -234,13 +234,40 @@ INSERT INTO recsys.stream_offset SELECT id, 0, 6 FROM recsys.stream;
 INSERT INTO recsys.stream_loss (stream_id, partition, from_offset, to_offset, policy, reason) SELECT id, 0, 1, 2, 'earliest', '' FROM recsys.stream;
 INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 1, '22P02', 'not JSON' FROM recsys.stream;
 UPDATE recsys.stream SET id = 1000000;
+UPDATE recsys.stream SET id = DEFAULT;
 RESET ROLE;
 SELECT (SELECT count(*) FROM recsys.stream_offset) + (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
 SET ROLE regress_stream_owner;
-INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) VALUES (1000000, 0, 1, '22P02', 'not JSON');
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 1, '22P02', 'not JSON' FROM recsys.stream;
 DELETE FROM recsys.stream;
 RESET ROLE;
 SELECT (SELECT count(*) FROM recsys.stream_offset) + (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
+SET ROLE regress_stream_owner;
+
+-- nor where all of them go
+SELECT recsys.create_stream('shop', 'kafka', 't', 'events');
+INSERT INTO recsys.stream_offset SELECT id, 0, 6 FROM recsys.stream;
+INSERT INTO recsys.stream_loss (stream_id, partition, from_offset, to_offset, policy, reason) SELECT id, 0, 1, 2, 'earliest', '' FROM recsys.stream;
+INSERT INTO recsys.dead_letter (stream_id, partition, message_offset, sqlstate, error) SELECT id, 0, 1, '22P02', 'not JSON' FROM recsys.stream;
+RESET ROLE;
+TRUNCATE recsys.stream;
+SELECT (SELECT count(*) FROM recsys.stream_offset) + (SELECT count(*) FROM recsys.dead_letter) + (SELECT count(*) FROM recsys.stream_loss) AS left_behind;
+
+-- given away: to whom the owner could become, and who could have created it
+SET ROLE regress_stream_owner;
+SELECT recsys.create_stream('shop', 'kafka', 't', 'events');
+DO $$BEGIN PERFORM recsys.alter_stream('shop', owner => 'regress_stream_other'); EXCEPTION WHEN insufficient_privilege THEN RAISE INFO 'refused'; END$$;
+RESET ROLE;
+SELECT recsys.alter_stream('shop', owner => 'regress_stream_nologin');
+REVOKE INSERT ON events FROM regress_stream_other;
+SELECT recsys.alter_stream('shop', owner => 'regress_stream_other');
+GRANT INSERT ON events TO regress_stream_other;
+REVOKE INSERT ON recsys.stream FROM regress_stream_other;
+SELECT recsys.alter_stream('shop', owner => 'regress_stream_other');
+GRANT INSERT ON recsys.stream TO regress_stream_other;
+SELECT recsys.alter_stream('shop', owner => 'regress_stream_other');
+SELECT owner, generation FROM recsys.stream;
+SELECT recsys.drop_stream('shop');
 SET ROLE regress_stream_owner;
 
 -- the worker's search_path is another

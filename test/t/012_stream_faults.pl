@@ -127,7 +127,7 @@ as_shop($node, q{
 	UPDATE recsys.stream_offset SET next_offset = next_offset + 10;
 	COMMIT});
 all_once('written by somebody else');
-ok(wait_until(5, sub { substr(server_log($node), $log) =~ /offset of partition \d is not \d+ any more/ }),
+ok(wait_until(5, sub { substr(server_log($node), $log) =~ /offsets of \d partitions are not what they were/ }),
 	'the worker noticed');
 send_events(10);
 all_once('and goes on behind it');

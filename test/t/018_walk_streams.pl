@@ -48,7 +48,7 @@ sql($node, "CREATE TABLE public.kept_$_ AS TABLE recsys.$_") foreach @tables;
 sub put_right
 {
 	sql($node, join ';', 'BEGIN',
-		(map { "DELETE FROM recsys.$_" } @tables), (map { "INSERT INTO recsys.$_ TABLE public.kept_$_" } @tables), 'COMMIT');
+		(map { "DELETE FROM recsys.$_" } @tables), (map { "INSERT INTO recsys.$_ OVERRIDING SYSTEM VALUE TABLE public.kept_$_" } @tables), 'COMMIT');
 	return;
 }
 

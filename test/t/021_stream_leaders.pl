@@ -15,6 +15,8 @@ my $node = stream_server('main', '');
 my $count = 'SELECT coalesce(string_agg(partition_no || $$:$$ || n, $$ $$ ORDER BY partition_no), $$$$)
 	FROM (SELECT partition_no, count(*) AS n FROM shop.events GROUP BY 1) AS c';
 
+my $states = q{SELECT string_agg(partition || ':' || state || ':' || coalesce(error, ''), ' ' ORDER BY partition) FROM recsys.stream_status};
+
 as_shop($node, 'CREATE TABLE shop.events (user_id bigint, item_id bigint, event_type text, ts timestamptz,
 	weight real, partition_no integer, seq bigint)');
 
@@ -35,9 +37,12 @@ $broker->command('leader events 1 -1');
 produce($broker->bootstrap, 'events', count => 20, partition => 0, first => 111);
 produce($broker->bootstrap, 'events', count => 20, partition => 2, first => 111);
 is(settled_rows($node, $count, '0:30 1:10 2:30'), '0:30 1:10 2:30', 'the others go on');
+is(settled_rows($node, $states, '0:running: 1:retrying:it has no leader 2:running:'),
+	'0:running: 1:retrying:it has no leader 2:running:', 'which says so, and no other');
 $broker->command('leader events 1 1');
 produce($broker->bootstrap, 'events', count => 20, partition => 1, first => 111);
 is(settled_rows($node, $count, '0:30 1:30 2:30'), '0:30 1:30 2:30', 'and it too, when it has one');
 is(sql($node, 'SELECT count(*) - count(DISTINCT (partition_no, seq)) FROM shop.events'), 0, 'each event once');
+ok(caught_up($node, 'events'), 'and is running');
 
 done_testing();

@@ -10,6 +10,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 void
 rspg_check_name(const char *name, const char *what)
@@ -20,6 +21,19 @@ rspg_check_name(const char *name, const char *what)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
 						errmsg("name of %s must have 1 to %d bytes", what, NAMEDATALEN - 1),
 						errdetail("It has %zu.", length)));
+}
+
+void
+rspg_check_new_owner(Oid owner)
+{
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role %u does not exist", owner)));
+#if PG_VERSION_NUM >= 160000
+	check_can_set_role(GetUserId(), owner);
+#else
+	check_is_member_of_role(GetUserId(), owner);
+#endif
 }
 
 bool

@@ -18,6 +18,10 @@ extern bool rspg_has_right(Oid relation, Oid role, AclMode right);
 /* 42501 unless it has. */
 extern void rspg_check_right(Oid relation, Oid role, AclMode right);
 
+/* 42704 unless the role is there, 42501 unless the caller could become it: who gives
+ * something away, as for any object. */
+extern void rspg_check_new_owner(Oid owner);
+
 /*
  * 42501 unless the caller has that right on recsys.table: "permission denied to" do
  * what action says, with the GRANT that gives the right.

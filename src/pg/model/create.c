@@ -579,14 +579,7 @@ check_new_owner(Oid owner, const NullableDatum *args)
 	static const int relations[] = {ARG_SOURCE, ARG_USERS, ARG_ITEMS};
 	int i;
 
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role %u does not exist", owner)));
-#if PG_VERSION_NUM >= 160000
-	check_can_set_role(GetUserId(), owner);
-#else
-	check_is_member_of_role(GetUserId(), owner);
-#endif
+	rspg_check_new_owner(owner);
 	for (i = 0; i < lengthof(relations); i++)
 	{
 		const NullableDatum *relation = &args[relations[i]];

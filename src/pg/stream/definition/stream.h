@@ -67,7 +67,7 @@ extern int rspg_stream_settings(const RspgStream *stream, RskSetting **settings)
 
 /*
  * The queue before the stream's row: held until the end of the transaction.  A
- * worker takes it in RowShareLock before it locks the row FOR SHARE, a session
+ * worker takes it in RowShareLock before it looks at the row, a session
  * that changes the stream in ExclusiveLock.  Without it, workers of one stream
  * whose batches overlap would share the row on and on, and the session starve.
  */

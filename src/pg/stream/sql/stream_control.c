@@ -330,8 +330,9 @@ forget(Datum id)
 }
 
 /*
- * recsys.stream_deletefn(): a row that is deleted without drop_stream(), or gets
- * another id, leaves nothing that a stream of somebody else could come to own.
+ * recsys.stream_deletefn(): a row that is deleted without drop_stream(), or with
+ * all others, or gets another id, leaves nothing that a stream of somebody else could
+ * come to own.
  */
 Datum
 recsys_stream_deletefn(PG_FUNCTION_ARGS)
@@ -345,6 +346,12 @@ recsys_stream_deletefn(PG_FUNCTION_ARGS)
 						errmsg("function must be called by a trigger")));
 	desc = RelationGetDescr(trigger->tg_relation);
 	SPI_connect();
+	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	{
+		SPI_execute("DELETE FROM recsys.stream", false, 0); /* row by row, as below */
+		SPI_finish();
+		return PointerGetDatum(NULL);
+	}
 	(void) forget(SPI_getbinval(trigger->tg_trigtuple, desc, SPI_fnumber(desc, "id"), &null));
 	SPI_finish();
 	rspg_jobs_wake_at_commit("stream");

@@ -41,12 +41,14 @@ enum
 	ARG_TARGET,
 	ARG_MAPPING,
 	ARG_OPTIONS,
-	ARG_COUNT
+	ARG_COUNT,
+	ARG_OWNER = ARG_COUNT /* of alter_stream alone */
 };
 
 static void warn_if_unlogged(Oid target);
 static Datum settled_options(Datum options);
 static void check_names(Datum options, int64 stream);
+static void check_new_owner(Oid owner, Oid old);
 static void forget_topic(const RspgStreamRow *row, const char *name);
 static void warn_unless_followed(void);
 
@@ -121,7 +123,7 @@ recsys_create_stream(PG_FUNCTION_ARGS)
 }
 
 /*
- * recsys.alter_stream(name, brokers, topic, target, mapping, options): null
+ * recsys.alter_stream(name, brokers, topic, target, mapping, options, owner): null
  * leaves a thing as it is
  */
 Datum
@@ -133,13 +135,13 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 		"target = COALESCE($4, target::pg_catalog.regclass), mapping = CASE WHEN $7 THEN $5 ELSE "
 		"mapping END, "
 		"options = pg_catalog.jsonb_strip_nulls(options OPERATOR(pg_catalog.||) "
-		"COALESCE($6, '{}')), "
+		"COALESCE($6, '{}')), owner = COALESCE($8, owner::pg_catalog.regrole), "
 		"generation = generation OPERATOR(pg_catalog.+) 1 WHERE id OPERATOR(pg_catalog.=) $1",
-		ARG_COUNT + 1,
-		{INT8OID, TEXTOID, TEXTOID, REGCLASSOID, JSONBOID, JSONBOID, BOOLOID},
+		ARG_COUNT + 2,
+		{INT8OID, TEXTOID, TEXTOID, REGCLASSOID, JSONBOID, JSONBOID, BOOLOID, REGROLEOID},
 		NULL};
-	Datum values[ARG_COUNT + 1];
-	char nulls[ARG_COUNT + 2] = "       ";
+	Datum values[ARG_COUNT + 2];
+	char nulls[ARG_COUNT + 3] = "        ";
 	RspgStreamRow row;
 	char *name;
 	int i;
@@ -161,6 +163,10 @@ recsys_alter_stream(PG_FUNCTION_ARGS)
 	row = rspg_stream_lock(name);
 	values[ARG_NAME] = Int64GetDatum(row.id);
 	values[ARG_COUNT] = BoolGetDatum(!PG_ARGISNULL(ARG_MAPPING));
+	values[ARG_COUNT + 1] = PG_GETARG_DATUM(ARG_OWNER);
+	nulls[ARG_COUNT + 1] = PG_ARGISNULL(ARG_OWNER) ? 'n' : ' ';
+	if (!PG_ARGISNULL(ARG_OWNER))
+		check_new_owner(PG_GETARG_OID(ARG_OWNER), row.owner);
 	if (nulls[ARG_OPTIONS] == ' ')
 		check_names(values[ARG_OPTIONS], row.id);
 	rspg_execute(&update, values, nulls, false);
@@ -193,6 +199,19 @@ check_names(Datum options, int64 stream)
 	if (SPI_processed == 1)
 		stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	rspg_stream_option_names(DatumGetJsonbP(options), null ? NULL : DatumGetJsonbP(stored));
+}
+
+/*
+ * Who takes a stream could have created it.
+ */
+static void
+check_new_owner(Oid owner, Oid old)
+{
+	if (owner == old)
+		return;
+	rspg_check_new_owner(owner);
+	rspg_check_right(get_relname_relid("stream", get_namespace_oid("recsys", false)), owner,
+					 ACL_INSERT);
 }
 
 /*

@@ -2,8 +2,8 @@
  * stream_lock.c
  *		A stream's row, found and locked by a session that changes it.
  *
- * A worker holds the row FOR SHARE from before the first row of a batch until its
- * commit, so when a change has been committed, nothing more is written by a worker
+ * A worker holds its queue from before the first row of a batch until its commit,
+ * so when a change has been committed, nothing more is written by a worker
  * that did not know of it.
  */
 #include "pg/stream/sql/stream_lock.h"

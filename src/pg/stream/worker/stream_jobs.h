@@ -12,8 +12,11 @@ typedef struct RspgShownPartition
 {
 	RspgLaunch reader; /* in use as long as its slot has that launch */
 	int32 partition;
-	bool refused;     /* the broker does not give it out; the slot's error says why */
-	int64 end_offset; /* -1 = not known */
+	bool refused;    /* the broker does not give it out */
+	char error[256]; /* why, the last time; in force as long as refused */
+	char sqlstate[6];
+	TimestampTz error_at; /* 0 = never */
+	int64 end_offset;     /* -1 = not known */
 	double rows_per_second;
 	TimestampTz rate_at;
 } RspgShownPartition;

@@ -77,6 +77,8 @@ put_slot(ReturnSetInfo *out, const RspgSlot *slot, const RspgShownPartition *par
 {
 	Datum values[COLUMNS];
 	bool nulls[COLUMNS] = {false};
+	bool own;
+	TimestampTz error_at;
 
 	values[0] = ObjectIdGetDatum(slot->job.database);
 	values[1] = Int64GetDatum(slot->job.id);
@@ -96,9 +98,13 @@ put_slot(ReturnSetInfo *out, const RspgSlot *slot, const RspgShownPartition *par
 		nulls[5] = nulls[7] = false;
 		nulls[6] = partition->end_offset < 0;
 	}
-	nulls[8] = nulls[9] = nulls[10] = slot->error_at == 0;
-	values[8] = CStringGetTextDatum(slot->error);
-	values[9] = CStringGetTextDatum(slot->sqlstate);
-	values[10] = TimestampTzGetDatum(slot->error_at);
+	/* its own, where it is the reason or the later one */
+	own = partition != NULL && partition->error_at != 0 &&
+		  (partition->refused || partition->error_at >= slot->error_at);
+	error_at = own ? partition->error_at : slot->error_at;
+	nulls[8] = nulls[9] = nulls[10] = error_at == 0;
+	values[8] = CStringGetTextDatum(own ? partition->error : slot->error);
+	values[9] = CStringGetTextDatum(own ? partition->sqlstate : slot->sqlstate);
+	values[10] = TimestampTzGetDatum(error_at);
 	tuplestore_putvalues(out->setResult, out->setDesc, values, nulls);
 }

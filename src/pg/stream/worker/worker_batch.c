@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
@@ -31,15 +32,24 @@
 /* of the error of the last message, where too many were rejected */
 #define SHOWN_ERROR_BYTES 255
 
+/* What moves of partitions, a column each */
+#define MOVE_COLUMNS 8
+typedef struct Moves
+{
+	int n;
+	Datum *values[MOVE_COLUMNS];
+	bool *nulls[MOVE_COLUMNS];
+} Moves;
+
 static bool take_messages(RskMessage *messages, int n);
 static bool is_skipped(const RspgPartition *partition, int64 offset);
 static bool take_message(RskMessage *message, bool *recreated);
-static void take_refusal(RspgPartition *partition, const char *text);
 static void take_event(const RskEvent *event);
 static void take_error(const RskEvent *event);
 static void take_log(const RskEvent *event);
 static void move_offsets(const RspgBatch *batch);
-static void move_offset(RspgPartition *partition, int64 rows, int64 rejected);
+static void add_move(Moves *moves, const RspgPartition *partition, int64 rows, int64 rejected);
+static void write_moves(const Moves *moves);
 static int64 *count_rejects(const RspgBatch *batch);
 static void batch_done(const RspgBatch *batch);
 static void show_hunted(const RspgBatch *batch);
@@ -118,7 +128,7 @@ take_message(RskMessage *message, bool *recreated)
 		time_ms != partition->last_time_ms)
 		*recreated = true;
 	partition->verify = false;
-	take_refusal(partition, NULL);
+	rspg_worker_refused(partition, NULL);
 	if (message->offset < partition->reached)
 		return false;
 	message->skip = is_skipped(partition, message->offset);
@@ -127,24 +137,6 @@ take_message(RskMessage *message, bool *recreated)
 	partition->newest_offset = message->offset;
 	partition->newest_time_ms = time_ms;
 	return true;
-}
-
-/*
- * Whether the broker gives this partition out: it says no once, by an error, and
- * yes by a message or an end.
- */
-static void
-take_refusal(RspgPartition *partition, const char *text)
-{
-	RspgShownPartition *shown = partition->shown;
-
-	if (shown == NULL || shown->refused == (text != NULL))
-		return;
-	shown->refused = text != NULL;
-	ereport(LOG,
-			(errmsg("recsys stream \"%s\": partition %d %s%s", rspg_worker.stream->name,
-					partition->number, text != NULL ? "is not given out: " : "is given out again",
-					text != NULL ? text : "")));
 }
 
 static void
@@ -158,7 +150,7 @@ take_event(const RskEvent *event)
 	{
 		case RSK_EVENT_EOF:
 			if (partition != NULL)
-				take_refusal(partition, NULL);
+				rspg_worker_refused(partition, NULL);
 			/* past markers of transactions and what compaction removed */
 			if (partition != NULL && event->offset > partition->reached)
 				partition->reached = event->offset;
@@ -213,17 +205,20 @@ static void
 take_error(const RskEvent *event)
 {
 	RspgWorker *w = &rspg_worker;
+	RspgPartition *partition = rspg_worker_partition(event->partition);
 	char text[640];
 
 	snprintf(text, sizeof(text), "%s (%s)", event->text, event->code);
-	rspg_job_set_error("08000", text);
 	if (event->fatal)
 	{
+		rspg_job_set_error("08000", text);
 		ereport(LOG, (errmsg("recsys stream \"%s\": %s", w->stream->name, text)));
 		proc_exit(1);
 	}
-	if (rspg_worker_partition(event->partition) != NULL)
-		take_refusal(rspg_worker_partition(event->partition), text);
+	if (partition != NULL && partition->shown != NULL)
+		rspg_worker_refused(partition, text);
+	else
+		rspg_job_set_error("08000", text);
 	/* When topic or partition are there again, they may be others: begin as at the
 	 * start, which compares the last message */
 	if (w->positioned && (strcmp(event->code, "UNKNOWN_TOPIC_OR_PART") == 0 ||
@@ -292,11 +287,17 @@ move_offsets(const RspgBatch *batch)
 	RspgWorker *w = &rspg_worker;
 	int64 *rejected = count_rejects(batch);
 	int64 rest = batch != NULL ? batch->rows : 0;
+	Moves moves = {0};
 	int last = 0;
 
 	for (int i = 0; i < w->n_partitions; i++)
 		if (w->partitions[i].messages > 0)
 			last = i;
+	for (int column = 0; column < MOVE_COLUMNS; column++)
+	{
+		moves.values[column] = palloc0(w->n_partitions * sizeof(Datum));
+		moves.nulls[column] = palloc0(w->n_partitions * sizeof(bool));
+	}
 	for (int i = 0; i < w->n_partitions; i++)
 	{
 		RspgPartition *partition = &w->partitions[i];
@@ -308,7 +309,7 @@ move_offsets(const RspgBatch *batch)
 		if (partition->messages == 0)
 			rows = 0;
 		rest -= rows;
-		move_offset(partition, rows, rejected[i]);
+		add_move(&moves, partition, rows, rejected[i]);
 		if (partition->shown != NULL && rows > 0)
 		{
 			LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
@@ -316,6 +317,80 @@ move_offsets(const RspgBatch *batch)
 			LWLockRelease(rspg_host->lock);
 		}
 	}
+	if (moves.n > 0)
+		write_moves(&moves);
+}
+
+static void
+add_move(Moves *moves, const RspgPartition *partition, int64 rows, int64 rejected)
+{
+	bool any = partition->messages > 0;
+	bool time = any && rspg_time_in_range(partition->newest_time_ms);
+	int i = moves->n++;
+
+	moves->values[0][i] = Int32GetDatum(partition->number);
+	moves->values[1][i] = Int64GetDatum(partition->next);
+	moves->values[2][i] = Int64GetDatum(partition->reached);
+	moves->values[3][i] = Int64GetDatum(rows);
+	moves->values[4][i] = Int64GetDatum(rejected);
+	moves->values[5][i] = Int64GetDatum(partition->newest_offset);
+	moves->nulls[5][i] = !any;
+	moves->values[6][i] =
+		time ? TimestampTzGetDatum(rspg_time_of_ms(partition->newest_time_ms)) : (Datum) 0;
+	moves->nulls[6][i] = !time;
+	moves->values[7][i] = Int64GetDatum(Max(partition->end, partition->reached));
+}
+
+/*
+ * One statement for all partitions.
+ */
+static void
+write_moves(const Moves *moves)
+{
+	static RspgStatement statement = {
+		"UPDATE recsys.stream_offset o SET next_offset = m.reached, "
+		"rows = o.rows OPERATOR(pg_catalog.+) m.rows, "
+		"rejected = o.rejected OPERATOR(pg_catalog.+) m.rejected, "
+		"last_offset = CASE WHEN m.last IS NULL THEN o.last_offset ELSE m.last END, "
+		"last_event_time = CASE WHEN m.last IS NULL THEN o.last_event_time ELSE m.at END, "
+		"end_offset = m.ends, updated = pg_catalog.clock_timestamp() "
+		"FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), "
+		"pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), "
+		"pg_catalog.unnest($8), pg_catalog.unnest($9)) "
+		"AS m (partition, next, reached, rows, rejected, last, at, ends) "
+		"WHERE o.stream_id OPERATOR(pg_catalog.=) $1 "
+		"AND o.partition OPERATOR(pg_catalog.=) m.partition "
+		"AND o.next_offset OPERATOR(pg_catalog.=) m.next",
+		1 + MOVE_COLUMNS,
+		{INT8OID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		 INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID},
+		NULL};
+	static const Oid types[MOVE_COLUMNS] = {INT4OID, INT8OID, INT8OID,        INT8OID,
+											INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID};
+	RspgWorker *w = &rspg_worker;
+	int missing;
+	Datum values[1 + MOVE_COLUMNS] = {Int64GetDatum(w->stream->id)};
+
+	for (int column = 0; column < MOVE_COLUMNS; column++)
+	{
+		bool wide = types[column] != INT4OID;
+		int lower = 1;
+		int n = moves->n;
+
+		values[1 + column] = PointerGetDatum(construct_md_array(
+			moves->values[column], moves->nulls[column], 1, &n, &lower, types[column],
+			wide ? sizeof(int64) : sizeof(int32), wide ? FLOAT8PASSBYVAL : true,
+			wide ? TYPALIGN_DOUBLE : TYPALIGN_INT));
+	}
+	rspg_execute(&statement, values, NULL, false);
+	missing = moves->n - (int) SPI_processed;
+	if (missing == 0)
+		return;
+	AbortCurrentTransaction();
+	ereport(LOG, (errmsg("recsys stream \"%s\": %d of the offsets of %d partitions are not what "
+						 "they were any more, another worker wrote",
+						 w->stream->name, missing, moves->n)));
+	proc_exit(1);
 }
 
 /*
@@ -336,50 +411,6 @@ count_rejects(const RspgBatch *batch)
 		rejected[rspg_worker_partition(partition) - w->partitions]++;
 	}
 	return rejected;
-}
-
-static void
-move_offset(RspgPartition *partition, int64 rows, int64 rejected)
-{
-	static RspgStatement statement = {
-		"UPDATE recsys.stream_offset SET next_offset = $4, "
-		"rows = rows OPERATOR(pg_catalog.+) $5, rejected = rejected OPERATOR(pg_catalog.+) $6, "
-		"last_offset = CASE WHEN $7 IS NULL THEN last_offset ELSE $7 END, "
-		"last_event_time = CASE WHEN $7 IS NULL THEN last_event_time ELSE $8 END, "
-		"end_offset = $9, "
-		"updated = pg_catalog.clock_timestamp() "
-		"WHERE stream_id OPERATOR(pg_catalog.=) $1 AND partition OPERATOR(pg_catalog.=) $2 "
-		"AND next_offset OPERATOR(pg_catalog.=) $3",
-		9,
-		{INT8OID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID},
-		NULL};
-	RspgWorker *w = &rspg_worker;
-	char nulls[] = "         ";
-	Datum values[9];
-
-	values[0] = Int64GetDatum(w->stream->id);
-	values[1] = Int32GetDatum(partition->number);
-	values[2] = Int64GetDatum(partition->next);
-	values[3] = Int64GetDatum(partition->reached);
-	values[4] = Int64GetDatum(rows);
-	values[5] = Int64GetDatum(rejected);
-	values[6] = Int64GetDatum(partition->newest_offset);
-	values[7] = (Datum) 0;
-	values[8] = Int64GetDatum(Max(partition->end, partition->reached));
-	if (partition->messages == 0)
-		nulls[6] = 'n';
-	if (partition->messages == 0 || !rspg_time_in_range(partition->newest_time_ms))
-		nulls[7] = 'n';
-	else
-		values[7] = TimestampTzGetDatum(rspg_time_of_ms(partition->newest_time_ms));
-	rspg_execute(&statement, values, nulls, false);
-	if (SPI_processed == 1)
-		return;
-	AbortCurrentTransaction();
-	ereport(LOG, (errmsg("recsys stream \"%s\": offset of partition %d is not %lld any more, "
-						 "another worker wrote",
-						 w->stream->name, partition->number, (long long) partition->next)));
-	proc_exit(1);
 }
 
 /*

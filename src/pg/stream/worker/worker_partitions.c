@@ -22,6 +22,7 @@
 
 #define ASK_MS 5000      /* between questions about the topic */
 #define ASK_RETRY_MS 500 /* when there was no answer to use */
+#define MAX_LOOKS 24     /* answers between assignments, while a partition is refused */
 #define FIRST_WORKER 0   /* the one that resolves starts and seeks */
 
 /* A row of recsys.stream_offset */
@@ -75,6 +76,35 @@ rspg_worker_partition(int32 number)
 	}
 	return low < w->n_partitions && w->partitions[low].number == number ? &w->partitions[low]
 																		: NULL;
+}
+
+/*
+ * It says no once, by an error, or as a partition without a leader, and yes by a
+ * message or an end.
+ */
+void
+rspg_worker_refused(RspgPartition *partition, const char *text)
+{
+	RspgShownPartition *shown = partition->shown;
+	bool news;
+
+	if (shown == NULL || (text == NULL && !shown->refused))
+		return;
+	news = shown->refused != (text != NULL);
+	LWLockAcquire(rspg_host->lock, LW_EXCLUSIVE);
+	shown->refused = text != NULL;
+	if (text != NULL)
+	{
+		strlcpy(shown->error, text, sizeof(shown->error));
+		strlcpy(shown->sqlstate, "08000", sizeof(shown->sqlstate));
+		shown->error_at = GetCurrentTimestamp();
+	}
+	LWLockRelease(rspg_host->lock);
+	if (news)
+		ereport(LOG, (errmsg("recsys stream \"%s\": partition %d %s%s", rspg_worker.stream->name,
+							 partition->number,
+							 text != NULL ? "is not given out: " : "is given out again",
+							 text ? text : "")));
 }
 
 void
@@ -547,6 +577,7 @@ claim_shown(void)
 		shown->partition = w->partitions[claimed].number;
 		shown->end_offset = -1;
 		shown->refused = false;
+		shown->error_at = 0;
 		shown->rows_per_second = 0;
 		shown->rate_at = GetCurrentTimestamp();
 		w->partitions[claimed++].shown = shown;
@@ -582,7 +613,9 @@ watch(void)
 		if (partition == NULL)
 			rspg_worker_restart(); /* a new partition */
 		partition->end = Max(partition->end, info->high);
-		refused |= partition->shown != NULL && partition->shown->refused;
+		if (!info->led)
+			rspg_worker_refused(partition, "it has no leader");
+		refused |= info->led && partition->shown != NULL && partition->shown->refused;
 		if (info->high >= 0 && info->high < partition->asked_at)
 			rspg_worker_stop(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 							 "partition %d of topic \"%s\" ends at offset %lld, but was read up to "
@@ -591,7 +624,14 @@ watch(void)
 							 (long long) partition->asked_at);
 	}
 	/* librdkafka does not say when it gets an empty answer after errors, but does of
-	 * what it begins with */
-	if (refused)
+	 * what it begins with; all partitions begin anew then, and drop what was fetched
+	 * ahead, so not at each look */
+	if (!refused)
+		w->looks_to_assign = w->looks = 0;
+	else if (w->looks++ >= w->looks_to_assign)
+	{
 		assign();
+		w->looks = 0;
+		w->looks_to_assign = Min(2 * w->looks_to_assign + 1, MAX_LOOKS);
+	}
 }

@@ -13,6 +13,10 @@ extern void rspg_worker_ask(TimestampTz now);
 /* Take an answer that has come, if any. */
 extern void rspg_worker_take_answer(void);
 
+/* Whether the broker gives the partition out: text says why it does not, NULL that it
+ * does. */
+extern void rspg_worker_refused(RspgPartition *partition, const char *text);
+
 /* The partition of that number, NULL when it is not ours. */
 extern RspgPartition *rspg_worker_partition(int32 number);
 

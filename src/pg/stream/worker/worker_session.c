@@ -196,25 +196,27 @@ rspg_worker_read_row(void)
 }
 
 /*
- * A session that pauses, alters, seeks or drops the stream waits for this lock,
- * and we for it: nothing is written after it commits.
+ * A session that pauses, alters, seeks or drops the stream waits for the lock of
+ * the queue, and we for it: nothing is written after it commits.  The row itself
+ * needs no lock then, which would be a MultiXact where there are several workers,
+ * but where our snapshot is older than the wait, for the lock refuses what is not
+ * the newest.
  */
 bool
 rspg_worker_lock_row(void)
 {
-	static RspgStatement statement = {
-		"SELECT FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1 "
-		"AND generation OPERATOR(pg_catalog.=) $2 AND enabled FOR SHARE",
-		2,
-		{INT8OID, INT8OID},
-		NULL};
+#define THE_ROW                                                                                    \
+	"SELECT FROM recsys.stream WHERE id OPERATOR(pg_catalog.=) $1 "                                \
+	"AND generation OPERATOR(pg_catalog.=) $2 AND enabled"
+	static RspgStatement look = {THE_ROW, 2, {INT8OID, INT8OID}, NULL};
+	static RspgStatement lock = {THE_ROW " FOR SHARE", 2, {INT8OID, INT8OID}, NULL};
 	Datum values[2] = {Int64GetDatum(rspg_worker.stream->id),
 					   Int64GetDatum(rspg_worker.stream->generation)};
 
 	if (superuser() || stream_table() != rspg_worker.table)
 		return false;
 	rspg_stream_queue(rspg_worker.stream->id, RowShareLock);
-	rspg_execute(&statement, values, NULL, false);
+	rspg_execute(IsolationUsesXactSnapshot() ? &lock : &look, values, NULL, false);
 	return SPI_processed == 1;
 }
 
@@ -232,6 +234,8 @@ configure_session(void)
 	SetConfigOption("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION);
 	/* rows that a policy hides are no error: our own tables have policies */
 	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_SESSION);
+	/* compiling takes longer than a batch of a few messages, and again for each */
+	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", "recsys", PGC_USERSET, PGC_S_SESSION);
 	if (!options->synchronous_commit)
 		SetConfigOption("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION);

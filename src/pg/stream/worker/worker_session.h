@@ -61,6 +61,8 @@ typedef struct RspgWorker
 	RspgPartition *partitions; /* by number */
 	bool lookup_open;
 	TimestampTz lookup_at; /* next question about the topic */
+	int looks;             /* at the topic since the last assignment, while one is refused */
+	int looks_to_assign;
 
 	/* the batch */
 	MemoryContext batch_context;
@@ -101,8 +103,8 @@ extern void rspg_worker_commit(void);
 /* The row at the start; later, whether it is still the same: else we end. */
 extern void rspg_worker_read_row(void);
 
-/* In a transaction, SELECT … FOR SHARE of the row; false = it is not the one that
- * was read. */
+/* In a transaction: no session changes the stream until it ends; false = the row is
+ * not the one that was read. */
 extern bool rspg_worker_lock_row(void);
 
 extern void rspg_worker_open_consumer(void);
