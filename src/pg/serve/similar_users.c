@@ -100,8 +100,8 @@ compare(const RspgRequest *request, const RspgRegistryRow *row, const RspgUserLi
 /*
  * recsys.similar_users(user_id T, k, model, among T[], version)
  */
-Datum
-recsys_similar_users(PG_FUNCTION_ARGS)
+static Datum
+similar_users(PG_FUNCTION_ARGS)
 {
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -128,4 +128,10 @@ recsys_similar_users(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+Datum
+recsys_similar_users(PG_FUNCTION_ARGS)
+{
+	return rspg_store_call(similar_users, fcinfo);
 }
