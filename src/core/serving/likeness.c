@@ -41,29 +41,6 @@ weight_of(const RsItemRow *row, uint32_t item)
 	return low < row->n && row->item[low] == item ? row->value[low] : 0;
 }
 
-/* Sum of the products of weights for the same items. */
-static double
-product(const RsItemRow *a, const RsItemRow *b)
-{
-	double sum = 0;
-	uint32_t i = 0;
-	uint32_t j = 0;
-
-	if (a->item == NULL)
-		return rs_dot(a->value, b->value, a->n);
-	while (i < a->n && j < b->n)
-	{
-		uint32_t left = a->item[i];
-		uint32_t right = b->item[j];
-
-		if (left == right)
-			sum += (double) a->value[i] * b->value[j];
-		i += left <= right;
-		j += right <= left;
-	}
-	return sum;
-}
-
 static void
 measure_row(RsLikeness *likeness, uint32_t i)
 {
@@ -88,13 +65,16 @@ rs_likeness_open(RsContext *ctx, const RsModel *model, const uint32_t *items, ui
 	if (likeness->norm == NULL)
 		return ctx->status;
 	likeness->self = rs_calloc(ctx, n, sizeof(float));
-	if (likeness->self == NULL)
-	{
-		rs_free(ctx, likeness->norm);
-		return ctx->status;
-	}
 	likeness->by_factors =
 		likeness->model != NULL && likeness->model->algorithm->kind == RS_QUERY_FACTORS;
+	if (likeness->self != NULL && likeness->model != NULL && !likeness->by_factors)
+		likeness->row = rs_calloc(ctx, model->ids.n, sizeof(float));
+	if (likeness->self == NULL ||
+		(likeness->row == NULL && likeness->model != NULL && !likeness->by_factors))
+	{
+		rs_likeness_close(ctx, likeness);
+		return ctx->status;
+	}
 	if (likeness->by_factors)
 		likeness->factors = rs_model_factors(likeness->model);
 	for (uint32_t i = 0; i < n && likeness->model != NULL; i++)
@@ -117,39 +97,58 @@ rs_likeness_close(RsContext *ctx, RsLikeness *likeness)
 {
 	rs_free(ctx, likeness->norm);
 	rs_free(ctx, likeness->self);
+	rs_free(ctx, likeness->row);
 }
 
-/* Product of the rows of two items, each with the item itself in it. */
+/* Product of the row that is spread out, of item i, with that of item j, each with the
+ * item itself in it. */
 static double
-row_product(const RsLikeness *likeness, uint32_t i, const RsItemRow *row, uint32_t j)
+row_product(const RsLikeness *likeness, const float *spread, uint32_t i, uint32_t j)
 {
-	RsItemRow other = likeness->model->algorithm->row(likeness->model, likeness->items[j]);
+	const uint32_t *items = likeness->items;
+	RsItemRow other = likeness->model->algorithm->row(likeness->model, items[j]);
+	double sum = 0;
 
-	return product(row, &other) +
-		   (double) likeness->self[i] * weight_of(&other, likeness->items[i]) +
-		   (double) likeness->self[j] * weight_of(row, likeness->items[j]);
+	if (other.item == NULL)
+		sum = rs_dot(spread, other.value, other.n);
+	else
+		for (uint32_t k = 0; k < other.n; k++)
+			sum += (double) spread[other.item[k]] * other.value[k];
+	return sum + (double) likeness->self[i] * weight_of(&other, items[i]) +
+		   (double) likeness->self[j] * spread[items[j]];
+}
+
+/* Put the weights of a sparse row to their items, or zeros again. */
+static void
+spread_row(const RsLikeness *likeness, const RsItemRow *row, bool clear)
+{
+	for (uint32_t k = 0; k < row->n && row->item != NULL; k++)
+		likeness->row[row->item[k]] = clear ? 0 : row->value[k];
 }
 
 void
-rs_likeness_of(const RsLikeness *likeness, uint32_t i, double *out)
+rs_likeness_of(RsLikeness *likeness, uint32_t i, double *out)
 {
 	const RsFactors *factors = &likeness->factors;
 	RsItemRow row = {0};
 
 	if (likeness->norm[i] > 0 && !likeness->by_factors)
 		row = likeness->model->algorithm->row(likeness->model, likeness->items[i]);
+	spread_row(likeness, &row, false);
 	for (uint32_t j = 0; j < likeness->n; j++)
 	{
 		double norm = likeness->norm[i] * likeness->norm[j];
 		double cosine = 0;
 
 		if (norm > 0)
-			cosine = (likeness->by_factors
-						  ? rs_dot(rs_factors_row(factors, likeness->items[i]),
-								   rs_factors_row(factors, likeness->items[j]), factors->dim)
-						  : row_product(likeness, i, &row, j)) /
-					 norm;
+			cosine =
+				(likeness->by_factors
+					 ? rs_dot(rs_factors_row(factors, likeness->items[i]),
+							  rs_factors_row(factors, likeness->items[j]), factors->dim)
+					 : row_product(likeness, row.item != NULL ? likeness->row : row.value, i, j)) /
+				norm;
 		out[j] = cosine >= 1 ? 1 : cosine > -1 ? cosine : -1;
 	}
+	spread_row(likeness, &row, true);
 	out[i] = 1;
 }

@@ -26,6 +26,7 @@ typedef struct RsLikeness
 	const uint32_t *items; /* [n], the caller's */
 	double *norm;          /* [n]; 0: like itself alone */
 	float *self;           /* [n] weight of the item in its own row */
+	float *row;            /* [n_items] sparse rows: zeros; one row while it is compared */
 } RsLikeness;
 
 /* Between these items, which must stay.  On failure there is nothing to free. */
@@ -34,6 +35,6 @@ extern RsStatus rs_likeness_open(RsContext *ctx, const RsModel *model, const uin
 extern void rs_likeness_close(RsContext *ctx, RsLikeness *likeness);
 
 /* Likeness of items[i] to each of the items, -1 .. 1: out[n], out[i] being 1. */
-extern void rs_likeness_of(const RsLikeness *likeness, uint32_t i, double *out);
+extern void rs_likeness_of(RsLikeness *likeness, uint32_t i, double *out);
 
 #endif
