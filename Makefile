@@ -44,7 +44,7 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
-	bench compare bench-cache bench-quality bench-seen bench-features bench-stream bench-writer torture demo-features \
+	bench compare bench-cache bench-quality bench-seen bench-features bench-variety bench-stream bench-writer torture demo-features \
 	dist help
 
 ## packages: install the Debian packages that the tests need
@@ -137,6 +137,11 @@ bench-seen:
 bench-features:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/features.sh
+
+## bench-variety: what diversity costs and buys (DATASETS=folder, USERS=n), and its picture
+bench-variety:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/variety.sh
 
 ## bench-stream: rows a second beside COPY and Kafka Connect, produce to visible, idle CPU
 bench-stream:
