@@ -44,8 +44,8 @@ tools = $(srcdir)/test/tools
 submake = $(MAKE) --no-print-directory
 
 .PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
-	bench compare bench-cache bench-quality bench-seen bench-features bench-variety bench-stream bench-writer torture demo-features \
-	dist help
+	bench bench-serve compare bench-cache bench-quality bench-seen bench-features bench-variety bench-stream bench-writer torture \
+	demo-features dist help
 
 ## packages: install the Debian packages that the tests need
 packages:
@@ -112,6 +112,11 @@ format:
 bench:
 	@$(tools)/packages.sh test
 	@$(srcdir)/test/bench/bench.sh
+
+## bench-serve: answers at 1, 8 and 64 connections, each option on; similar items beside pgvector, faiss, implicit
+bench-serve:
+	@$(tools)/packages.sh test
+	@$(srcdir)/test/bench/serve.sh
 
 ## compare: this tree beside another checkout, figures in turn (OTHER=DIR, ROUNDS)
 compare:
