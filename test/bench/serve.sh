@@ -86,7 +86,7 @@ wait
 
 [ "${PEER:-yes}" = yes ] || exit 0
 echo
-if ! python3 -m venv "$scratch/venv" >/dev/null 2>&1 || ! "$scratch/venv/bin/pip" -q install numpy faiss-cpu implicit 'psycopg[binary]' >/dev/null 2>&1; then
+if ! /usr/bin/python3 -m venv "$scratch/venv" >/dev/null 2>&1 || ! "$scratch/venv/bin/pip" -q install numpy faiss-cpu implicit 'psycopg[binary]' >/dev/null 2>&1; then
 	echo "skipped: faiss and implicit could not be installed"
 	exit 0
 fi

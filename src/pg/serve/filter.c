@@ -58,6 +58,7 @@ typedef struct Filter
 	double all_cost;
 	double id_cost; /* of probing one */
 	bool scanned;   /* all were asked for, perhaps in vain */
+	bool replanned; /* with the values */
 
 	uint64 *passing; /* bitmap */
 	uint64 *probed;  /* bitmap of what was taken from the ranking */
@@ -70,6 +71,7 @@ typedef struct Filter
 } Filter;
 
 static void decide(Filter *filter, uint32 wanted);
+static void choose(Filter *filter, uint32 wanted);
 static bool scan_all(Filter *filter, uint32 wanted);
 static void probe(Filter *filter, uint32 wanted);
 static void ask(Filter *filter, uint32 n);
@@ -121,12 +123,43 @@ decide(Filter *filter, uint32 wanted)
 	SPI_finish();
 	rspg_role_end(caller);
 	filter->id_cost = cost / PLANNED_IDS * CACHED;
-	filter->all_cost += filter->all_rows * ROW_COST;
 	filter->n_rows = count_rows(filter->answer);
-	filter->pass = Max(Min(filter->all_rows / filter->n_rows, 1), 1 / filter->n_rows);
 	filter->way = PROBE;
+	choose(filter, wanted);
+}
+
+/* By what the planner expects of the query for all that pass. */
+static void
+choose(Filter *filter, uint32 wanted)
+{
+	filter->all_cost += filter->all_rows * ROW_COST;
+	filter->pass = Max(Min(filter->all_rows / filter->n_rows, 1), 1 / filter->n_rows);
 	if (filter->all_cost < probing_cost(filter, wanted, filter->pass) && scan_all(filter, wanted))
 		filter->way = MASK;
+}
+
+/*
+ * A plan without the values knows no more of price < $1 than that a third may pass.
+ * Where the first batch says that this is far off, planning with the values pays.
+ */
+static bool
+is_surprised(const Filter *filter)
+{
+	return filter->query.bound != NULL && !filter->replanned && !filter->scanned &&
+		   filter->n_probed > 0 && 4 * filter->n_passed < filter->pass * filter->n_probed;
+}
+
+static void
+replan(Filter *filter, uint32 wanted)
+{
+	RspgRole caller = rspg_role_begin_reading(filter->answer->row->owner);
+
+	SPI_connect();
+	rspg_filter_estimate_bound(&filter->query, &filter->all_rows, &filter->all_cost);
+	SPI_finish();
+	rspg_role_end(caller);
+	filter->replanned = true;
+	choose(filter, wanted);
 }
 
 /* --- all that pass --- */
@@ -173,8 +206,8 @@ scan_all(Filter *filter, uint32 wanted)
 
 	filter->scanned = true;
 	SPI_connect();
-	rspg_plans_scan(filter->query.all, filter->query.values, filter->query.nulls, FETCH, take_rows,
-					&scan);
+	rspg_plans_scan(filter->replanned ? filter->query.bound : filter->query.all,
+					filter->query.values, filter->query.nulls, FETCH, take_rows, &scan);
 	SPI_finish();
 	rspg_role_end(caller);
 	if (scan.given_up)
@@ -268,6 +301,8 @@ next(RspgStage *stage, RspgPick *picks, uint32 n)
 			picks[done++] = filter->batch[filter->given++];
 		else if (filter->all)
 			return done;
+		else if (is_surprised(filter))
+			replan(filter, n - done);
 		else if (!filter->scanned && filter->n_probed * filter->id_cost > filter->all_cost)
 		{
 			if (scan_all(filter, n - done))

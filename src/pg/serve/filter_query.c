@@ -109,10 +109,9 @@ find_types(const RspgRegistryRow *row, const char *filter, Oid **types, int *n)
 }
 
 static SPIPlanPtr
-prepare(const char *sql, int n, Oid *types)
+prepare(const char *sql, int n, Oid *types, int option)
 {
-	/* values are no part of a plan: it is made once */
-	SPIPlanPtr plan = SPI_prepare_cursor(sql, n, types, CURSOR_OPT_GENERIC_PLAN);
+	SPIPlanPtr plan = SPI_prepare_cursor(sql, n, types, option);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare the filter: %s", SPI_result_code_string(SPI_result));
@@ -125,8 +124,7 @@ make_plans(const RspgRegistryRow *row, const char *filter, const RspgPlanKey *ke
 	Oid *types = NULL;
 	int n = 0;
 	Oid *all_types;
-	SPIPlanPtr probe;
-	SPIPlanPtr all;
+	SPIPlanPtr plan[RSPG_PLANS];
 
 	find_types(row, filter, &types, &n);
 	all_types = palloc((n + 1) * sizeof(Oid));
@@ -137,9 +135,12 @@ make_plans(const RspgRegistryRow *row, const char *filter, const RspgPlanKey *ke
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("could not find array type for data type %s", format_type_be(key->type))));
-	probe = prepare(rspg_items_query(row, filter, n + 1), n + 1, all_types);
-	all = prepare(key->text, n, all_types);
-	return rspg_plans_keep(key, probe, all, n, all_types);
+	/* values are no part of the first two, which are made once */
+	plan[0] =
+		prepare(rspg_items_query(row, filter, n + 1), n + 1, all_types, CURSOR_OPT_GENERIC_PLAN);
+	plan[1] = prepare(key->text, n, all_types, CURSOR_OPT_GENERIC_PLAN);
+	plan[2] = n > 0 ? prepare(key->text, n, all_types, CURSOR_OPT_CUSTOM_PLAN) : NULL;
+	return rspg_plans_keep(key, plan, n, all_types);
 }
 
 static void
@@ -192,22 +193,44 @@ rspg_filter_query(const RspgRegistryRow *row, const char *filter, ArrayType *fil
 	}
 	query.probe = plans->plan[0];
 	query.all = plans->plan[1];
+	query.bound = plans->plan[2];
 	bind_values(&query, plans, filter, filter_values);
 	return query;
+}
+
+static void
+estimate(CachedPlan *cached, double *rows, double *cost)
+{
+	PlannedStmt *planned = linitial_node(PlannedStmt, cached->stmt_list);
+
+	*rows = planned->planTree->plan_rows;
+	*cost = planned->planTree->total_cost;
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
 }
 
 void
 rspg_filter_estimate(SPIPlanPtr plan, double *rows, double *cost)
 {
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-	PlannedStmt *planned;
 
 	*rows = 0;
 	*cost = 0;
-	if (cached == NULL)
-		return;
-	planned = linitial_node(PlannedStmt, cached->stmt_list);
-	*rows = planned->planTree->plan_rows;
-	*cost = planned->planTree->total_cost;
-	ReleaseCachedPlan(cached, CurrentResourceOwner);
+	if (cached != NULL)
+		estimate(cached, rows, cost);
+}
+
+void
+rspg_filter_estimate_bound(const RspgFilterQuery *query, double *rows, double *cost)
+{
+	CachedPlanSource *source =
+		linitial_node(CachedPlanSource, SPI_plan_get_plan_sources(query->bound));
+	ParamListInfo values = makeParamList(query->n);
+	int i;
+
+	for (i = 0; i < query->n; i++)
+		values->params[i] = (ParamExternData){.value = query->values[i],
+											  .isnull = query->nulls[i] == 'n',
+											  .pflags = PARAM_FLAG_CONST,
+											  .ptype = source->param_types[i]};
+	estimate(GetCachedPlan(source, values, CurrentResourceOwner, NULL), rows, cost);
 }

@@ -15,6 +15,7 @@ typedef struct RspgFilterQuery
 {
 	SPIPlanPtr probe; /* ids that pass, among the last parameter */
 	SPIPlanPtr all;   /* all ids that pass */
+	SPIPlanPtr bound; /* the same, planned for the values of each call; NULL without any */
 	Oid id_type;      /* of the ids and of the elements of that array */
 	int n;            /* values; the array comes behind them */
 	Datum *values;    /* [n + 1] */
@@ -34,5 +35,8 @@ extern RspgFilterQuery rspg_filter_query(const RspgRegistryRow *row, const char 
 /* In SPI, acting as who runs it: what the planner expects of a plan, its rows and its
  * cost. */
 extern void rspg_filter_estimate(SPIPlanPtr plan, double *rows, double *cost);
+
+/* The same of query->bound, planned with the values. */
+extern void rspg_filter_estimate_bound(const RspgFilterQuery *query, double *rows, double *cost);
 
 #endif

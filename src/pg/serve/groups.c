@@ -125,7 +125,7 @@ find_plan(RspgGroups *groups)
 		if (plan == NULL)
 			elog(ERROR, "could not prepare the query of groups: %s",
 				 SPI_result_code_string(SPI_result));
-		plans = rspg_plans_keep(&key, plan, NULL, 0, NULL);
+		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, 0, NULL);
 		SPI_finish();
 	}
 	groups->plan = plans->plan[0];

@@ -43,7 +43,7 @@ find_plan(const RspgSourceQuery *query)
 		if (plan == NULL)
 			elog(ERROR, "could not prepare the history query: %s",
 				 SPI_result_code_string(SPI_result));
-		plans = rspg_plans_keep(&key, plan, NULL, PARAMETERS, types);
+		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, PARAMETERS, types);
 	}
 	return plans->plan[0];
 }

@@ -56,11 +56,12 @@ rspg_plans_find(const RspgPlanKey *key)
 }
 
 RspgPlans *
-rspg_plans_keep(const RspgPlanKey *key, SPIPlanPtr first, SPIPlanPtr second, int n_types,
+rspg_plans_keep(const RspgPlanKey *key, const SPIPlanPtr plan[RSPG_PLANS], int n_types,
 				const Oid *types)
 {
 	MemoryContext mcxt;
 	RspgPlans *plans;
+	int i;
 
 	while (n_kept >= MAX_PLANS && n_running == 0)
 		drop(dlist_tail_element(RspgPlans, node, &kept));
@@ -73,11 +74,12 @@ rspg_plans_keep(const RspgPlanKey *key, SPIPlanPtr first, SPIPlanPtr second, int
 	plans->n_types = n_types;
 	plans->types = MemoryContextAlloc(mcxt, Max(n_types, 1) * sizeof(Oid));
 	memcpy(plans->types, types, n_types * sizeof(Oid));
-	plans->plan[0] = first;
-	plans->plan[1] = second;
-	SPI_keepplan(first);
-	if (second != NULL)
-		SPI_keepplan(second);
+	for (i = 0; i < RSPG_PLANS; i++)
+	{
+		plans->plan[i] = plan[i];
+		if (plan[i] != NULL)
+			SPI_keepplan(plan[i]);
+	}
 	dlist_push_head(&kept, &plans->node);
 	n_kept++;
 	return plans;

@@ -23,7 +23,7 @@ typedef struct RspgPlanKey
 	const char *search_path; /* "" where no name in the text depends on it */
 } RspgPlanKey;
 
-#define RSPG_PLANS 2
+#define RSPG_PLANS 3
 
 typedef struct RspgPlans
 {
@@ -40,7 +40,7 @@ extern RspgPlans *rspg_plans_find(const RspgPlanKey *key);
 
 /* Keep plans that SPI prepared.  They stay until the next call of this function that
  * no plan runs meanwhile. */
-extern RspgPlans *rspg_plans_keep(const RspgPlanKey *key, SPIPlanPtr first, SPIPlanPtr second,
+extern RspgPlans *rspg_plans_keep(const RspgPlanKey *key, const SPIPlanPtr plan[RSPG_PLANS],
 								  int n_types, const Oid *types);
 
 /* Run a SELECT in an open SPI connection, by the active snapshot. */
