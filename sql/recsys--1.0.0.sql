@@ -472,12 +472,13 @@ DECLARE
 	varied text := 'diversity double precision DEFAULT NULL, diversity_method text DEFAULT ''dpp''';
 	groups text := 'max_per_group jsonb DEFAULT NULL';
 	pages text := 'skip integer DEFAULT 0';
+	fresh text := 'explore double precision DEFAULT NULL, seed bigint DEFAULT NULL';
 	-- by a name: of items, of a history; a value knows no relation of items
 	by_name text := 'k integer DEFAULT 10, model text DEFAULT NULL, %s, version integer DEFAULT NULL';
 	items_tail text := pg_catalog.concat_ws(', ', masks, filters, groups, pages);
-	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters, varied, groups, pages);
+	tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters, varied, groups, pages, fresh);
 	user_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, filters,
-		'exclude_events text[] DEFAULT NULL, exclude_for interval DEFAULT NULL', varied, groups, pages);
+		'exclude_events text[] DEFAULT NULL, exclude_for interval DEFAULT NULL', varied, groups, pages, fresh);
 	by_value text := 'k integer DEFAULT 10, %s';
 	value_tail text := pg_catalog.concat_ws(', ', 'exclude_seen boolean DEFAULT true', masks, varied, pages);
 	visit text := 'items T[] DEFAULT NULL';	-- beside features

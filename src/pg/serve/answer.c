@@ -50,11 +50,27 @@ int64
 rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id)
 {
 	Datum converted;
+	int64 item;
 
 	CHECK_FOR_INTERRUPTS();
 	if (!rspg_convert_id(converter, id, &converted))
 		return -1;
-	return rspg_ids_find(&answer->model->ids, converted);
+	item = rspg_ids_find(&answer->model->ids, converted);
+	if (item < 0 && answer->fresh != NULL)
+	{
+		item = rspg_fresh_find(answer->fresh, converted);
+		if (item >= 0)
+			item += answer->first_fresh;
+	}
+	return item;
+}
+
+Datum
+rspg_answer_datum(const RspgAnswer *answer, uint32 item)
+{
+	if (answer->fresh != NULL && item >= answer->first_fresh)
+		return answer->fresh->item[item - answer->first_fresh].id;
+	return rspg_ids_datum(&answer->model->ids, item);
 }
 
 Datum
@@ -62,7 +78,7 @@ rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item)
 {
 	Datum id;
 
-	if (!rspg_convert_id(to_caller, rspg_ids_datum(&answer->model->ids, item), &id))
+	if (!rspg_convert_id(to_caller, rspg_answer_datum(answer, item), &id))
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 						errmsg("an item's id is out of range for type %s",
 							   format_type_be(answer->id_type)),
@@ -73,7 +89,9 @@ rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item)
 uint64 *
 rspg_answer_bitmap(const RspgAnswer *answer)
 {
-	Size words = ((Size) answer->model->ids.n + 63) / 64;
+	Size bits = answer->fresh == NULL ? (Size) answer->model->ids.n
+									  : (Size) answer->first_fresh + answer->fresh->n;
+	Size words = (bits + 63) / 64;
 
 	return palloc0(Max(words, 1) * sizeof(uint64));
 }
@@ -155,7 +173,7 @@ rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_nu
 		return;
 	if (exclude_seen)
 		rspg_bitmap_add(answer->exclude, (uint32) item);
-	if (weight_is_null)
+	if (weight_is_null || item >= answer->model->ids.n)
 		return;
 	answer->item[answer->n] = (uint32) item;
 	/* as in training (events.c) */

@@ -10,6 +10,7 @@
 #include "core/serving/serving.h"
 #include "pg/base/idarray.h"
 #include "pg/model/store.h"
+#include "pg/serve/fresh.h"
 
 typedef struct RspgAnswer
 {
@@ -24,14 +25,20 @@ typedef struct RspgAnswer
 	float *weight;
 	float *features; /* of the user, NULL if none are known */
 	uint32 n_features;
+	const RspgFresh *fresh; /* new items, NULL where nobody asked for them */
+	uint32 first_fresh;     /* the number of the first one: its bit is in no word of the model's */
 } RspgAnswer;
 
 /* Starts an answer to a caller with ids of type id_type; an error where the
  * model has ids of another. */
 extern RspgAnswer rspg_answer_begin(RspgStored *stored, const RspgRegistryRow *row, Oid id_type);
 
-/* Number of an id of a type that converts to the model's, or -1. */
+/* Number of an id of a type that converts to the model's, in the model or among the new
+ * items, or -1. */
 extern int64 rspg_answer_find(const RspgAnswer *answer, RspgConverter *converter, Datum id);
+
+/* The id of an item, one of the model's or a new one, as the model has ids. */
+extern Datum rspg_answer_datum(const RspgAnswer *answer, uint32 item);
 
 /* The id of an item as the caller has ids, by a converter from the model's type to
  * theirs.  22003 where theirs cannot hold it. */
@@ -47,7 +54,7 @@ extern void rspg_bitmap_add(uint64 *bits, uint32 item);
 extern bool rspg_bitmap_has(const uint64 *bits, uint32 item);
 
 /* Room for a history of n items, and one more of them; unknown ones (-1) count
- * as nothing. */
+ * as nothing, and new ones as seen alone. */
 extern void rspg_answer_history(RspgAnswer *answer, uint64 n);
 extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_null,
 							bool exclude_seen);

@@ -20,12 +20,14 @@ rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version, RspgSta
 	bool impersonal =
 		rs_algorithm_flags(model->algorithm, &model->options, model->timed) & RS_IMPERSONAL;
 	bool sources = result->setDesc->natts == COLUMNS;
-	uint32 wanted = Min(request->k, model->ids.n);
+	uint64 items = (uint64) model->ids.n + (answer->fresh == NULL ? 0 : answer->fresh->n);
+	uint32 wanted = (uint32) Min(request->k, items);
 	RspgPick *picks =
 		MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RspgPick));
 	uint32 n = rspg_stage_next(stage, picks, wanted);
 	Datum source[] = {[RSPG_FROM_MODEL] = CStringGetTextDatum("model"),
-					  [RSPG_FROM_POPULARITY] = CStringGetTextDatum("popularity")};
+					  [RSPG_FROM_POPULARITY] = CStringGetTextDatum("popularity"),
+					  [RSPG_FROM_NEW] = CStringGetTextDatum("new")};
 	Datum values[COLUMNS];
 	bool nulls[COLUMNS] = {false};
 	RspgConverter to_caller;
@@ -40,7 +42,8 @@ rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version, RspgSta
 		values[0] = rspg_answer_id(answer, &to_caller, picks[i].item);
 		values[1] = Float4GetDatum(picks[i].score);
 		/* how popular an item is says nothing beside the model's scores */
-		nulls[1] = picks[i].origin == RSPG_FROM_POPULARITY && !impersonal;
+		nulls[1] = picks[i].origin == RSPG_FROM_NEW ||
+				   (picks[i].origin == RSPG_FROM_POPULARITY && !impersonal);
 		values[2] = Int32GetDatum((int32) (request->skip + i + 1));
 		if (sources)
 			values[3] = source[picks[i].origin];

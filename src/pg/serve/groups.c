@@ -242,8 +242,8 @@ ids_of(RspgGroups *groups, const RspgPick *picks, uint32 n)
 	uint32 i;
 
 	for (i = 0; i < n; i++)
-		if (rspg_convert_id(&groups->to_relation,
-							rspg_ids_datum(&groups->answer->model->ids, picks[i].item), &id[n_ids]))
+		if (rspg_convert_id(&groups->to_relation, rspg_answer_datum(groups->answer, picks[i].item),
+							&id[n_ids]))
 			n_ids++;
 	get_typlenbyvalalign(groups->id_type, &length, &by_value, &align);
 	return PointerGetDatum(construct_array(id, n_ids, groups->id_type, length, by_value, align));

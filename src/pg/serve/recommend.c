@@ -15,6 +15,7 @@
 #include "pg/model/store.h"
 #include "pg/serve/answer.h"
 #include "pg/serve/diversity.h"
+#include "pg/serve/explore.h"
 #include "pg/serve/filter.h"
 #include "pg/serve/page.h"
 #include "pg/serve/ranking.h"
@@ -29,6 +30,7 @@ static RspgStage *(*const stages[])(const RspgRequest *request, RspgAnswer *answ
 									RspgStage *below) = {
 	rspg_filter_stage,
 	rspg_diversity_stage,
+	rspg_explore_stage,
 	rspg_page_stage,
 };
 
@@ -46,6 +48,7 @@ answer_request(const RspgRequest *request, const RspgRegistryRow *row, RspgStore
 	RspgStage *stage;
 	int i;
 
+	rspg_explore_begin(request, &answer);
 	rspg_answer_masks(&answer, request->exclude, request->candidates);
 	rspg_subject_read(request, row, &answer);
 	stage = rspg_ranking_stage(request, &answer, rspg_subject_item(request, &answer));

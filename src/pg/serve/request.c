@@ -38,6 +38,8 @@ typedef enum Argument
 	DIVERSITY,
 	DIVERSITY_METHOD,
 	MAX_PER_GROUP,
+	EXPLORE,
+	SEED,
 	AMONG,
 	ARGUMENTS
 } Argument;
@@ -61,6 +63,8 @@ static const char *const names[ARGUMENTS] = {
 	[DIVERSITY] = "diversity",
 	[DIVERSITY_METHOD] = "diversity_method",
 	[MAX_PER_GROUP] = "max_per_group",
+	[EXPLORE] = "explore",
+	[SEED] = "seed",
 	[AMONG] = "among",
 };
 
@@ -240,6 +244,10 @@ rspg_request_read(FunctionCallInfo fcinfo)
 	request.diversity_method = text_or_null(fcinfo, place[DIVERSITY_METHOD]);
 	if (is_given(fcinfo, place[MAX_PER_GROUP]))
 		request.max_per_group = PG_GETARG_JSONB_P(place[MAX_PER_GROUP]);
+	if (is_given(fcinfo, place[EXPLORE]))
+		request.explore = PG_GETARG_FLOAT8(place[EXPLORE]);
+	if (is_given(fcinfo, place[SEED]))
+		request.seed = PG_GETARG_INT64(place[SEED]);
 	request.among = list_or_null(fcinfo, place[AMONG]);
 	return request;
 }

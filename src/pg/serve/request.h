@@ -52,7 +52,9 @@ typedef struct RspgRequest
 	double diversity;       /* 0: none; not checked */
 	char *diversity_method; /* NULL: the default one */
 	Jsonb *max_per_group;   /* NULL: none; not checked */
-	ArrayType *among;       /* users; NULL: all */
+	double explore;         /* share of new items, 0: none; not checked */
+	int64 seed;
+	ArrayType *among; /* users; NULL: all */
 } RspgRequest;
 
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */

@@ -11,13 +11,14 @@
 typedef enum RspgOrigin
 {
 	RSPG_FROM_MODEL,
-	RSPG_FROM_POPULARITY
+	RSPG_FROM_POPULARITY,
+	RSPG_FROM_NEW /* no item of the model's; no score */
 } RspgOrigin;
 
 /* An item on its way into the answer. */
 typedef struct RspgPick
 {
-	uint32 item; /* number in the model */
+	uint32 item; /* number in the model, or of a new one (answer.h) */
 	float score;
 	RspgOrigin origin;
 } RspgPick;
