@@ -107,6 +107,19 @@ BEGIN
 	END LOOP;
 END
 $$;
+-- a function that asks for more than the session keeps plans of, where the planner calls
+-- it and where a value is read
+CREATE FUNCTION asks(a bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	PERFORM recsys.recommend(1::bigint, 1, 'knn', filter => 'item_id <> ' || i) FROM generate_series(1, 300) i;
+	RETURN a;
+END
+$$;
+CREATE DOMAIN asking AS bigint CHECK (asks(VALUE) = VALUE);
+SELECT count(*) FROM recsys.recommend(4::bigint, 5, 'knn', filter => 'item_id < asks(50)');
+SELECT count(*) FROM recsys.recommend(4::bigint, 5, 'knn', filter => 'item_id < $1::asking', filter_values => '{50}');
+SELECT count(*) FROM recsys.recommend(4::bigint, 5, 'knn', filter => 'item_id < asks(40)', max_per_group => '{"tenant": 2}');
+
 SET statement_timeout = '100ms';
 SELECT count(*) FROM recsys.recommend(4::bigint, 5, 'knn', filter => 'pg_sleep(item_id + 10) IS NULL');
 RESET statement_timeout;

@@ -96,6 +96,24 @@ RESET ROLE;
 DROP OWNED BY users_reader;
 DROP ROLE users_reader;
 
+-- what was made for a call that fails goes with it
+ALTER TABLE events DISABLE ROW LEVEL SECURITY;
+ALTER TABLE events ADD part float8 DEFAULT 1;
+UPDATE events SET part = 'NaN' WHERE user_id = 8;
+SELECT recsys.alter_model('als', weight_column => 'part');
+CREATE FUNCTION kept_by_failures(times int) RETURNS numeric LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..times LOOP
+		BEGIN
+			PERFORM recsys.similar_users(7::bigint, 3, 'als', ARRAY[8]::bigint[]);
+		EXCEPTION WHEN invalid_parameter_value THEN
+		END;
+	END LOOP;
+	RETURN sum(used_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'recsys%';
+END
+$$;
+SELECT kept_by_failures(10) = kept_by_failures(100) AS same;
+
 -- what a model has learnt, as rows: a score is the product of vectors, or the sum of weights
 SELECT count(*) AS items, min(array_length(factors, 1)) AS floats, count(DISTINCT item_id) AS ids FROM factors;
 SELECT count(*) > 300 AS many, bool_and(abs(s.score - c.cosine) < 1e-5) AS similar_items

@@ -14,6 +14,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
@@ -34,6 +35,7 @@ typedef struct Source
 
 struct RspgRowMap
 {
+	MemoryContext mcxt; /* holds it, and no more */
 	Oid type;
 	int32 typmod;
 	TypeCacheEntry *entry; /* NULL for an anonymous row */
@@ -244,15 +246,19 @@ is_positional(TupleDesc desc, uint32 columns)
 	return true;
 }
 
+/* In a context of its own, that an error on the way frees. */
 static RspgRowMap *
-make_map(const RsEncoder *encoder, HeapTupleHeader row, MemoryContext mcxt)
+make_map(const RsEncoder *encoder, HeapTupleHeader row)
 {
+	MemoryContext mcxt =
+		AllocSetContextCreate(CurrentMemoryContext, "recsys row map", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(mcxt);
 	uint32 columns = rs_encoder_columns(encoder);
 	RspgRowMap *map = palloc0(offsetof(RspgRowMap, sources) + columns * sizeof(Source));
 	bool positional;
 	uint32 i;
 
+	map->mcxt = mcxt;
 	map->type = HeapTupleHeaderGetTypeId(row);
 	map->typmod = HeapTupleHeaderGetTypMod(row);
 	map->desc = lookup_rowtype_tupdesc_copy(map->type, map->typmod);
@@ -300,7 +306,13 @@ rspg_encoder_values_row(const RsEncoder *encoder, HeapTupleHeader row, RsValue *
 	uint32 i;
 
 	if (!is_current(map, row))
-		map = *map_place = make_map(encoder, row, mcxt);
+	{
+		map = make_map(encoder, row);
+		MemoryContextSetParent(map->mcxt, mcxt);
+		if (*map_place != NULL)
+			MemoryContextDelete((*map_place)->mcxt);
+		*map_place = map;
+	}
 	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;

@@ -191,6 +191,7 @@ rspg_filter_query(const RspgRegistryRow *row, const char *filter, ArrayType *fil
 		plans = make_plans(row, filter, &key);
 		SPI_finish();
 	}
+	rspg_plans_hold(plans);
 	query.probe = plans->plan[0];
 	query.all = plans->plan[1];
 	query.bound = plans->plan[2];

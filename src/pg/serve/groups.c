@@ -128,6 +128,7 @@ find_plan(RspgGroups *groups)
 		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, 0, NULL);
 		SPI_finish();
 	}
+	rspg_plans_hold(plans);
 	groups->plan = plans->plan[0];
 }
 

@@ -28,7 +28,7 @@
 static SPIPlanPtr find_plan(const RspgSourceQuery *query);
 static void copy_rows(RspgHistory *history, bool newest_first, MemoryContext target);
 
-/* As who is acting now. */
+/* As who is acting now; held until the caller leaves SPI. */
 static SPIPlanPtr
 find_plan(const RspgSourceQuery *query)
 {
@@ -45,6 +45,7 @@ find_plan(const RspgSourceQuery *query)
 				 SPI_result_code_string(SPI_result));
 		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, PARAMETERS, types);
 	}
+	rspg_plans_hold(plans);
 	return plans->plan[0];
 }
 

@@ -10,11 +10,11 @@
 
 static dlist_head kept = DLIST_STATIC_INIT(kept); /* used last first */
 static int n_kept = 0;
-static int n_running = 0; /* a policy may call recommend() in its turn */
 
 static bool same_key(const RspgPlanKey *a, const RspgPlanKey *b);
 static bool is_valid(const RspgPlans *plans);
 static void drop(RspgPlans *plans);
+static void make_room(void);
 
 static bool
 same_key(const RspgPlanKey *a, const RspgPlanKey *b)
@@ -46,8 +46,8 @@ rspg_plans_find(const RspgPlanKey *key)
 		if (!same_key(&plans->key, key))
 			continue;
 		dlist_move_head(&kept, &plans->node);
-		/* one that runs makes itself valid */
-		if (n_running > 0 || is_valid(plans))
+		/* one that is held makes itself valid where it runs */
+		if (plans->holds > 0 || is_valid(plans))
 			return plans;
 		drop(plans);
 		return NULL;
@@ -63,8 +63,7 @@ rspg_plans_keep(const RspgPlanKey *key, const SPIPlanPtr plan[RSPG_PLANS], int n
 	RspgPlans *plans;
 	int i;
 
-	while (n_kept >= MAX_PLANS && n_running == 0)
-		drop(dlist_tail_element(RspgPlans, node, &kept));
+	make_room();
 	mcxt = AllocSetContextCreate(TopMemoryContext, "recsys plan", ALLOCSET_SMALL_SIZES);
 	plans = MemoryContextAllocZero(mcxt, sizeof(RspgPlans));
 	plans->mcxt = mcxt;
@@ -85,6 +84,39 @@ rspg_plans_keep(const RspgPlanKey *key, const SPIPlanPtr plan[RSPG_PLANS], int n
 	return plans;
 }
 
+/* Let those go that were not used for longest, and that no call holds. */
+static void
+make_room(void)
+{
+	dlist_node *node = dlist_is_empty(&kept) ? NULL : dlist_tail_node(&kept);
+
+	while (node != NULL && n_kept >= MAX_PLANS)
+	{
+		RspgPlans *oldest = dlist_container(RspgPlans, node, node);
+
+		node = dlist_has_prev(&kept, node) ? dlist_prev_node(&kept, node) : NULL;
+		if (oldest->holds == 0)
+			drop(oldest);
+	}
+}
+
+static void
+let_go(void *plans)
+{
+	((RspgPlans *) plans)->holds--;
+}
+
+void
+rspg_plans_hold(RspgPlans *plans)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = let_go;
+	callback->arg = plans;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	plans->holds++;
+}
+
 static void
 drop(RspgPlans *plans)
 {
@@ -101,18 +133,8 @@ drop(RspgPlans *plans)
 void
 rspg_plans_run(SPIPlanPtr plan, Datum *values, const char *nulls)
 {
-	int result = 0;
+	int result = SPI_execute_plan(plan, values, nulls, true, 0);
 
-	n_running++;
-	PG_TRY();
-	{
-		result = SPI_execute_plan(plan, values, nulls, true, 0);
-	}
-	PG_FINALLY();
-	{
-		n_running--;
-	}
-	PG_END_TRY();
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not run a kept query: %s", SPI_result_code_string(result));
 }
@@ -121,24 +143,15 @@ void
 rspg_plans_scan(SPIPlanPtr plan, Datum *values, const char *nulls, long n,
 				bool (*fetch)(void *opaque), void *opaque)
 {
-	n_running++;
-	PG_TRY();
-	{
-		Portal portal = SPI_cursor_open(NULL, plan, values, nulls, true);
-		bool more;
+	Portal portal = SPI_cursor_open(NULL, plan, values, nulls, true);
+	bool more;
 
-		do
-		{
-			SPI_cursor_fetch(portal, true, n);
-			more = SPI_processed == (uint64) n;
-			more = fetch(opaque) && more;
-			SPI_freetuptable(SPI_tuptable);
-		} while (more);
-		SPI_cursor_close(portal);
-	}
-	PG_FINALLY();
+	do
 	{
-		n_running--;
-	}
-	PG_END_TRY();
+		SPI_cursor_fetch(portal, true, n);
+		more = SPI_processed == (uint64) n;
+		more = fetch(opaque) && more;
+		SPI_freetuptable(SPI_tuptable);
+	} while (more);
+	SPI_cursor_close(portal);
 }

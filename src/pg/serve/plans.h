@@ -31,6 +31,7 @@ typedef struct RspgPlans
 	SPIPlanPtr plan[RSPG_PLANS]; /* NULL: none */
 	int n_types;                 /* of the parameters that the text has */
 	Oid *types;
+	int holds; /* calls that use them */
 	MemoryContext mcxt;
 	dlist_node node;
 } RspgPlans;
@@ -38,12 +39,15 @@ typedef struct RspgPlans
 /* The plans of a key, or NULL where none are kept or what they lean on has changed. */
 extern RspgPlans *rspg_plans_find(const RspgPlanKey *key);
 
-/* Keep plans that SPI prepared.  They stay until the next call of this function that
- * no plan runs meanwhile. */
+/* Keep plans that SPI prepared.  They stay until the next call of these two functions,
+ * which any function that a plan, the planner or the input of a value calls may make. */
 extern RspgPlans *rspg_plans_keep(const RspgPlanKey *key, const SPIPlanPtr plan[RSPG_PLANS],
 								  int n_types, const Oid *types);
 
-/* Run a SELECT in an open SPI connection, by the active snapshot. */
+/* Have them stay until CurrentMemoryContext is reset. */
+extern void rspg_plans_hold(RspgPlans *plans);
+
+/* Run a SELECT that is held in an open SPI connection, by the active snapshot. */
 extern void rspg_plans_run(SPIPlanPtr plan, Datum *values, const char *nulls);
 
 /* Up to n rows of it a call by fetch, which goes on until it returns false. */

@@ -42,10 +42,12 @@ by_likeness(const void *a, const void *b)
 	return left->place < right->place ? -1 : left->place > right->place;
 }
 
-/* The vector of a user whose id has the type of the call. */
+/* The vector of a user whose id has the type of the call, in the current context: it
+ * goes with the call where reading another user fails. */
 static RsUserVector
 read_vector(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *stored, Datum user)
 {
+	RsContext ctx = rspg_context(CurrentMemoryContext);
 	RspgRequest of_user = *request;
 	RspgAnswer answer = rspg_answer_begin(
 		stored, row, rspg_id_type_oid(rs_serving_model(stored->serving)->ids.type));
@@ -57,7 +59,7 @@ read_vector(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *
 	of_user.user.null = false;
 	rspg_subject_read(&of_user, row, &answer);
 	history = rspg_answer_as_history(&answer);
-	rspg_check(&stored->ctx, rs_user_vector_create(&stored->ctx, answer.model, &history, &vector));
+	rspg_check(&ctx, rs_user_vector_create(&ctx, answer.model, &history, &vector));
 	return vector;
 }
 
@@ -86,14 +88,12 @@ compare(const RspgRequest *request, const RspgRegistryRow *row, const RspgUserLi
 		{
 			vector = read_vector(request, row, stored, list->user[i]);
 			likeness = rs_user_likeness(&subject, &vector);
-			rs_user_vector_free(&stored->ctx, &vector);
 			if (!isnan(likeness))
 				likes[n++] = (Like){likeness, (uint32) i};
 		}
 		MemoryContextSwitchTo(before);
 		MemoryContextReset(each);
 	}
-	rs_user_vector_free(&stored->ctx, &subject);
 	return n;
 }
 
