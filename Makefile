@@ -92,7 +92,7 @@ isolation:
 tap:
 	@PROVE_TESTS="$(PROVE_TESTS)" JOBS="$(JOBS)" $(tools)/run.sh tap
 
-## docs-test: run every SQL block of README, tutorial, features and experiments, compare the output shown
+## docs-test: run every SQL block of README, tutorial, features, experiments and cookbook, compare the output shown
 docs-test:
 	@$(tools)/run.sh docs
 

@@ -106,7 +106,7 @@ suite_tap() {
 }
 
 suite_docs() {
-	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md docs/features.md docs/experiments.md
+	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md docs/features.md docs/experiments.md docs/cookbook.md
 }
 
 server_start "fsync = off" "max_prepared_transactions = 10"
