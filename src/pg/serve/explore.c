@@ -145,8 +145,7 @@ next(RspgStage *stage, RspgPick *picks, uint32 n)
 		RspgPick *pick = &picks[done];
 		bool taken = is_fresh(explore) && take(explore, &explore->fresh, pick);
 
-		if (!taken && !take_known(explore, n - done, pick) &&
-			!take(explore, &explore->fresh, pick))
+		if (!taken && !take_known(explore, n - done, pick) && !take(explore, &explore->fresh, pick))
 			break;
 		explore->rank++;
 	}
@@ -162,8 +161,8 @@ rspg_explore_begin(const RspgRequest *request, RspgAnswer *answer)
 						errhint("It is the share of the list that new items have.")));
 	if (request->explore == 0)
 		return;
-	answer->fresh = rspg_fresh_read(answer->row, &answer->model->ids, request->filter,
-									request->filter_values);
+	answer->fresh =
+		rspg_fresh_read(answer->row, &answer->model->ids, request->filter, request->filter_values);
 	answer->first_fresh = TYPEALIGN(64, answer->model->ids.n);
 }
 

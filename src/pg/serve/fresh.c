@@ -85,8 +85,7 @@ rspg_fresh_read(const RspgRegistryRow *row, const RsIds *ids, const char *filter
 				ArrayType *filter_values)
 {
 	RspgFresh *fresh = palloc0(sizeof(RspgFresh));
-	Reading reading = {
-		.fresh = fresh, .ids = ids, .room = FEWEST, .target = CurrentMemoryContext};
+	Reading reading = {.fresh = fresh, .ids = ids, .room = FEWEST, .target = CurrentMemoryContext};
 	RspgFilterQuery query;
 	RspgRole caller;
 	bool varlena;
