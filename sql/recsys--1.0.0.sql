@@ -685,7 +685,7 @@ DECLARE
 	users text;
 	items text;
 BEGIN
-	FOR users, items IN VALUES ('anyelement', 'anycompatiblearray'), ('text', 'text[]') LOOP
+	FOR users, items IN VALUES ('anyelement', 'anycompatiblearray'), ('text', 'anycompatiblearray'), ('text', 'text') LOOP
 		EXECUTE pg_catalog.format($f$
 			CREATE FUNCTION recsys.record_impressions(impressions regclass, user_id %1$s, items %2$s,
 				experiment text DEFAULT NULL, arm integer DEFAULT NULL)
@@ -693,11 +693,11 @@ BEGIN
 			DECLARE
 				n bigint;
 			BEGIN
-				EXECUTE recsys_support.impressions_statement(impressions) USING user_id, items, experiment, arm;
+				EXECUTE recsys_support.impressions_statement(impressions) USING user_id, %3$s, experiment, arm;
 				GET DIAGNOSTICS n = ROW_COUNT;
 				RETURN n;
 			END
-			$body$ $f$, users, items);
+			$body$ $f$, users, items, CASE items WHEN 'text' THEN 'items::pg_catalog.text[]' ELSE 'items' END);
 		EXECUTE pg_catalog.format(
 			'COMMENT ON FUNCTION recsys.record_impressions(regclass, %s, %s, text, integer)
 				IS ''write down that a list was shown to a user, in a table of yours; returns the rows written''', users, items);
@@ -805,6 +805,8 @@ CREATE FUNCTION recsys.experiment_report(experiment text, impressions regclass, 
 		lift double precision, lift_low double precision, lift_high double precision)
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 4 COST 10000 AS $$
 BEGIN
+	-- an error of theirs, without the whole query for a context
+	PERFORM recsys.lift_interval(0, 0, 0, 0, confidence, expected_lift);
 	RETURN QUERY EXECUTE recsys_support.experiment_statement(impressions, source, metrics, within, shown_only,
 			user_column, item_column, event_column, time_column)
 		USING experiment, as_of, within, metrics, control, confidence, expected_lift;

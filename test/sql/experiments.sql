@@ -95,9 +95,11 @@ CREATE INDEX ON impressions (user_id, item_id, shown_at);
 SELECT recsys.record_impressions('impressions', 42::bigint, ARRAY[7, 5, 6]);
 SELECT recsys.record_impressions('impressions', '43', ARRAY['7', '8'], 'home', 2);
 SELECT recsys.record_impressions('impressions', 42, '{}'::bigint[]);
-PREPARE untyped AS SELECT recsys.record_impressions($1, $2, $3::text[], $4, $5);
+PREPARE untyped AS SELECT recsys.record_impressions($1, $2, $3, $4, $5);
 EXECUTE untyped('impressions', '44', '{9}', 'home', '1');
 DEALLOCATE untyped;
+-- a user without a type beside a list that has one
+SELECT recsys.record_impressions('impressions', '45', ARRAY[9, 8]::smallint[]);
 SELECT user_id, item_id, rank, experiment, arm FROM impressions ORDER BY user_id, rank;
 -- recommend and write down in one statement
 INSERT INTO impressions (user_id, item_id, rank, experiment, arm)

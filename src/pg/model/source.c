@@ -526,7 +526,12 @@ rspg_items_values_query(const RspgRegistryRow *row, char *const *columns, int n)
 	appendStringInfo(&sql, "SELECT DISTINCT ON (1) %s", id);
 	for (i = 0; i < n; i++)
 	{
-		(void) find_column(row, row->items, "relation of items", columns[i]);
+		if (get_attnum(row->items, columns[i]) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of \"%s\" does not exist", columns[i],
+							get_rel_name(row->items)),
+					 errhint("Name columns of the relation of items of model \"%s\".", row->name)));
 		appendStringInfo(&sql, ", %s::pg_catalog.text COLLATE pg_catalog.\"C\"",
 						 quote_identifier(columns[i]));
 	}

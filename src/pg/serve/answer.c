@@ -28,7 +28,8 @@ check_id_type(Oid id_type, RsIdType model_type)
 					format_type_be(id_type)),
 			 model_type == RS_ID_TEXT
 				 ? errhint("Pass ids of type text.")
-				 : errhint("Pass ids of type %s, or of type text: the answer then has text ids.",
+				 : errhint("Pass ids of type %s, or of type text: the answer then has text ids. "
+						   "recsys.recommend_as() takes users of another type than items.",
 						   rspg_id_type_name(model_type))));
 }
 
