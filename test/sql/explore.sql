@@ -123,5 +123,13 @@ SELECT segment, bool_and(source = 'popularity' OR source = 'model') AS sources, 
 	= (SELECT array_agg(item_id ORDER BY w DESC, item_id) FROM (SELECT item_id, sum((2 ^ -(user_id / 30.0))::real)::real AS w
 		FROM (SELECT e.* FROM events e JOIN people p USING (user_id) WHERE p.segment = popular.segment AND item_id < 1000) e GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5) o) AS right
 FROM popular, recsys.recommend_with(model, '{}'::bigint[], 5) r GROUP BY segment ORDER BY segment;
+-- and by a model's half-life: the order of decayed sums, which is not that of counts
+CREATE TABLE timed AS SELECT n::bigint AS user_id, (n % 13)::bigint AS item_id, timestamptz '2026-03-31 00:00+00' - n * n % 29 * interval '1 day' - n * interval '1 minute' AS at
+FROM generate_series(1, 40) n;
+SELECT recsys.create_model('lately', 'timed', 'popularity', time_column => 'at', half_life => '7 days');
+SELECT recsys.train('lately');
+SELECT array_agg(item_id ORDER BY rank) = (SELECT array_agg(item_id ORDER BY w DESC) FROM (SELECT item_id, sum(2 ^ (extract(epoch FROM at) / 604800 - 2930)) AS w FROM timed GROUP BY 1) t) AS right,
+	array_agg(item_id ORDER BY rank) = (SELECT array_agg(item_id ORDER BY n DESC, item_id) FROM (SELECT item_id, count(*) AS n FROM timed GROUP BY 1) t) AS by_number, count(*)
+FROM recsys.recommend(-1::bigint, 20, 'lately');
 SELECT recsys.drop_model(model) FROM recsys.models;
 DROP SCHEMA explore_test CASCADE;
