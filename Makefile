@@ -43,7 +43,7 @@ tools = $(srcdir)/test/tools
 # A part of make test and .ci/run: its own make, for it must see what packages.sh installed
 submake = $(MAKE) --no-print-directory
 
-.PHONY: packages demo test werror regress isolation tap docs-test test-versions lint format format-check \
+.PHONY: packages demo serve test werror regress isolation tap docs-test service-test service-tools test-versions lint format format-check \
 	bench bench-serve compare bench-cache bench-quality bench-seen bench-features bench-variety bench-stream bench-writer torture \
 	demo-features dist help
 
@@ -64,6 +64,12 @@ demo-features:
 	@$(tools)/packages.sh demo
 	@$(srcdir)/deploy/demo/features.sh
 
+## serve: the shop with its page, over HTTP, on a throw-away server and broker; Ctrl-C ends it
+##	PORT=5000 ADDRESS=127.0.0.1
+serve:
+	@$(tools)/packages.sh serve
+	@$(srcdir)/deploy/demo/serve.sh
+
 ## test: every suite: build without a warning, lint, unit, regress, isolation, TAP, docs
 test:
 	@$(tools)/packages.sh test
@@ -71,7 +77,8 @@ test:
 	@$(submake) lint
 	@$(submake) -s -j$$(nproc) unit
 	@$(submake) -s -j$$(nproc) kafka-unit
-	@$(tools)/run.sh regress isolation tap docs
+	@$(submake) -s kafka-tools
+	@$(tools)/run.sh regress isolation tap docs service
 	@echo "make test: all suites passed"
 
 ## werror: build, any warning is an error
@@ -95,6 +102,16 @@ tap:
 ## docs-test: run every SQL block of README, tutorial, features, experiments and cookbook, compare the output shown
 docs-test:
 	@$(tools)/run.sh docs
+
+## service-test: the service over HTTP, its pages in a browser (SERVICE_TESTS="test_service …" for some)
+service-test:
+	@$(tools)/packages.sh service
+	@$(submake) -s kafka-tools
+	@SERVICE_TESTS="$(SERVICE_TESTS)" $(tools)/run.sh service
+
+## service-tools: schemas of Kubernetes, kustomize and axe-core for service-test, as far as they can be had
+service-tools:
+	@$(srcdir)/test/service/tools.sh
 
 ## test-versions: regress, isolation and some TAP tests on PostgreSQL 16 and 18, from a Python package
 test-versions:

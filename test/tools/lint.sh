@@ -98,5 +98,10 @@ none "a test file that no suite runs" sh -c "git ls-files test/sql test/isolatio
 none "shell script that does not parse" \
 	sh -c "for f in \$(git ls-files '*.sh' .ci/run); do bash -n \$f; done"
 
+none "Python that does not parse" python3 -c '
+import ast, pathlib
+for file in [*pathlib.Path("deploy").rglob("*.py"), *pathlib.Path("test").rglob("*.py")]:
+    ast.parse(file.read_text(encoding="utf-8"), str(file))'
+
 [ "$breaches" -eq 0 ] || { echo "lint: $breaches breaches" >&2; exit 1; }
 echo "lint: no breach"

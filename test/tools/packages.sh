@@ -1,9 +1,10 @@
 #!/bin/bash
 #
 # packages.sh
-#		Install the Debian packages that the demo (packages.sh demo), the tests
-#		(packages.sh test) or the tests beside a real Kafka broker (packages.sh
-#		kafka) need.  Does nothing when all of them are there.
+#		Install the Debian packages that the demo (packages.sh demo), the shop over
+#		HTTP (serve), the tests (test), the tests of the service alone (service),
+#		those of its pages in a browser (browser) or the tests beside a real Kafka
+#		broker (kafka) need.  Does nothing when all of them are there.
 #
 # As root directly, else with sudo.  postgresql-15 would start a cluster of the
 # system when it is installed for the first time; it is told not to, and the
@@ -13,15 +14,23 @@ set -euo pipefail
 
 demo=(gcc libc6-dev make gzip util-linux postgresql-15 postgresql-client-15
 	postgresql-server-dev-15 libopenblas0-pthread librdkafka1 librdkafka-dev)
+serve=("${demo[@]}" python3-fastapi python3-uvicorn python3-uvloop python3-asyncpg
+	python3-prometheus-client python3-confluent-kafka)
 test=("${demo[@]}" git perl libipc-run-perl binutils clang-14 clang-format-14
-	libclang-rt-14-dev gcovr kcat python3-venv)
+	libclang-rt-14-dev gcovr kcat python3-venv python3-fastapi python3-uvicorn python3-uvloop
+	python3-asyncpg python3-prometheus-client python3-confluent-kafka python3-jsonschema python3-yaml procps)
+service=("${serve[@]}" python3-jsonschema python3-yaml haproxy procps)
+browser=("${service[@]}" chromium chromium-driver python3-selenium)
 kafka=("${test[@]}" maven default-jre-headless openssl)
 
 case "${1:-test}" in
 	demo) wanted=("${demo[@]}") ;;
+	serve) wanted=("${serve[@]}") ;;
 	test) wanted=("${test[@]}") ;;
+	service) wanted=("${service[@]}") ;;
+	browser) wanted=("${browser[@]}") ;;
 	kafka) wanted=("${kafka[@]}") ;;
-	*) echo "usage: packages.sh demo|test|kafka" >&2; exit 2 ;;
+	*) echo "usage: packages.sh demo|serve|test|service|browser|kafka" >&2; exit 2 ;;
 esac
 
 is_installed() {

@@ -2,9 +2,10 @@
 #
 # run.sh SUITE…
 #		Run test suites against a stage, as an unprivileged user, in a scratch
-#		directory: regress, isolation, tap, docs.
+#		directory: regress, isolation, tap, docs, service.
 #
-# One test only: REGRESS=name, ISOLATION=name, PROVE_TESTS=test/t/NNN_name.pl.
+# One test only: REGRESS=name, ISOLATION=name, PROVE_TESTS=test/t/NNN_name.pl,
+# SERVICE_TESTS=test_name.
 # TAP tests run JOBS at a time (two a core: they wait more than they compute).
 # Prints each suite's own closing line; fails if any suite does, after having
 # run them all.
@@ -26,7 +27,7 @@ cp "$top"/src/kafka/*.[ch] "$scratch/src/kafka/"
 
 failed=()
 closing() {
-	grep -E "tests passed|tests successful|^Files=|^Result:" "$1" || tail -n 3 "$1"
+	grep -E "tests passed|tests successful|^Files=|^Result:|^service: " "$1" || tail -n 3 "$1"
 }
 # A suite's log in full if it failed, else its closing lines
 suite() {
@@ -34,7 +35,7 @@ suite() {
 	shift 2
 	echo "--- $name"
 	if as_server "$@" >"$log" 2>&1; then
-		sed -n '/^ok \|^test .* ok \|^\[.*\.\. ok\|^# [0-9]* rounds on .* lost\|^# .*SEED=/p' "$log"
+		sed -n '/^ok \|^test .* ok \|^\[.*\.\. ok\|^# [0-9]* rounds on .* lost\|^# .*SEED=\|^# [0-9]* answers \| \.\.\. # \| \.\.\. skipped /p' "$log"
 		closing "$log"
 	else
 		failed+=("$name")
@@ -107,6 +108,17 @@ suite_tap() {
 
 suite_docs() {
 	suite docs /dev/null bash test/tools/docs.sh README.md docs/tutorial.md docs/features.md docs/experiments.md docs/cookbook.md
+}
+
+# The broker is built from the tree (make kafka-tools), servers are the tests' own
+suite_service() {
+	as_server mkdir -p build
+	cp -r "$top/build/kafka" "$scratch/build/"
+	[ ! -d "$top/build/service-tools" ] || cp -r "$top/build/service-tools" "$scratch/build/"
+	chmod -R a+rX "$scratch/build"
+	# shellcheck disable=SC2086
+	suite service /dev/null env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$bindir:$PATH" \
+		/usr/bin/python3 test/service/run.py ${SERVICE_TESTS:-}
 }
 
 server_start "fsync = off" "max_prepared_transactions = 10"
