@@ -79,6 +79,11 @@ class TestPages(unittest.TestCase):
         """In one step, for the page may draw itself anew between two."""
         return self.browser.execute_script(f"return [...document.querySelectorAll({json.dumps(selector)})].map(one => {what})")
 
+    def click(self, selector):
+        """In one step too."""
+        wait_until(f"{selector} to click on", lambda: self.browser.execute_script(
+            f"const one = document.querySelector({json.dumps(selector)}); if (one) one.click(); return one !== null"))
+
     def text(self, selector):
         return wait_until(f"{selector}", lambda: self.read(selector, "one.innerText"))[0]
 
@@ -100,8 +105,7 @@ class TestPages(unittest.TestCase):
         self.open("/")
         before = self.list_for_me()
         self.accessible("shop")
-        wait_until("a list", lambda: self.read("#for-you li a", "one.href"))
-        self.browser.execute_script("document.querySelector('#for-you li a').click()")
+        self.click("#for-you li a")
         self.wait_text("#renewed", "ms after the click")
         self.assertNotIn(before[0], self.list_for_me())  # it is seen now
         self.see(".product h2")
@@ -130,7 +134,7 @@ class TestPages(unittest.TestCase):
 
     def test_cart(self):
         self.open("/#/item/4")
-        self.see(".actions button")[0].click()
+        self.click(".actions button")
         self.wait_text("#cart-link", "Cart (1)")
         self.open("/#/cart")
         self.wait_text("#view", "Goes with your cart")
@@ -175,8 +179,8 @@ class TestPages(unittest.TestCase):
         self.see("#dead_letters tbody tr")
         self.see("#charts figure", 2)
         self.accessible("operator")
-        self.see("#dead_letters button")[0].click()
+        self.click("#dead_letters button")
         self.wait_text("#said", "0 of 1 written")
-        self.see("#versions button")[0].click()
+        self.click("#versions button")
         self.wait_text("#said", "done")
         self.assertEqual(self.server.sql("SELECT version FROM recsys.models WHERE model = 'shop'"), "1")
