@@ -3,12 +3,14 @@
  *		Quality of the algorithms on public splits, over the core alone.
  *
  *		quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o no|yes]
- *				[-v no|yes] FOLDER ALGORITHM [OPTION=VALUE …]
+ *				[-v no|yes] [-r no|yes] FOLDER ALGORITHM [OPTION=VALUE …]
  *
  * -h: the validation item is in the fit too; -f: features of the users are used;
  * -v: what is to be found is the last event of each user's training, to choose
  * options by without a look at the test;
- * -o: the history of an event in training is what was before it.
+ * -o: the history of an event in training is what was before it;
+ * -r: what is to be found is the next event of each user (those of the same time, too),
+ * of an item of the history or not, among all items.
  *
  * Trains on the split of quality_data.c, ranks all items but those of the
  * history (or the candidates that the split gives) for each user with a target,
@@ -184,6 +186,7 @@ main(int argc, char **argv)
 	bool whole = false;
 	bool features = false;
 	bool validate = false;
+	bool next = false;
 	RsOptions options;
 	Split split;
 	int at;
@@ -202,13 +205,15 @@ main(int argc, char **argv)
 			features = strcmp(argv[at + 1], "yes") == 0;
 		else if (argv[at][1] == 'v')
 			validate = strcmp(argv[at + 1], "yes") == 0;
+		else if (argv[at][1] == 'r')
+			next = strcmp(argv[at + 1], "yes") == 0;
 		else if (argv[at][1] == 'o')
 			ordered = strcmp(argv[at + 1], "yes") == 0;
 	}
 	if (at + 1 >= argc || (algorithm = rs_algorithm_find(rs_algorithms(), argv[at + 1])) == NULL)
 	{
 		fprintf(stderr, "usage: quality [-t THREADS] [-w one|log|sum] [-h no|yes] [-f no|yes] [-o "
-						"no|yes] [-v no|yes] FOLDER "
+						"no|yes] [-v no|yes] [-r no|yes] FOLDER "
 						"ALGORITHM [OPTION=VALUE ...]\n");
 		return 2;
 	}
@@ -221,6 +226,8 @@ main(int argc, char **argv)
 		split_fit_history(&split);
 	if (validate)
 		split_validate(&split);
+	if (next)
+		split_next(&split);
 	if ((rs_algorithm_flags(algorithm, &options, ordered) & RS_SEQUENCES) && !split.timed)
 	{
 		fprintf(stderr, "%s has no times for %s\n", argv[at], algorithm->name);
@@ -229,7 +236,7 @@ main(int argc, char **argv)
 	measure(&ctx, argv[at], &split, algorithm, &options);
 	for (i = at + 2; i < argc; i++)
 		printf(" %s", argv[i]);
-	printf("%s%s%s%s\n", validate ? " validation" : "",
+	printf("%s%s%s%s%s\n", validate ? " validation" : "", next ? " next event" : "",
 		   whole ? " with the validation item in the fit too" : "",
 		   features ? " with features" : "", ordered ? " in order" : "");
 	split_free(&split);

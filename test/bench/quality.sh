@@ -18,6 +18,7 @@ whole=no
 features=no
 ordered=no
 validate=no
+next=no
 
 if [ ! -d "$data" ]; then
 	echo "skipped: no data folder $data: set DATASETS to the folder of the data sets" >&2
@@ -39,7 +40,7 @@ run()
 		echo "$set_name: not in $data, skipped"
 		return 0
 	fi
-	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" -o "$ordered" -v "$validate" \
+	"$build/quality" -t "$threads" ${weights:+-w "$weights"} -h "$whole" -f "$features" -o "$ordered" -v "$validate" -r "$next" \
 		"$data/$set_name" "$algorithm" "$@" ||
 		echo "$set_name $algorithm: failed"
 }
@@ -126,3 +127,16 @@ for name in ml-100k online-retail-ii-2009 lastfm-2k retailrocket-small; do
 		ordered=no
 	fi
 done
+
+# the next event of each user, which often is a repeat
+next=yes
+run online-retail-ii-2009 popularity
+run online-retail-ii-2009 sequence
+run online-retail-ii-2009 sequence repeats=true
+run online-retail-ii-2009 sequence query_decay=10
+run online-retail-ii-2009 sequence query_decay=10 repeats=true
+run online-retail-ii-2009 sequence query_decay=30
+run online-retail-ii-2009 sequence query_decay=30 repeats=true
+run online-retail-ii-2009 sequence query_decay=100
+run online-retail-ii-2009 sequence query_decay=100 repeats=true
+next=no

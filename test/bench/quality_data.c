@@ -367,6 +367,28 @@ split_fit_history(Split *split)
 }
 
 void
+split_next(Split *split)
+{
+	split->repeats = true;
+	for (uint32_t user = 0; user < split->n_users; user++)
+	{
+		const Row *first = NULL;
+
+		for (uint64_t i = split->user_start[user]; i < split->user_start[user + 1]; i++)
+		{
+			Row *row = &split->row[i];
+
+			if (row->part != TARGET)
+				continue;
+			if (first == NULL)
+				first = row;
+			if (row->time != first->time)
+				row->part = OTHER;
+		}
+	}
+}
+
+void
 split_free(Split *split)
 {
 	free(split->features);

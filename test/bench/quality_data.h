@@ -32,6 +32,7 @@ typedef struct Split
 	uint32_t n_users;
 	uint32_t n_items;
 	bool timed;
+	bool repeats;              /* targets may be in the history, which is ranked too */
 	uint64_t *user_start;      /* [n_users + 1] into row */
 	uint64_t *candidate_start; /* [n_users + 1], or NULL: all items are ranked */
 	uint32_t *candidate;
@@ -49,6 +50,9 @@ extern void split_fit_history(Split *split);
 /* Find each user's last event of the training (where times are unknown, one chosen
  * by a hash) among 99 items that the user did not have, in place of the targets. */
 extern void split_validate(Split *split);
+/* Find each user's first targets alone, those of one time, whether the history has them
+ * or not. */
+extern void split_next(Split *split);
 extern void split_free(Split *split);
 
 #endif

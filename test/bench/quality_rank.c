@@ -146,7 +146,7 @@ rank_user(Ranker *ranker, const Split *split, uint32_t user, Sums *sums)
 			continue;
 		ranker->item[n_history] = row->item;
 		ranker->weight[n_history++] = row->weight;
-		ranker->seen[row->item] = 1;
+		ranker->seen[row->item] = !split->repeats;
 	}
 	for (i = begin; i < end; i++)
 	{

@@ -49,25 +49,65 @@ TEST(formula)
 	set_option(&options, "query_decay", tau_q);
 	set_option(&options, "backward", backward);
 	set_option(&options, "neighbors", 0);
-	CHECK(case_train(&ctx, &c, 3, &rs_sequence, &options, &model) == RS_OK);
-	CHECK(rs_score_all(&ctx, &model, &history, out) == RS_OK);
-	for (j = 0; j < 20; j++)
+	for (int repeats = 0; repeats < 2; repeats++)
 	{
-		double sum = 0, size = 1;
-
-		for (i = 0; i < 3; i++)
+		CHECK(rs_options_set(&ctx, &options, "repeats", RS_OPTION_BOOL, repeats, NULL) == RS_OK);
+		CHECK(case_train(&ctx, &c, 3, &rs_sequence, &options, &model) == RS_OK);
+		memset(out, 0, sizeof(out));
+		CHECK(rs_score_all(&ctx, &model, &history, out) == RS_OK);
+		for (j = 0; j < 20; j++)
 		{
-			uint32_t item = history_item[i];
-			double s = item == j || count[item] == 0 || count[j] == 0
-						   ? 0
-						   : pairs[item][j] / (pow(count[item], a) * pow(count[j], b));
+			double sum = 0, size = 1;
 
-			sum += s * history_weight[i] * exp(-(2.0 - i) / tau_q);
-			size += fabs(s);
+			for (i = 0; i < 3; i++)
+			{
+				uint32_t item = history_item[i];
+				double s = (item == j && !repeats) || count[item] == 0 || count[j] == 0
+							   ? 0
+							   : pairs[item][j] / (pow(count[item], a) * pow(count[j], b));
+
+				sum += s * history_weight[i] * exp(-(2.0 - i) / tau_q);
+				size += fabs(s);
+			}
+			CHECK_NEAR(out[j], sum, 1e-4 * size);
 		}
-		CHECK_NEAR(out[j], sum, 1e-4 * size);
+		rs_model_free(&ctx, &model);
 	}
-	rs_model_free(&ctx, &model);
+	CHECK(ctx.memory_used == 0);
+}
+
+/* An item that comes again and again, and one that never does. */
+TEST(repeats)
+{
+	RsContext ctx = rs_context_malloc();
+	RsOptions options;
+	RsModel model;
+	float out[10];
+
+	memset(&c, 0, sizeof c);
+	c.n_users = 10;
+	c.n_items = 10;
+	c.timed = true;
+	for (uint32_t i = 0; i < 60; i++, c.n++)
+	{
+		c.user[i] = i / 6;
+		c.item[i] = i % 6 == 5 ? 1 + i / 6 % 9 : 0;
+		c.time[i] = i % 6;
+		c.weight[i] = 1;
+	}
+	case_shuffle(&c, 1);
+	rs_options_default(&options, rs_sequence.options);
+	for (int repeats = 0; repeats < 2; repeats++)
+	{
+		CHECK(rs_options_set(&ctx, &options, "repeats", RS_OPTION_BOOL, repeats, NULL) == RS_OK);
+		CHECK(case_train(&ctx, &c, 0, &rs_sequence, &options, &model) == RS_OK);
+		weights_of(&model, 0, 1, out);
+		for (uint32_t j = 1; j < 10; j++)
+			CHECK(repeats ? out[0] > out[j] : out[0] == 0 && out[j] > 0);
+		weights_of(&model, 1, 1, out);
+		CHECK(out[1] == 0);
+		rs_model_free(&ctx, &model);
+	}
 	CHECK(ctx.memory_used == 0);
 }
 
@@ -154,13 +194,19 @@ TEST(robust)
 
 	rs_options_default(&options, rs_sequence.options);
 	set_option(&options, "neighbors", 20);
-	check_determinism(&rs_sequence, &options, true);
-	check_failures(&rs_sequence, &options, true);
-	check_degenerate(&rs_sequence, &options, true);
-	check_long_history(&rs_sequence, &options, true);
+	for (int repeats = 0; repeats < 2; repeats++)
+	{
+		RsContext ctx = rs_context_malloc();
+
+		CHECK(rs_options_set(&ctx, &options, "repeats", RS_OPTION_BOOL, repeats, NULL) == RS_OK);
+		check_determinism(&rs_sequence, &options, true);
+		check_failures(&rs_sequence, &options, true);
+		check_degenerate(&rs_sequence, &options, true);
+		check_long_history(&rs_sequence, &options, true);
+	}
 	set_option(&options, "decay", 100);
 	set_option(&options, "query_decay", 0.01);
 	check_determinism(&rs_sequence, &options, true);
 }
 
-UNIT_MAIN(formula, two_events_each, order_counts, robust)
+UNIT_MAIN(formula, repeats, two_events_each, order_counts, robust)

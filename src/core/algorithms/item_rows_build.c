@@ -159,7 +159,7 @@ build_rows(void *arg, uint64_t begin, uint64_t end, int thread)
 			row->mark[other] = 0;
 			if (!isfinite(row->sum[other]))
 				__atomic_store_n(&builder->bad, 1, __ATOMIC_RELAXED);
-			if (other == item || row->sum[other] == 0 || !isfinite(row->sum[other]))
+			if ((other == item && !plan->own) || row->sum[other] == 0 || !isfinite(row->sum[other]))
 				row->sum[other] = 0;
 			else
 				row->touched[n++] = other;

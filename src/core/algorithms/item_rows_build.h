@@ -39,13 +39,14 @@ typedef struct RsRowPlan
 	uint32_t n_items;
 	uint32_t neighbors; /* entries kept of each built row, by absolute value; 0 = all */
 	bool by_target;     /* a built row is a column of the weights: turn it round */
+	bool own;           /* an item may be its own neighbour */
 	const char *phase;  /* for reports */
 	RsRowBody body;
 	void *arg;
 } RsRowPlan;
 
-/* Build all rows and add the tensors.  An item never is its own neighbour;
- * zeros are dropped.  RS_ERR_DIVERGED when a value is not finite. */
+/* Build all rows and add the tensors.  An item is its own neighbour only where the plan
+ * says so; zeros are dropped.  RS_ERR_DIVERGED when a value is not finite. */
 extern RsStatus rs_item_rows_build(RsContext *ctx, const RsRowPlan *plan, RsModel *model);
 
 #endif

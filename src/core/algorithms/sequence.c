@@ -12,6 +12,9 @@
  * with decay, in the line of Garcin et al. 2013 and Ludewig & Jannach 2018
  * (sequential rules).  A negative weight lowers what follows an item.
  *
+ * S_ii, how likely an item comes again, is learnt with `repeats` alone: it says
+ * nothing to a list without the items of the history.
+ *
  * Pairs whose factor is below 0.001 are left out.
  */
 #include "core/algorithms/item_rows.h"
@@ -31,7 +34,8 @@ enum
 	TARGET_EXPONENT,
 	QUERY_DECAY,
 	BACKWARD,
-	NEIGHBORS
+	NEIGHBORS,
+	REPEATS
 };
 
 static const RsOption options[] = {
@@ -47,6 +51,8 @@ static const RsOption options[] = {
 	 "What a pair counts against its order, as a share of what it counts in order."},
 	{"neighbors", RS_OPTION_INT, 200, 0, RS_MAX_ITEMS, NULL,
 	 "Strongest followers kept of each item, 0 for all."},
+	{"repeats", RS_OPTION_BOOL, 0, 0, 1, NULL,
+	 "Learn how an item follows itself, for lists that may repeat what the history has."},
 	{.name = NULL},
 };
 
@@ -62,6 +68,7 @@ typedef struct SequenceFit
 	float forward[LARGEST_WINDOW];
 	float backward[LARGEST_WINDOW];
 	uint64_t window;
+	bool repeats; /* an item follows itself, too */
 } SequenceFit;
 
 /* All followers of one item. */
@@ -86,11 +93,11 @@ source_row(void *arg, uint32_t item, RsRowScratch *row, int thread)
 		uint64_t gap;
 
 		for (gap = 1; gap <= ahead; gap++)
-			if (other[at + gap] != item)
+			if (fit->repeats || other[at + gap] != item)
 				rs_row_add(row, other[at + gap],
 						   weight[at] * weight[at + gap] * fit->forward[gap - 1]);
 		for (gap = 1; gap <= behind; gap++)
-			if (other[at - gap] != item)
+			if (fit->repeats || other[at - gap] != item)
 				rs_row_add(row, other[at - gap],
 						   weight[at] * weight[at - gap] * fit->backward[gap - 1]);
 		if (rs_loop_worked(&done, ahead + behind))
@@ -154,11 +161,13 @@ fit_sequences(RsContext *ctx, SequenceFit *fit, RsModel *model)
 	RsRowPlan plan = {.n_items = problem->n_items,
 					  .neighbors = (uint32_t) option[NEIGHBORS],
 					  .by_target = false,
+					  .own = option[REPEATS] != 0,
 					  .phase = "counting followers",
 					  .body = source_row,
 					  .arg = fit};
 	RsStatus status;
 
+	fit->repeats = plan.own;
 	for (fit->window = 0; fit->window < LARGEST_WINDOW; fit->window++)
 	{
 		double factor = exp(-(double) fit->window / option[DECAY]);
