@@ -97,7 +97,7 @@ foreach my $function (grep { $_->{parallel} ne 'u' } functions($node))
 }
 is(scalar @other, 0, "$calls calls answer alike") or diag join "\n", map { substr $_, 0, 1000 } @other[ 0 .. ($#other < 9 ? $#other : 9) ];
 is(join(' ', @apart), '', 'what is parallel safe is run below a Gather');
-cmp_ok(scalar(grep { $_ } values %answered), '>', 0.7 * keys %answered, 'most of ' . keys(%answered) . ' functions answer');
+cmp_ok(scalar(grep { $_ } values %answered), '>', 0.6 * keys %answered, 'most of ' . keys(%answered) . ' functions answer');
 unlike(server_log($node), qr/terminated by signal|PANIC|XX000/, 'nothing crashed');
 $node->stop;
 done_testing();

@@ -42,6 +42,8 @@ sub shop
 		CREATE TABLE shop.items AS SELECT i::bigint AS item_id, i * 1.5 AS price FROM generate_series(0, 6) i;
 		CREATE TABLE shop.uuids AS SELECT user_id, lpad(item_id::text, 32, '0')::uuid AS item_id FROM shop.events;
 		CREATE TABLE shop.texts AS SELECT 'user ' || user_id AS user_id, 'item ' || item_id AS item_id, ts FROM shop.events;
+		CREATE TABLE shop.impressions (user_id bigint, item_id bigint, rank integer, experiment text, arm integer, shown_at timestamptz DEFAULT now());
+		INSERT INTO shop.impressions SELECT u, 1, 1, 'shop', 1 + u % 2, now() - interval '1 day' FROM generate_series(1, 12) u;
 		CREATE TABLE shop.landing (user_id bigint, item_id bigint, weight float8);
 		GRANT SELECT ON shop.events, shop.users TO stranger;
 		SELECT recsys.create_model('shop', 'shop.events', 'als', '{"factors": 4}', weight_column => 'weight', event_column => 'kind',
@@ -87,6 +89,7 @@ our %edge = (
 	'recsys_support.role' => [ "'keeper'::regrole", '0::regrole', '4294967295::regrole' ],
 	'recsys_support.relation' => [ "'shop.events'::regclass", "'shop.users'::regclass", "'pg_class'::regclass", "'recsys.models'::regclass",
 		"'shop.users_pkey'::regclass", '0::regclass', '4294967295::regclass' ],
+	'recsys_support.role[]' => [ "ARRAY['keeper'::regrole::recsys_support.role]", "'{}'", 'ARRAY[NULL]', "ARRAY[4294967295::regrole::recsys_support.role]" ],
 	'oid' => [ '0', '1', '4294967295' ],
 	'bytea' => [ "recsys.load_model('shop')::bytea", "''", "'\\x00'", "'\\xffffffffffffffff'", "substr(recsys.load_model('shop')::bytea, 1, 100)",
 		"set_byte(recsys.load_model('shop')::bytea, 40, 255)" ],
@@ -141,11 +144,23 @@ sub usual
 		'timestamp with time zone' => 'ts', record => 'e', uuid => "lpad(item_id::text, 32, '0')::uuid",
 		'real[]' => 'ARRAY[weight, user_id % 2]::real[]');
 	my @values = map { $function->{aggregate} && $of_events{$_} || typed($edge{$_}[0], $_) } @{ $function->{types} };
+	# what every function of recommendations may be asked, by the arguments' names
+	my %asked = (filter => "'price >= 0'", filter_values => 'NULL', exclude_events => "'{view}'", exclude_for => "'30 days'",
+		diversity => '0.5', diversity_method => "'dpp'", max_per_group => '\'{"price": 5}\'', skip => '0', explore => '0.2',
+		seed => '1', version => 'NULL');
+	foreach my $i (0 .. $#values)
+	{
+		my $asked = $asked{ $function->{names}[$i] // '' };
+		$values[$i] = "($asked)::$function->{types}[$i]" if defined $asked && $function->{name} =~ /^recsys\.(recommend|similar_items)/;
+	}
 	my $special = {
 		'recsys.create_stream' => [ 0, "'new'", 4, 'NULL' ],
 		'recsys.alter_stream' => [ 3, "'shop.landing'", 4, 'NULL' ],
-		'recsys.alter_model' => [ map { $_ => 'NULL' } 1 .. 16 ],
-		'recsys.create_model' => [ 0, "'new'", 2, "'als'", map { $_ => 'NULL' } 6 .. 13 ],
+		'recsys.alter_model' => [ map { $_ => 'NULL' } 1 .. @values - 1 ],
+		'recsys.create_model' => [ 0, "'new'", 2, "'als'", map { $_ => 'NULL' } 6 .. @values - 1 ],
+		'recsys.record_impressions' => [ 0, "'shop.impressions'" ],
+		'recsys.experiment_report' => [ 1, "'shop.impressions'", 3, "'{\"cart\": [\"cart\"]}'", 6, '0.95', 7, '0.1', 11, "'item_id'", 12, "'kind'", 13, "'ts'" ],
+		'recsys_support.experiment_statement' => [ 0, "'shop.impressions'", 2, "'{\"cart\": [\"cart\"]}'", 6, "'item_id'", 7, "'kind'", 8, "'ts'" ],
 	}->{ $function->{name} };
 	my %special = @{ $special // [] };
 	$values[$_] = $special{$_} for keys %special;

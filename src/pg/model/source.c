@@ -488,6 +488,9 @@ rspg_items_id_type(const RspgRegistryRow *row)
 						errmsg("model \"%s\" has no relation of items", row->name),
 						errhint("Give it one: SELECT recsys.alter_model(%s, items => 'products').",
 								quote_literal_cstr(row->name))));
+	if (row->item_column == NULL) /* changed by hand */
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("model \"%s\" has no item_column", row->name)));
 	return getBaseType(get_atttype(
 		row->items, find_column(row, row->items, "relation of items", row->item_column)));
 }
