@@ -133,6 +133,29 @@ ALTER TABLE products ALTER price TYPE text;
 SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'als', filter => 'price < $1', filter_values => '{a}');
 ALTER TABLE products DROP price;
 SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'als', filter => 'price < $1', filter_values => '{a}');
+-- ids of another type than the model's, of which some are no number, or another form of one:
+-- whichever way they are found, the rows are the same
+CREATE TABLE odd AS SELECT CASE WHEN item_id % 2 = 0 THEN item_id::text ELSE lpad(item_id::text, 5, '0') END AS item_id, item_id % 50 AS part FROM products;
+INSERT INTO odd SELECT 'x' || i, 7 FROM generate_series(1, 20000) i;
+CREATE INDEX ON odd (item_id);
+CREATE INDEX ON odd (part);
+ANALYZE odd;
+SELECT recsys.alter_model('als', items => 'odd');
+SELECT condition, count(*), count(*) FILTER (WHERE item_id % 2 = 0) AS even
+FROM unnest(ARRAY['part = 4', 'part = 5', 'part = 7', 'part >= 0']) condition, LATERAL recsys.recommend(3::bigint, 50, 'als', filter => condition) GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'als', max_per_group => '{"part": 1}');
+SELECT count(*) FILTER (WHERE source = 'new') AS new FROM recsys.recommend(3::bigint, 5, 'als', explore => 0.5);
+SELECT recsys.alter_model('als', items => 'products');
+-- of char(n), as training reads them
+CREATE TABLE coded AS SELECT ('u' || user_id)::char(8) AS user_id, ('i' || item_id)::char(9) AS item_id FROM events;
+CREATE TABLE codes AS SELECT DISTINCT item_id, length(item_id) AS long FROM coded;
+SELECT recsys.create_model('coded', 'coded', 'als', '{"factors": 8, "iterations": 2}', items => 'codes');
+SELECT recsys.train('coded');
+SELECT count(*) FROM recsys.recommend('u3'::text, 5, 'coded', filter => 'true');
+SELECT count(*) FROM recsys.recommend('u3'::text, 500, 'coded', max_per_group => '{"long": 1}');
+SELECT count(*) FILTER (WHERE source = 'new') AS new FROM recsys.recommend('u3'::text, 5, 'coded', explore => 0.5);
+SELECT count(*) FILTER (WHERE user_id LIKE 'u3 %' OR user_id = 'u3') AS self FROM recsys.similar_users('u3'::text, 1000, 'coded');
+SELECT recsys.drop_model('coded');
 ALTER TABLE products RENAME item_id TO id;
 SELECT count(*) FROM recsys.recommend(3::bigint, 5, 'als', filter => 'in_stock');
 DROP TABLE products CASCADE;

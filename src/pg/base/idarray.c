@@ -5,7 +5,10 @@
 #include "pg/base/idarray.h"
 
 #include "catalog/pg_type.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+
+#define UUID_TEXT 36
 
 static bool is_integer(Oid type);
 static bool is_string(Oid type);
@@ -55,12 +58,40 @@ rspg_converter_init(RspgConverter *converter, Oid from, Oid to)
 	converter->to = to;
 	converter->same = from == to || (is_string(from) && is_string(to));
 	converter->integers = is_integer(from) && is_integer(to);
+	converter->padded = from == BPCHAROID && from != to;
 	if (converter->same || converter->integers)
 		return;
 	getTypeOutputInfo(from, &function, &is_varlena);
 	fmgr_info(function, &converter->output);
 	getTypeInputInfo(to, &function, &converter->input_param);
 	fmgr_info(function, &converter->input);
+}
+
+void
+rspg_converter_init_exact(RspgConverter *converter, Oid from, Oid to)
+{
+	rspg_converter_init(converter, from, to);
+	converter->exact = is_integer(to) || to == UUIDOID;
+}
+
+/* Is it what the type's output would give? */
+static bool
+is_output(const char *text, Oid type)
+{
+	const char *digits = text + (*text == '-');
+	Size length = strlen(text);
+	int64 number;
+
+	if (type == UUIDOID)
+		return length == UUID_TEXT && strspn(text, "0123456789abcdef-") == length &&
+			   text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+	if (*digits == '\0' || strspn(digits, "0123456789") != strlen(digits) ||
+		(*digits == '0' && length > 1))
+		return false;
+	errno = 0;
+	number = strtoi64(text, NULL, 10);
+	return errno == 0 && (type != INT4OID || number == (int32) number) &&
+		   (type != INT2OID || number == (int16) number);
 }
 
 bool
@@ -75,8 +106,13 @@ rspg_convert_id(RspgConverter *converter, Datum id, Datum *result)
 	}
 	if (!converter->integers)
 	{
-		*result = InputFunctionCall(&converter->input, OutputFunctionCall(&converter->output, id),
-									converter->input_param, -1);
+		char *text = OutputFunctionCall(&converter->output, id);
+
+		if (converter->padded) /* as its cast to text, by which training reads it */
+			text[bpchartruelen(text, (int) strlen(text))] = '\0';
+		if (converter->exact && !is_output(text, converter->to))
+			return false;
+		*result = InputFunctionCall(&converter->input, text, converter->input_param, -1);
 		return true;
 	}
 	number = converter->from == INT2OID   ? DatumGetInt16(id)

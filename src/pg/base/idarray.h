@@ -27,12 +27,18 @@ typedef struct RspgConverter
 	Oid to;
 	bool same;
 	bool integers;
+	bool padded; /* from char(n) */
+	bool exact;
 	Oid input_param;
 	FmgrInfo output;
 	FmgrInfo input;
 } RspgConverter;
 
 extern void rspg_converter_init(RspgConverter *converter, Oid from, Oid to);
+
+/* One for ids of which not all are of type to: false for what is none, and for another
+ * form of one, such as 007, so that an id and its conversion are found by each other. */
+extern void rspg_converter_init_exact(RspgConverter *converter, Oid from, Oid to);
 
 /* False where an integer is out of the range of the type to: no such id. */
 extern bool rspg_convert_id(RspgConverter *converter, Datum id, Datum *result);

@@ -335,8 +335,8 @@ rspg_filter_stage(const RspgRequest *request, RspgAnswer *answer, RspgStage *bel
 	caller = rspg_role_begin_reading(answer->row->owner);
 	filter->query = rspg_filter_query(answer->row, request->filter, request->filter_values);
 	rspg_role_end(caller);
-	rspg_converter_init(&filter->to_relation, model_type, filter->query.id_type);
-	rspg_converter_init(&filter->to_model, filter->query.id_type, model_type);
+	rspg_converter_init_exact(&filter->to_relation, model_type, filter->query.id_type);
+	rspg_converter_init_exact(&filter->to_model, filter->query.id_type, model_type);
 	filter->passing = rspg_answer_bitmap(answer);
 	filter->probed = rspg_answer_bitmap(answer);
 	return &filter->stage;

@@ -98,7 +98,7 @@ rspg_fresh_read(const RspgRegistryRow *row, const RsIds *ids, const char *filter
 	getTypeOutputInfo(fresh->type, &reading.output, &varlena);
 	caller = rspg_role_begin_reading(row->owner);
 	query = rspg_filter_query(row, filter == NULL ? "true" : filter, filter_values);
-	rspg_converter_init(&reading.to_model, query.id_type, fresh->type);
+	rspg_converter_init_exact(&reading.to_model, query.id_type, fresh->type);
 	SPI_connect();
 	rspg_plans_scan(query.all, query.values, query.nulls, FETCH, take_rows, &reading);
 	SPI_finish();

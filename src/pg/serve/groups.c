@@ -159,8 +159,8 @@ rspg_groups_read(const RspgRequest *request, const RspgAnswer *answer)
 	caller = rspg_role_begin_reading(answer->row->owner);
 	find_plan(groups);
 	rspg_role_end(caller);
-	rspg_converter_init(&groups->to_relation, model_type, groups->id_type);
-	rspg_converter_init(&groups->to_model, groups->id_type, model_type);
+	rspg_converter_init_exact(&groups->to_relation, model_type, groups->id_type);
+	rspg_converter_init_exact(&groups->to_model, groups->id_type, model_type);
 	groups->table = hash_create("recsys groups", FEWEST, &control,
 								HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	groups->room = FEWEST;
