@@ -108,6 +108,21 @@ CREATE TABLE short AS SELECT user_id, age AS u, jsonb_build_object('s', gender, 
 SELECT recsys.create_model('short', 'events', 'mlp', '{"epochs": 3}', users => 'short', features => '[{"column": "s", "encode": "one_hot"}, {"column": "u", "impute": "mean"}]');
 SELECT recsys.train('short');
 SELECT count(*), min(source) FROM recsys.recommend(299::bigint, 5, 'short');
+-- other features than it was trained on: an error that leaves nothing behind
+SELECT recsys.alter_model('short', features => '[{"column": "s", "encode": "one_hot"}]');
+SELECT count(*) FROM recsys.recommend(3::bigint, 3, 'short');
+CREATE FUNCTION kept_by_failures(times int) RETURNS numeric LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..times LOOP
+		BEGIN
+			PERFORM recsys.recommend(3::bigint, 3, 'short');
+		EXCEPTION WHEN undefined_column THEN
+		END;
+	END LOOP;
+	RETURN sum(used_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'recsys%';
+END
+$$;
+SELECT kept_by_failures(10) = kept_by_failures(100) AS same;
 SELECT recsys.drop_model('short');
 SELECT recsys.create_model('people', 'events', 'mlp', '{"epochs": 20, "validation_fraction": 0.1}', users => 'users',
 	features => '{"age": {"impute": "mean", "scale": "standard"}, "gender": {"encode": "one_hot"}}');
