@@ -113,6 +113,14 @@ BEGIN
 END
 $$;
 SELECT kept_by_failures(10) = kept_by_failures(100) AS same;
+-- an id that is none of the source's type is told before another user's is
+CREATE TABLE guests AS SELECT md5((n / 5)::text)::uuid AS user_id, n % 7::bigint AS item_id FROM generate_series(1, 50) n;
+CREATE INDEX ON guests (user_id);
+SELECT recsys.create_model('guests', 'guests', 'item_knn');
+SELECT recsys.train('guests') AS version \gset
+SELECT recsys.similar_users(7, 3, 'guests');
+SELECT count(*) FROM recsys.similar_users(md5('1')::uuid, 3, 'guests');
+
 
 -- what a model has learnt, as rows: a score is the product of vectors, or the sum of weights
 SELECT count(*) AS items, min(array_length(factors, 1)) AS floats, count(DISTINCT item_id) AS ids FROM factors;

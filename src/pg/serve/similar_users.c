@@ -65,18 +65,16 @@ read_vector(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *
 
 /* Likeness of the users of a list to the one of the call, who is none of them; how many. */
 static uint64
-compare(const RspgRequest *request, const RspgRegistryRow *row, const RspgUserList *list,
-		Like *likes)
+compare(const RspgRequest *request, const RspgRegistryRow *row, RspgStored *stored,
+		const RsUserVector *subject, const RspgUserList *list, Like *likes)
 {
-	RspgStored *stored = rspg_store_open(row);
 	TypeCacheEntry *type = lookup_type_cache(request->user.type, TYPECACHE_EQ_OPR_FINFO);
 	MemoryContext each =
 		AllocSetContextCreate(CurrentMemoryContext, "recsys user", ALLOCSET_DEFAULT_SIZES);
-	RsUserVector subject = read_vector(request, row, stored, request->user.value);
 	uint64 n = 0;
 	uint64 i;
 
-	for (i = 0; i < list->n && subject.norm > 0; i++)
+	for (i = 0; i < list->n; i++)
 	{
 		MemoryContext before = MemoryContextSwitchTo(each);
 		RsUserVector vector;
@@ -87,7 +85,7 @@ compare(const RspgRequest *request, const RspgRegistryRow *row, const RspgUserLi
 											request->user.value)))
 		{
 			vector = read_vector(request, row, stored, list->user[i]);
-			likeness = rs_user_likeness(&subject, &vector);
+			likeness = rs_user_likeness(subject, &vector);
 			if (!isnan(likeness))
 				likes[n++] = (Like){likeness, (uint32) i};
 		}
@@ -106,7 +104,9 @@ similar_users(PG_FUNCTION_ARGS)
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	RspgRegistryRow *row;
-	RspgUserList list;
+	RspgStored *stored;
+	RsUserVector subject;
+	RspgUserList list = {0};
 	Like *likes;
 	uint64 n;
 	uint64 i;
@@ -114,10 +114,17 @@ similar_users(PG_FUNCTION_ARGS)
 	if (request.k == 0 || request.user.null)
 		return (Datum) 0;
 	row = rspg_subject_model(&request);
-	list = request.among == NULL ? rspg_users_read(row, request.user.type)
-								 : rspg_users_among(request.among);
+	if (request.among != NULL)
+		list = rspg_users_among(request.among);
+	/* before all users are read: the id may not be one of the source's type, or unknown */
+	stored = rspg_store_open(row);
+	subject = read_vector(&request, row, stored, request.user.value);
+	if (!(subject.norm > 0))
+		return (Datum) 0;
+	if (request.among == NULL)
+		list = rspg_users_read(row, request.user.type);
 	likes = MemoryContextAllocHuge(CurrentMemoryContext, Max(list.n, 1) * sizeof(Like));
-	n = compare(&request, row, &list, likes);
+	n = compare(&request, row, stored, &subject, &list, likes);
 	pg_qsort(likes, n, sizeof(Like), by_likeness);
 	for (i = 0; i < Min(n, request.k); i++)
 	{
