@@ -112,6 +112,70 @@ measure(uint32_t n, const float *centres)
 	free(norm);
 }
 
+/* Rows of one length each: no stop by norms.  One thread, wall and CPU time, by
+ * product and by cosine, with the coarse copies and without. */
+static void
+measure_flat(uint32_t n)
+{
+	RsContext ctx = rs_context_malloc();
+	float *rows = rs_alloc(&ctx, (size_t) n * DIM * sizeof(float));
+	RsModel model = {.ids.n = n};
+	RsFactors with, without;
+	double begun;
+	int different = 0;
+
+	if (rows == NULL)
+		exit(1);
+	for (size_t i = 0; i < (size_t) n * DIM; i++)
+		rows[i] = (float) normal();
+	begun = cpu();
+	if (rs_factors_add(&ctx, &model, rows, DIM) != RS_OK)
+		exit(1);
+	printf("%u x %d, Gaussian: sorted and copied in %.0f ms", n, DIM, (cpu() - begun) / 1e3);
+	begun = cpu();
+	if (rs_factors_check(&ctx, &model) != RS_OK)
+		exit(1);
+	printf(", proven in %.0f ms\n", (cpu() - begun) / 1e3);
+	with = without = rs_model_factors(&model);
+	without.coarse = (RsCoarse){0};
+	for (int cosine = 0; cosine < 2; cosine++)
+	{
+		double took[2][QUERIES], spent[2][QUERIES];
+
+		for (int q = 0; q < QUERIES; q++)
+		{
+			float query[DIM];
+			RsHit hits[2][K];
+
+			for (int d = 0; d < DIM; d++)
+				query[d] = (float) normal();
+			for (int c = 0; c < 2; c++)
+			{
+				RsTop top = {.k = K, .hits = hits[c]};
+
+				took[c][q] = now();
+				spent[c][q] = cpu();
+				(cosine ? rs_topk_cosine : rs_topk_factors)(&ctx, c == 0 ? &with : &without, query,
+															&top);
+				spent[c][q] = cpu() - spent[c][q];
+				took[c][q] = now() - took[c][q];
+			}
+			different += memcmp(hits[0], hits[1], sizeof(hits[0])) != 0;
+		}
+		for (int c = 0; c < 2; c++)
+		{
+			qsort(took[c], QUERIES, sizeof(double), ascending);
+			qsort(spent[c], QUERIES, sizeof(double), ascending);
+			printf("  %s, %s coarse copies: median %.2f ms, p95 %.2f ms; CPU median %.2f ms\n",
+				   cosine ? "cosine" : "product", c == 0 ? "with" : "without",
+				   took[c][QUERIES / 2] / 1e3, took[c][QUERIES * 95 / 100] / 1e3,
+				   spent[c][QUERIES / 2] / 1e3);
+		}
+	}
+	printf("  %d lists differ\n", different);
+	rs_model_free(&ctx, &model);
+}
+
 static bool
 keep_bytes(void *opaque, const void *bytes, size_t length)
 {
@@ -330,6 +394,7 @@ main(void)
 		centres[i] = (float) normal();
 	measure(20000, centres);
 	measure(1000000, centres);
+	measure_flat(1000000);
 	measure_rows(1000000);
 	measure_batch(20000, centres);
 	return 0;

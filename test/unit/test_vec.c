@@ -274,4 +274,38 @@ TEST(norms_of_rows)
 			}
 }
 
-UNIT_MAIN(dot_and_axpy, rows_equal_dot, solves, outer_products, applies, norms, norms_of_rows)
+/* Bytes and numbers of all sizes, the largest at once; thresholds at each sum. */
+TEST(bytes_reach)
+{
+	const Kernels *all[3];
+	int n_sets = sets(all);
+	static uint8_t block[200 * 32];
+	static int8_t q[200];
+
+	for (size_t n = 4; n <= 200; n += 4)
+	{
+		int32_t sum[32] = {0};
+
+		for (size_t i = 0; i < n; i++)
+			q[i] = (int8_t) (n % 8 == 0 ? (n % 16 == 0 ? 64 : -64)
+										: (int) (unit_random(&seed) % 129) - 64);
+		for (size_t i = 0; i < n * 32; i++)
+			block[i] = n % 8 == 0 && n % 24 != 0 ? 255 : (uint8_t) unit_random(&seed);
+		for (size_t j = 0; j < 32; j++)
+			for (size_t i = 0; i < n; i++)
+				sum[j] += q[i] * block[i / 4 * 128 + j * 4 + i % 4];
+		for (size_t at = 0; at < 64; at++)
+		{
+			int32_t least = sum[at / 2] + (int32_t) (at % 2);
+			uint32_t expected = 0;
+
+			for (size_t j = 0; j < 32; j++)
+				expected |= (uint32_t) (sum[j] >= least) << j;
+			for (int s = 0; s < n_sets; s++)
+				CHECK(all[s]->bytes_reach(q, block, n, least) == expected);
+		}
+	}
+}
+
+UNIT_MAIN(dot_and_axpy, rows_equal_dot, solves, outer_products, applies, norms, norms_of_rows,
+		  bytes_reach)

@@ -9,6 +9,9 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 typedef float RsVec4 __attribute__((vector_size(16), aligned(4), may_alias));
 #if defined(__x86_64__)
@@ -22,6 +25,7 @@ typedef struct Kernels
 	void (*products)(const float *const *query, size_t queries, const float *pack, size_t n,
 					 float *out);
 	void (*norm_rows)(const float *rows, size_t rows_n, size_t n, float *out);
+	uint32_t (*bytes_reach)(const int8_t *q, const uint8_t *block, size_t n, int32_t least);
 	void (*axpy)(float alpha, const float *x, float *y, size_t n);
 	bool (*solve_spd)(float *a, float *b, size_t n);
 	void (*matvec)(float alpha, const float *a, const float *v, size_t n, float *out);
@@ -33,8 +37,9 @@ typedef struct Kernels
 
 #define KERNELS(suffix)                                                                            \
 	{                                                                                              \
-		dot_##suffix, dot_rows_##suffix, products_##suffix, norm_rows_##suffix, axpy_##suffix,     \
-			solve_spd_##suffix, matvec_##suffix, add_outer_##suffix, apply_##suffix                \
+		dot_##suffix, dot_rows_##suffix, products_##suffix, norm_rows_##suffix,                    \
+			bytes_reach_##suffix, axpy_##suffix, solve_spd_##suffix, matvec_##suffix,              \
+			add_outer_##suffix, apply_##suffix                                                     \
 	}
 
 #define KERNELS_FILE "core/math/veckernels.h"
@@ -62,6 +67,12 @@ void
 rs_norm_rows(const float *rows, size_t rows_n, size_t n, float *out)
 {
 	kernels->norm_rows(rows, rows_n, n, out);
+}
+
+uint32_t
+rs_bytes_reach(const int8_t *q, const uint8_t *block, size_t n, int32_t least)
+{
+	return kernels->bytes_reach(q, block, n, least);
 }
 
 void

@@ -24,6 +24,13 @@ extern void rs_dot_rows(const float *q, const float *rows, size_t rows_n, size_t
 extern void rs_products(const float *const *query, size_t queries, const float *pack, size_t n,
 						float *out);
 
+/*
+ * Bit j is set where the sum of q[i] * u[i] over i < n reaches least, with u the
+ * numbers of row j of 32: block[n / 4][32][4].  n is a multiple of 4 up to 65536, q
+ * within -64 .. 64.  Integers: the same on every CPU.
+ */
+extern uint32_t rs_bytes_reach(const int8_t *q, const uint8_t *block, size_t n, int32_t least);
+
 /* y[i] += alpha * x[i]. */
 extern void rs_axpy(float alpha, const float *x, float *y, size_t n);
 

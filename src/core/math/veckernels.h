@@ -164,6 +164,50 @@ VEC_NAME(norm_rows)(const float *rows, size_t rows_n, size_t n, float *out)
 	}
 }
 
+/* Two products of a byte within 255 and a number within 64 fit an int16.  With more
+ * lanes than AVX2 has it is memory that one waits for. */
+VEC_TARGET static uint32_t
+VEC_NAME(bytes_reach)(const int8_t *q, const uint8_t *block, size_t n, int32_t least)
+{
+	uint32_t reach = 0;
+#if VEC_LANES >= 8
+	const __m256i ones = _mm256_set1_epi16(1);
+	__m256i sum[4] = {0};
+
+	for (size_t i = 0; i < n; i += 4)
+	{
+		int32_t four;
+		__m256i number;
+
+		memcpy(&four, q + i, sizeof(four));
+		number = _mm256_set1_epi32(four);
+		for (int v = 0; v < 4; v++)
+		{
+			__m256i bytes = _mm256_loadu_si256((const __m256i *) (block + i * 32 + v * 32));
+			__m256i pairs = _mm256_maddubs_epi16(bytes, number);
+
+			sum[v] = _mm256_add_epi32(sum[v], _mm256_madd_epi16(pairs, ones));
+		}
+	}
+	for (int v = 0; v < 4; v++)
+	{
+		__m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(least), sum[v]);
+
+		reach |= (~(uint32_t) _mm256_movemask_ps(_mm256_castsi256_ps(below)) & 0xff) << (8 * v);
+	}
+#else
+	for (size_t j = 0; j < 32; j++)
+	{
+		int32_t sum = 0;
+
+		for (size_t i = 0; i < n; i++)
+			sum += q[i] * block[(i / 4 * 32 + j) * 4 + i % 4];
+		reach |= (uint32_t) (sum >= least) << j;
+	}
+#endif
+	return reach;
+}
+
 VEC_TARGET static void
 VEC_NAME(axpy)(float alpha, const float *x, float *y, size_t n)
 {

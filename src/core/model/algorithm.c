@@ -137,13 +137,16 @@ static RsStatus
 check_tensors(RsContext *ctx, const RsModel *model)
 {
 	uint64_t items = model->ids.n;
-	RsTensorSpec specs[RS_MAX_TENSORS + 5] = {{RS_POPULARITY, RS_F32, 1, {items}, false},
+	uint64_t blocks = rs_coarse_blocks(model->ids.n);
+	RsTensorSpec specs[RS_MAX_TENSORS + 7] = {{RS_POPULARITY, RS_F32, 1, {items}, false},
 											  {RS_POPULAR, RS_I32, 1, {items}, false},
 											  {RS_FACTOR_NORMS, RS_F32, 1, {items}, false},
 											  {RS_FACTOR_ITEMS, RS_I32, 1, {items}, false},
-											  {RS_FACTOR_ROWS, RS_I32, 1, {items}, false}};
+											  {RS_FACTOR_ROWS, RS_I32, 1, {items}, false},
+											  {RS_FACTOR_STEPS, RS_F32, 2, {blocks, 2}, true},
+											  {RS_FACTOR_BYTES, RS_U8, 2, {blocks, RS_ANY}, true}};
 	bool known[RS_MAX_TENSORS] = {false};
-	int n = model->algorithm->kind == RS_QUERY_FACTORS ? 5 : 2;
+	int n = model->algorithm->kind == RS_QUERY_FACTORS ? 7 : 2;
 
 	if (model->algorithm->tensors != NULL)
 		n += model->algorithm->tensors(model, specs + n);

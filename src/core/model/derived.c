@@ -98,6 +98,8 @@ rs_factors_add(RsContext *ctx, RsModel *model, float *rows, uint32_t dim)
 	status = rs_model_add(ctx, model, RS_FACTOR_ITEMS, RS_I32, 1, n, 1, items, false);
 	if (status == RS_OK)
 		status = rs_model_add(ctx, model, RS_FACTOR_ROWS, RS_I32, 1, n, 1, row_of, false);
+	if (status == RS_OK && rs_coarse_pays(model->ids.n, dim))
+		status = rs_coarse_add(ctx, model, rows, dim);
 	if (status == RS_OK)
 		status = rs_model_add(ctx, model, RS_FACTORS, RS_F32, 2, n, dim, rows, true);
 	return status;
@@ -140,7 +142,8 @@ rs_model_factors(const RsModel *model)
 						 .rows = rows->data,
 						 .norm = data_of(model, RS_FACTOR_NORMS),
 						 .item = data_of(model, RS_FACTOR_ITEMS),
-						 .row_of = data_of(model, RS_FACTOR_ROWS)};
+						 .row_of = data_of(model, RS_FACTOR_ROWS),
+						 .coarse = rs_model_coarse(model)};
 
 	return factors;
 }
@@ -203,9 +206,9 @@ rs_factors_check(RsContext *ctx, const RsModel *model)
 
 	if (dim == 0 || dim > UINT32_MAX)
 		return rs_invalid_bytes(ctx, "Tensor \"%s\" is of the wrong shape.", RS_FACTORS);
-	if (check_norms(ctx, &factors) != RS_OK)
+	if (check_norms(ctx, &factors) != RS_OK || check_permutations(ctx, &factors) != RS_OK)
 		return ctx->status;
-	return check_permutations(ctx, &factors);
+	return rs_coarse_check(ctx, model, factors.rows, factors.dim);
 }
 
 /* In the strict order "more popular, then lower number" no item stands twice. */

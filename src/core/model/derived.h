@@ -7,12 +7,14 @@
  *		item_factors.norms  F32 [n]       of these rows
  *		item_factors.items  I32 [n]       item of each row
  *		item_factors.rows   I32 [n]       row of each item
+ *		item_factors.bytes, item_factors.steps  of many vectors (coarse.h)
  *		item_popularity     F32 [n]       by item
  *		item_popularity.items I32 [n]     most popular first, ties by item
  */
 #ifndef RS_DERIVED_H
 #define RS_DERIVED_H
 
+#include "core/model/coarse.h"
 #include "core/model/model.h"
 
 #define RS_FACTORS "item_factors"
@@ -29,6 +31,7 @@ typedef struct RsFactors
 	const float *norm;      /* [n], each within RS_NORM_TOLERANCE of its row's */
 	const uint32_t *item;   /* [n] item of the row */
 	const uint32_t *row_of; /* [n] row of the item */
+	RsCoarse coarse;        /* of the rows */
 } RsFactors;
 
 static inline const float *

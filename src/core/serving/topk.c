@@ -14,6 +14,9 @@
  * A row is ruled out only by a bound strictly below the k-th score, since an
  * equal score may win by its number.
  * The norms that a model brings along may be off by RS_NORM_TOLERANCE.
+ *
+ * Of many rows there are coarse copies too, which are looked at first (sieve.c): where
+ * norms are flat, and by cosine, that is most of the work.
  */
 #include "core/serving/topk.h"
 
@@ -22,8 +25,10 @@
 
 #include "core/math/vec.h"
 #include "core/serving/best.h"
+#include "core/serving/sieve.h"
 
-#define BLOCK 32
+#define BLOCK RS_COARSE_ROWS
+#define SCATTERED 8                      /* so many rows of a block are read one by one */
 #define POLL_FLOATS ((uint64_t) 1 << 22) /* read between two questions for cancel */
 #define POLL_ITEMS 131072                /* looked at */
 
@@ -139,6 +144,28 @@ scan_block(const Query *query, uint32_t begin, uint32_t end, RsTop *top)
 	}
 }
 
+/* Read the rows of a block that the sieve has left. */
+static void
+scan_left(const Query *query, uint32_t begin, uint32_t end, uint32_t left, RsTop *top)
+{
+	const RsFactors *factors = query->factors;
+
+	if (end - begin < BLOCK)
+		left &= ((uint32_t) 1 << (end - begin)) - 1;
+	if (__builtin_popcount(left) > SCATTERED)
+	{
+		scan_block(query, begin, end, top);
+		return;
+	}
+	for (; left != 0; left &= left - 1)
+	{
+		uint32_t item = factors->item[begin + (uint32_t) __builtin_ctz(left)];
+
+		if (rs_best_allows(top, item))
+			rs_best_add(top, item, item_score(query, item));
+	}
+}
+
 /* Rows in order of norm, until no row that is left can be among the best. */
 static RsStatus
 scan_all(Query *query, double query_norm, RsTop *top)
@@ -147,6 +174,8 @@ scan_all(Query *query, double query_norm, RsTop *top)
 	/* g, RS_NORM_TOLERANCE and the rounding of this product, generously */
 	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
 	double slack = ((double) factors->dim + 16) * 0x1p-148;
+	RsSieve sieve;
+	bool coarse = rs_sieve_open(&sieve, factors, query->vector, query_norm, query->cosine);
 
 	for (uint32_t begin = 0; begin < factors->n; begin += BLOCK)
 	{
@@ -157,7 +186,11 @@ scan_all(Query *query, double query_norm, RsTop *top)
 			break;
 		if (poll(query, BLOCK) != RS_OK)
 			return query->ctx->status;
-		scan_block(query, begin, end, top);
+		if (coarse)
+			scan_left(query, begin, end, rs_sieve_block(&sieve, begin, rs_best_threshold(top)),
+					  top);
+		else
+			scan_block(query, begin, end, top);
 		top->read = end;
 	}
 	return RS_OK;
