@@ -530,6 +530,24 @@ BEGIN
 			END LOOP;
 		END LOOP;
 	END LOOP;
+	-- many users at a time; the type of their ids by that of the list
+	FOREACH id IN ARRAY ARRAY['bigint', 'uuid', 'text'] LOOP
+		FOREACH head IN ARRAY ARRAY['bigint[]', 'uuid[]', 'text[]', 'text'] LOOP
+			type := pg_catalog.rtrim(head, '[]');
+			FOREACH name IN ARRAY CASE WHEN type OPERATOR(pg_catalog.=) id THEN ARRAY['recommend_batch', 'recommend_batch_as'] ELSE ARRAY['recommend_batch_as'] END LOOP
+				arguments := CASE name WHEN 'recommend_batch' THEN 'users ' ELSE 'item_type T, users ' END OPERATOR(pg_catalog.||) head;
+				EXECUTE pg_catalog.regexp_replace(pg_catalog.format(
+					'CREATE FUNCTION recsys.%I(%s, %s) RETURNS TABLE (user_id %s, %s)
+						AS ''MODULE_PATHNAME'', ''recsys_recommend_batch'' LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000000 ROWS 100000',
+					name, arguments, pg_catalog.format(by_name, user_tail), type, result), '\mT\M', id, 'g');
+				SELECT p.oid INTO STRICT made FROM pg_catalog.pg_proc p
+					WHERE p.pronamespace OPERATOR(pg_catalog.=) 'recsys'::pg_catalog.regnamespace AND p.proname OPERATOR(pg_catalog.=) name
+						AND pg_catalog.obj_description(p.oid, 'pg_proc') IS NULL;
+				EXECUTE pg_catalog.format('COMMENT ON FUNCTION %s IS %L', made::pg_catalog.regprocedure,
+					'the k best items for each of many users, null for all of the source, as recommend has them');
+			END LOOP;
+		END LOOP;
+	END LOOP;
 END
 $$;
 

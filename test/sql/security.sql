@@ -59,6 +59,7 @@ INSERT INTO statements (what, statement) VALUES
 	('recommend', $$SELECT * FROM recsys.recommend(1::bigint, 3, 'mine')$$),
 	('recommend text', $$SELECT * FROM recsys.recommend('1', 3, 'mine')$$),
 	('recommend_as', $$SELECT * FROM recsys.recommend_as(NULL::bigint, '1', 3, 'mine')$$),
+	('recommend_batch', $$SELECT * FROM recsys.recommend_batch(ARRAY[1]::bigint[], 3, 'mine'), recsys.recommend_batch_as(NULL::bigint, '{1}', 3, 'mine')$$),
 	('recommend_for_items', $$SELECT * FROM recsys.recommend_for_items(ARRAY[1]::bigint[], 3, 'mine')$$),
 	('recommend_for_features', $$SELECT recsys.recommend_for_features('{}'::jsonb, 3, 'mine')$$),
 	('recommend_for_features by value', $$SELECT recsys.recommend_for_features_with((SELECT recsys.train_mlp(ARRAY[1]::real[], 2::bigint)), ARRAY[1]::real[])$$),

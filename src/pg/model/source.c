@@ -37,6 +37,7 @@
 static Oid column_type(const RspgRegistryRow *row, const char *column);
 static void append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
 						 bool timed_only);
+static void append_timed_weight(StringInfo sql, const RspgRegistryRow *row, bool timed_only);
 static void append_equals(StringInfo sql, Oid type, const char *operand);
 static void append_ties(StringInfo sql, const RspgRegistryRow *row, Oid item_type,
 						const char *direction);
@@ -245,6 +246,50 @@ rspg_source_history_query(const RspgRegistryRow *row, bool ordered, bool seen)
 	return query;
 }
 
+RspgSourceQuery
+rspg_source_histories_query(const RspgRegistryRow *row, bool ordered, bool seen, bool given)
+{
+	RspgSourceQuery query = begin_query(row, ordered);
+	bool limited = row->history_limit > 0;
+	const char *direction = limited ? " DESC" : "";
+	const char *user = quote_identifier(row->user_column);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s, e.item, e.weight, e.seen FROM (SELECT %s AS who, ",
+					 given ? "g.place" : "e.who", user);
+	if (limited)
+		appendStringInfo(&sql, "CASE WHEN %s IS NOT NULL THEN ",
+						 quote_identifier(row->time_column));
+	append_item(&sql, row, query.item_type);
+	appendStringInfo(&sql, "%s AS item, ", limited ? " END" : "");
+	append_timed_weight(&sql, row, ordered);
+	appendStringInfoString(&sql, " AS weight");
+	if (seen)
+		append_seen(&sql, row);
+	else
+		appendStringInfoString(&sql, ", true");
+	appendStringInfoString(&sql, " AS seen");
+	if (ordered || limited)
+		appendStringInfo(&sql, ", %s%s AS at", quote_identifier(row->time_column),
+						 limited ? "" : "::pg_catalog.timestamptz");
+	append_from(&sql, row->source);
+	appendStringInfo(&sql, " WHERE %s IS NOT NULL) e", user);
+	if (given)
+	{
+		appendStringInfoString(&sql,
+							   ", pg_catalog.unnest($1) WITH ORDINALITY g (id, place) WHERE e.who");
+		append_equals(&sql, query.user_type, "g.id");
+	}
+	appendStringInfo(&sql, " ORDER BY %s", given ? "g.place" : "e.who");
+	if (ordered || limited)
+		appendStringInfo(
+			&sql, ", e.at%s, e.item%s%s, e.weight%s", limited ? " DESC NULLS LAST" : " NULLS FIRST",
+			query.item_type == TEXTOID ? " COLLATE pg_catalog.\"C\"" : "", direction, direction);
+	query.sql = sql.data;
+	return query;
+}
+
 char *
 rspg_source_users_query(const RspgRegistryRow *row)
 {
@@ -265,6 +310,12 @@ append_event(StringInfo sql, const RspgRegistryRow *row, Oid item_type, bool tim
 {
 	append_item(sql, row, item_type);
 	appendStringInfoString(sql, ", ");
+	append_timed_weight(sql, row, timed_only);
+}
+
+static void
+append_timed_weight(StringInfo sql, const RspgRegistryRow *row, bool timed_only)
+{
 	if (timed_only)
 		appendStringInfo(sql, "CASE WHEN %s IS NOT NULL THEN ", quote_identifier(row->time_column));
 	append_weight(sql, row);

@@ -29,6 +29,15 @@ extern RspgSourceQuery rspg_source_training_query(const RspgRegistryRow *row, bo
 extern RspgSourceQuery rspg_source_history_query(const RspgRegistryRow *row, bool ordered,
 												 bool seen);
 
+/*
+ * The histories of many, one behind the other: columns who, item, weight float8, seen.
+ * Given users: $1 is an array of the user column's type, who a place in it, from 1, in
+ * order; else all that have events, who the column itself, in its order.  The rest as
+ * above, but history_limit is the caller's to keep: newest first.
+ */
+extern RspgSourceQuery rspg_source_histories_query(const RspgRegistryRow *row, bool ordered,
+												   bool seen, bool given);
+
 /* Ids of all users that have events, each once. */
 extern char *rspg_source_users_query(const RspgRegistryRow *row);
 

@@ -12,7 +12,7 @@
 #include "nodes/execnodes.h"
 
 /* Write up to request->k items of a stage to the result, which is set up, as rows
- * (item_id, score, rank [, source], version); version 0: null. */
+ * ([user_id,] item_id, score, rank [, source], version); version 0: null. */
 extern void rspg_emit(const RspgRequest *request, RspgAnswer *answer, int32 version,
 					  RspgStage *stage, ReturnSetInfo *result);
 

@@ -16,7 +16,8 @@ typedef struct Ranking
 	RspgAnswer *answer;
 	bool similar;
 	int64 item;
-	RsHit *hits; /* of the model, in order */
+	RsHit *hits;   /* of the model, in order */
+	bool borrowed; /* they are not the stage's own */
 	uint32 n;
 	uint32 given;      /* of the hits */
 	bool all;          /* there are no more than n */
@@ -35,8 +36,9 @@ rank(Ranking *ranking, uint32 wanted)
 	RspgStored *stored = answer->stored;
 	RsHistory history = rspg_answer_as_history(answer);
 
-	if (ranking->hits != NULL)
+	if (ranking->hits != NULL && !ranking->borrowed)
 		pfree(ranking->hits);
+	ranking->borrowed = false;
 	ranking->hits =
 		MemoryContextAllocHuge(CurrentMemoryContext, Max((Size) wanted, 1) * sizeof(RsHit));
 	ranking->n = 0;
@@ -101,6 +103,20 @@ rspg_ranking_stage(const RspgRequest *request, RspgAnswer *answer, int64 item)
 	ranking->answer = answer;
 	ranking->similar = OidIsValid(request->item.type);
 	ranking->item = item;
+	return &ranking->stage;
+}
+
+RspgStage *
+rspg_ranking_stage_of(RspgAnswer *answer, RsHit *hits, uint32 n, uint32 wanted)
+{
+	Ranking *ranking = palloc0(sizeof(Ranking));
+
+	ranking->stage.next = next;
+	ranking->answer = answer;
+	ranking->hits = hits;
+	ranking->n = n;
+	ranking->borrowed = true;
+	ranking->all = n < wanted || wanted == answer->model->ids.n;
 	return &ranking->stage;
 }
 

@@ -15,6 +15,9 @@
  * in its calls. */
 extern RspgStage *rspg_ranking_stage(const RspgRequest *request, RspgAnswer *answer, int64 item);
 
+/* The same where the best that were wanted are known already: n of them, that stay. */
+extern RspgStage *rspg_ranking_stage_of(RspgAnswer *answer, RsHit *hits, uint32 n, uint32 wanted);
+
 /* Rank anew, by the answer's masks as they are by now. */
 extern void rspg_ranking_restart(RspgStage *ranking);
 

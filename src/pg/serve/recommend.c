@@ -14,25 +14,12 @@
 #include "pg/model/registry.h"
 #include "pg/model/store.h"
 #include "pg/serve/answer.h"
-#include "pg/serve/diversity.h"
+#include "pg/serve/chain.h"
 #include "pg/serve/explore.h"
-#include "pg/serve/filter.h"
-#include "pg/serve/page.h"
 #include "pg/serve/ranking.h"
 #include "pg/serve/request.h"
 #include "pg/serve/emit.h"
-#include "pg/serve/stage.h"
 #include "pg/serve/subject.h"
-
-/* What comes above the ranking, each taking from the one before; below itself where
- * the request does not ask for it. */
-static RspgStage *(*const stages[])(const RspgRequest *request, RspgAnswer *answer,
-									RspgStage *below) = {
-	rspg_filter_stage,
-	rspg_diversity_stage,
-	rspg_explore_stage,
-	rspg_page_stage,
-};
 
 static void answer_request(const RspgRequest *request, const RspgRegistryRow *row,
 						   RspgStored *stored, ReturnSetInfo *result);
@@ -46,14 +33,12 @@ answer_request(const RspgRequest *request, const RspgRegistryRow *row, RspgStore
 	/* ids of a wrong type are refused before any history is read */
 	RspgAnswer answer = rspg_answer_begin(stored, row, request->id_type);
 	RspgStage *stage;
-	int i;
 
 	rspg_explore_begin(request, &answer);
 	rspg_answer_masks(&answer, request->exclude, request->candidates);
 	rspg_subject_read(request, row, &answer);
 	stage = rspg_ranking_stage(request, &answer, rspg_subject_item(request, &answer));
-	for (i = 0; i < lengthof(stages); i++)
-		stage = stages[i](request, &answer, stage);
+	stage = rspg_chain_above(request, &answer, stage);
 	rspg_emit(request, &answer, row == NULL ? 0 : row->live_version, stage, result);
 }
 

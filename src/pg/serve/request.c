@@ -21,6 +21,7 @@
 typedef enum Argument
 {
 	USER_ID,
+	USERS,
 	FEATURES,
 	ITEM_ID,
 	ITEMS,
@@ -46,6 +47,7 @@ typedef enum Argument
 
 static const char *const names[ARGUMENTS] = {
 	[USER_ID] = "user_id",
+	[USERS] = "users",
 	[FEATURES] = "features",
 	[ITEM_ID] = "item_id",
 	[ITEMS] = "items",
@@ -220,12 +222,16 @@ rspg_request_read(FunctionCallInfo fcinfo)
 	const Layout *layout = find_layout(fcinfo->flinfo->fn_oid);
 	const int *place = layout->place;
 	RspgRequest request = {0};
+	TupleDesc columns;
 
 	InitMaterializedSRF(fcinfo, 0);
-	request.id_type = TupleDescAttr(((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, 0)->atttypid;
+	columns = ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc;
+	request.id_type =
+		TupleDescAttr(columns, columns->natts == RSPG_BATCH_COLUMNS ? 1 : 0)->atttypid;
 	request.user = given(fcinfo, place[USER_ID]);
 	request.features = given(fcinfo, place[FEATURES]);
 	request.item = given(fcinfo, place[ITEM_ID]);
+	request.users = list_or_null(fcinfo, place[USERS]);
 	request.items = list_or_null(fcinfo, place[ITEMS]);
 	read_model(fcinfo, layout, &request);
 	request.k = count(fcinfo, layout, K);

@@ -31,6 +31,7 @@ typedef struct RspgRequest
 	RspgGiven user;     /* an id */
 	RspgGiven features; /* jsonb, real[], or the text of a JSON object or array */
 	RspgGiven item;     /* an id: what is like it */
+	ArrayType *users;   /* of a batch; NULL: all */
 	ArrayType *items;   /* oldest first; NULL: none */
 
 	/* by which model */
@@ -56,6 +57,9 @@ typedef struct RspgRequest
 	int64 seed;
 	ArrayType *among; /* users; NULL: all */
 } RspgRequest;
+
+/* Of the rows of a batch, which begin with the user. */
+#define RSPG_BATCH_COLUMNS 6
 
 /* Read a call's arguments and set its result up.  22023 for what is out of range. */
 extern RspgRequest rspg_request_read(FunctionCallInfo fcinfo);

@@ -15,7 +15,6 @@
 #include "pg/base/jsonb_read.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/model/source.h"
-#include "pg/serve/history.h"
 
 static void read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *answer);
 static ArrayType *vector_of(Jsonb *array);
@@ -46,11 +45,32 @@ rspg_subject_read(const RspgRequest *request, const RspgRegistryRow *row, RspgAn
 	}
 }
 
+bool
+rspg_subject_ordered(const RspgRegistryRow *row, const RsModel *model)
+{
+	return row->time_column != NULL &&
+		   (rs_algorithm_flags(model->algorithm, &model->options, model->timed) & RS_SEQUENCES) !=
+			   0;
+}
+
+RspgSeen
+rspg_subject_seen(const RspgRequest *request, const RspgRegistryRow *row)
+{
+	RspgSeen seen = {NULL, NULL};
+
+	rspg_source_check_seen(row->event_column != NULL, request->exclude_events,
+						   row->time_column != NULL, request->exclude_for);
+	if (request->exclude_seen)
+		seen = (RspgSeen){request->exclude_events ? request->exclude_events : row->exclude_events,
+						  request->exclude_for ? request->exclude_for : row->exclude_for};
+	return seen;
+}
+
 static void
 read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *answer)
 {
 	const RsModel *model = answer->model;
-	RspgSeen seen = {NULL, NULL};
+	RspgSeen seen;
 	RspgHistory history;
 	HeapTupleHeader user_row;
 	RspgConverter to_model;
@@ -59,14 +79,8 @@ read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *an
 
 	if (request->user.null)
 		return;
-	ordered =
-		row->time_column != NULL &&
-		(rs_algorithm_flags(model->algorithm, &model->options, model->timed) & RS_SEQUENCES) != 0;
-	rspg_source_check_seen(row->event_column != NULL, request->exclude_events,
-						   row->time_column != NULL, request->exclude_for);
-	if (request->exclude_seen)
-		seen = (RspgSeen){request->exclude_events ? request->exclude_events : row->exclude_events,
-						  request->exclude_for ? request->exclude_for : row->exclude_for};
+	seen = rspg_subject_seen(request, row);
+	ordered = rspg_subject_ordered(row, model);
 	history = rspg_history_read(row, ordered, &seen, request->user.value, request->user.type);
 	user_row = row->features == NULL
 				   ? NULL

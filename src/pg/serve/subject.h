@@ -7,6 +7,7 @@
 
 #include "pg/model/registry.h"
 #include "pg/serve/answer.h"
+#include "pg/serve/history.h"
 #include "pg/serve/request.h"
 
 /* The registered model that the request names, with the version that it wants as the
@@ -18,6 +19,12 @@ extern RspgRegistryRow *rspg_subject_model(const RspgRequest *request);
  * caller, which runs what views and policies say. */
 extern void rspg_subject_read(const RspgRequest *request, const RspgRegistryRow *row,
 							  RspgAnswer *answer);
+
+/* Does the order of a history matter to the model? */
+extern bool rspg_subject_ordered(const RspgRegistryRow *row, const RsModel *model);
+
+/* Which events count as seen.  22023 for what the source cannot tell. */
+extern RspgSeen rspg_subject_seen(const RspgRequest *request, const RspgRegistryRow *row);
 
 /* Number of the item that the request names, or -1. */
 extern int64 rspg_subject_item(const RspgRequest *request, const RspgAnswer *answer);
