@@ -1,7 +1,6 @@
 """The way to the database: pools, roles, time limits, and what its errors mean to a client.
 
-asyncpg and not psycopg: Debian has psycopg 3 as Python alone, and a statement of
-ten rows through it takes four times the CPU time (make bench-service prints it).
+asyncpg and not psycopg: Debian has psycopg 3 without its part in C.
 A connection is used by one request at a time.  None is waited for longer than
 pool_wait, and no more requests wait than there are connections: beyond that the
 client is told to come back, for a queue only makes everybody late.

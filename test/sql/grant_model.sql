@@ -76,7 +76,7 @@ END
 $$;
 CREATE TABLE asked (statement text);
 INSERT INTO asked VALUES ('recommend(1, 3, MODEL)'), ('recommend(''1'', 3, MODEL)'), ('recommend(1, 3, MODEL, version => 1)'), ('recommend_as(NULL::text, ''1'', 3, MODEL)'),
-	('recommend_for_items(ARRAY[1], 3, MODEL)'), ('recommend_for_features(''{}'', 3, MODEL)'), ('similar_items(1, 3, MODEL)'),
+	('recommend_for_items(ARRAY[1], 3, MODEL)'), ('recommend_for_features(''{}'', 3, MODEL)'), ('similar_items(1, 3, MODEL)'), ('recommend_batch(ARRAY[1], 3, MODEL)'), ('recommend_batch_as(NULL::text, ARRAY[1], 3, MODEL)'),
 	('explain(1, 1, MODEL)'), ('explain_for_items(ARRAY[1], 1, MODEL)'), ('because(1, ARRAY[1], MODEL)'), ('similar_users(1, 3, MODEL)'), ('warm(MODEL)'), ('load_model(MODEL)'), ('load_model(MODEL, 1)'), ('train(MODEL)'), ('train(MODEL, false)'), ('deploy(MODEL, 1)'), ('deploy(MODEL, 9)'), ('drop_model(MODEL)'), ('drop_version(MODEL, 1)'),
 	('alter_model(MODEL, new_name => ''free'')'), ('grant_model(MODEL, ''public'')'), ('revoke_model(MODEL, ''public'')'),
 	('save_model(MODEL, recsys.train_item_knn(1, 1::bigint))'), ('create_model(MODEL, ''pg_class'')');

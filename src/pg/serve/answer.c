@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "core/base/sort.h"
 #include "pg/base/idmap.h"
 
 static void check_id_type(Oid id_type, RsIdType model_type);
@@ -180,6 +181,33 @@ rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_nu
 	/* as in training (events.c) */
 	answer->weight[answer->n] = fabs(weight) < FLT_MIN ? 0 : (float) weight;
 	answer->n++;
+}
+
+static inline bool
+event_less(const void *answer, uint64_t a, uint64_t b)
+{
+	const RspgAnswer *of = answer;
+
+	return of->item[a] != of->item[b] ? of->item[a] < of->item[b] : of->weight[a] < of->weight[b];
+}
+
+static inline void
+event_swap(void *answer, uint64_t a, uint64_t b)
+{
+	const RspgAnswer *of = answer;
+	uint32 item = of->item[a];
+	float weight = of->weight[a];
+
+	of->item[a] = of->item[b];
+	of->weight[a] = of->weight[b];
+	of->item[b] = item;
+	of->weight[b] = weight;
+}
+
+void
+rspg_answer_sort(RspgAnswer *answer)
+{
+	(void) rs_sort_in_place(NULL, answer, answer->n, event_less, event_swap);
 }
 
 void

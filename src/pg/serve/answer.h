@@ -59,6 +59,10 @@ extern void rspg_answer_history(RspgAnswer *answer, uint64 n);
 extern void rspg_answer_add(RspgAnswer *answer, int64 item, float8 weight, bool weight_is_null,
 							bool exclude_seen);
 
+/* Have a history whose order says nothing in one order, whichever way its rows came:
+ * sums of floats depend on it. */
+extern void rspg_answer_sort(RspgAnswer *answer);
+
 /* The given items (NULL: none) as a history, oldest first, each of weight 1. */
 extern void rspg_answer_items(RspgAnswer *answer, ArrayType *items, bool exclude_seen);
 

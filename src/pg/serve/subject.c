@@ -94,6 +94,8 @@ read_user(const RspgRequest *request, const RspgRegistryRow *row, RspgAnswer *an
 		rspg_answer_add(answer, rspg_answer_find(answer, &to_model, history.item[i]),
 						history.weight[i], history.weight_is_null[i],
 						request->exclude_seen && history.seen[i]);
+	if (!ordered)
+		rspg_answer_sort(answer);
 }
 
 /* The numbers of a JSON array. */

@@ -1,5 +1,5 @@
 /*
- * batch.c
+ * recommend_batch.c
  *		recsys.recommend_batch: the lists of many users.
  *
  * The histories of all of them are one query through a cursor, as the caller, one
@@ -149,6 +149,8 @@ add_user(Batch *batch, Datum user)
 		rspg_answer_add(answer, event->item, event->weight, event->weight_is_null,
 						batch->request.exclude_seen && event->seen);
 	}
+	if (!rspg_subject_ordered(batch->row, batch->plain.model))
+		rspg_answer_sort(answer);
 	MemoryContextSwitchTo(before);
 	batch->n++;
 	batch->block_events += batch->n_events;
