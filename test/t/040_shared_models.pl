@@ -19,7 +19,7 @@ make_events($node, 'events', 3000, 500, 20);
 sub make_wide
 {
 	my ($name, $mb, $database) = @_;
-	my $items = int($mb * 1024 * 1024 / 84);
+	my $items = int($mb * 1024 * 1024 / 101);
 	$node->safe_psql(
 		$database // 'postgres', qq{
 		SET client_min_messages = warning;

@@ -97,6 +97,9 @@ rspg_source_check(const RspgRegistryRow *row)
 							  row->time_column != NULL, row->half_life);
 	rspg_source_check_seen(row->event_column != NULL, row->exclude_events, row->time_column != NULL,
 						   row->exclude_for);
+	if (row->history_limit != 0 && row->time_column == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("history_limit needs time_column")));
 	(void) column_type(row, row->user_column);
 	(void) column_type(row, row->item_column);
 	if (row->weight_column != NULL)
