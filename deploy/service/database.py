@@ -26,6 +26,8 @@ class Connection(asyncpg.Connection):
     def get_reset_query(self):
         return ""
 
+    _get_reset_query = get_reset_query  # its name in Debian's asyncpg
+
 
 class Unreachable(Exception):
     """The server is not there, or not as a server that can be asked."""
@@ -69,6 +71,19 @@ class Pool:
         finally:
             self.waiting -= 1
 
+    async def _release(self, connection, broken):
+        """Give it back; what goes wrong in that is no fault of the answer, which is there or is not."""
+        try:
+            if broken:
+                connection.terminate()
+        except asyncpg.InterfaceError:
+            pass  # the server was first
+        try:
+            await self.pool.release(connection)
+        except (asyncio.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError,
+                asyncpg.InternalClientError) as error:
+            log.warning("a connection was given up", extra={"fields": {"error": type(error).__name__}})
+
     async def fetch(self, role, statement, *values):
         """Rows of one statement, as role (None: as who is connected)."""
         started = time.perf_counter()
@@ -102,12 +117,7 @@ class Pool:
             broken = False  # the server refused a statement: the connection is as before
             raise
         finally:
-            try:
-                if broken:
-                    connection.terminate()
-            except asyncpg.InterfaceError:
-                pass  # the server was first
-            await self.pool.release(connection)
+            await self._release(connection, broken)
             self.metrics.database_seconds.labels(self.name).observe(time.perf_counter() - started)
 
 
