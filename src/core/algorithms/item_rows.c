@@ -4,6 +4,8 @@
  */
 #include "core/algorithms/item_rows.h"
 
+#include "core/base/cells.h"
+
 int
 rs_item_rows_tensors(const RsModel *model, RsTensorSpec specs[RS_MAX_TENSORS])
 {
@@ -91,19 +93,10 @@ rs_item_rows_add(const RsItemRows *rows, uint32_t source, float scale, RsScores 
 float
 rs_item_rows_weight(const RsItemRows *rows, uint32_t source, uint32_t target)
 {
-	int64_t low = rows->offset[source];
-	int64_t high = rows->offset[source + 1];
+	int64_t begin = rows->offset[source];
 
-	while (low < high)
-	{
-		int64_t middle = low + (high - low) / 2;
-
-		if (rows->item[middle] < target)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < rows->offset[source + 1] && rows->item[low] == target ? rows->value[low] : 0;
+	return rs_weight_among(rows->item + begin, rows->value + begin,
+						   (uint64_t) (rows->offset[source + 1] - begin), target);
 }
 
 RsStatus

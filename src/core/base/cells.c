@@ -90,19 +90,25 @@ rs_cells_free(RsContext *ctx, RsCells *cells)
 }
 
 float
-rs_cells_weight(const RsCells *cells, uint32_t item)
+rs_weight_among(const uint32_t *item, const float *weight, uint64_t n, uint32_t wanted)
 {
-	uint32_t low = 0;
-	uint32_t high = cells->n;
+	uint64_t low = 0;
+	uint64_t high = n;
 
 	while (low < high)
 	{
-		uint32_t middle = low + (high - low) / 2;
+		uint64_t middle = low + (high - low) / 2;
 
-		if (cells->item[middle] < item)
+		if (item[middle] < wanted)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < cells->n && cells->item[low] == item ? cells->weight[low] : 0;
+	return low < n && item[low] == wanted ? weight[low] : 0;
+}
+
+float
+rs_cells_weight(const RsCells *cells, uint32_t item)
+{
+	return rs_weight_among(cells->item, cells->weight, cells->n, item);
 }

@@ -23,6 +23,10 @@ extern RsStatus rs_cells_create(RsContext *ctx, const uint32_t *item, const floa
 								uint32_t n, RsCells *cells);
 extern void rs_cells_free(RsContext *ctx, RsCells *cells);
 
+/* Weight of an item among n of them, ascending; 0 where it is not there. */
+extern float rs_weight_among(const uint32_t *item, const float *weight, uint64_t n,
+							 uint32_t wanted);
+
 /* Weight of an item, 0 where it has no cell. */
 extern float rs_cells_weight(const RsCells *cells, uint32_t item);
 

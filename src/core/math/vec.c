@@ -81,6 +81,15 @@ rs_axpy(float alpha, const float *x, float *y, size_t n)
 	kernels->axpy(alpha, x, y, n);
 }
 
+bool
+rs_all_zero(const float *a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (a[i] != 0)
+			return false;
+	return true;
+}
+
 double
 rs_norm(const float *a, size_t n)
 {

@@ -37,6 +37,8 @@ extern void rs_axpy(float alpha, const float *x, float *y, size_t n);
 /* Euclidean norm, accumulated in double. */
 extern double rs_norm(const float *a, size_t n);
 
+extern bool rs_all_zero(const float *a, size_t n);
+
 /* out[j] = (float) rs_norm(rows + j * n, n), but for the order of the sum in
  * double, for j in 0 .. rows_n-1. */
 extern void rs_norm_rows(const float *rows, size_t rows_n, size_t n, float *out);

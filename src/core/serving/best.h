@@ -12,6 +12,21 @@
 
 #define RS_BEST_POLL 131072 /* hits sorted between two questions for cancel */
 
+/* What rs_dot is at most: |q| |r| times this, for g, RS_NORM_TOLERANCE and the rounding
+ * of these products, generously (topk.c), */
+static inline double
+rs_best_widen(uint32_t dim)
+{
+	return 1 + ((double) dim + 16) * 0x1p-23;
+}
+
+/* and this, for what is lost below the smallest floats. */
+static inline double
+rs_best_slack(uint32_t dim)
+{
+	return ((double) dim + 16) * 0x1p-148;
+}
+
 /* Let hit sink from position i of a heap of n. */
 static inline void
 rs_best_sift(RsHit *hits, uint32_t n, uint32_t i, RsHit hit)

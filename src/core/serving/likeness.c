@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "core/base/cells.h"
 #include "core/math/vec.h"
 
 /* The model, or the first of its parts, that has vectors or rows. */
@@ -24,21 +25,8 @@ find_model(const RsModel *model)
 static float
 weight_of(const RsItemRow *row, uint32_t item)
 {
-	uint32_t low = 0;
-	uint32_t high = row->n;
-
-	if (row->item == NULL)
-		return row->value[item];
-	while (low < high)
-	{
-		uint32_t middle = low + (high - low) / 2;
-
-		if (row->item[middle] < item)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < row->n && row->item[low] == item ? row->value[low] : 0;
+	return row->item == NULL ? row->value[item]
+							 : rs_weight_among(row->item, row->value, row->n, item);
 }
 
 static void

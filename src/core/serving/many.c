@@ -69,18 +69,9 @@ is_canceled(void *opaque)
 	return rs_team_canceled(worker->batch->team, worker->thread);
 }
 
+/* The user's query into query[dim], and its norm; false where there is nothing to say. */
 static bool
-all_zero(const float *value, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (value[i] != 0)
-			return false;
-	return true;
-}
-
-/* The user's query into query[dim]; false where there is nothing to say. */
-static bool
-ask(Worker *worker, const RsHistory *history, float *query)
+ask(Worker *worker, const RsHistory *history, float *query, double *norm)
 {
 	const RsModel *model = &worker->batch->serving->model;
 	uint32_t dim = worker->batch->serving->factors.dim;
@@ -90,7 +81,8 @@ ask(Worker *worker, const RsHistory *history, float *query)
 		return false;
 	if (model->algorithm->query(&worker->ctx, model, history, query) != RS_OK)
 		return false;
-	return !all_zero(query, dim) && isfinite(rs_norm(query, dim));
+	*norm = rs_norm(query, dim);
+	return !rs_all_zero(query, dim) && isfinite(*norm);
 }
 
 static void
@@ -137,8 +129,8 @@ static void
 multiply(Worker *worker, Active *active, uint32_t n)
 {
 	const RsFactors *factors = &worker->batch->serving->factors;
-	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
-	double slack = ((double) factors->dim + 16) * 0x1p-148;
+	double widen = rs_best_widen(factors->dim);
+	double slack = rs_best_slack(factors->dim);
 	const float *queries[USERS];
 
 	for (uint32_t begin = 0; begin < factors->n && n > 0; begin += PACK)
@@ -184,11 +176,12 @@ by_factors(Worker *worker, uint32_t begin, uint32_t end)
 	for (uint32_t user = begin; user < end && worker->ctx.status == RS_OK; user++)
 	{
 		float *query = worker->queries + (size_t) (user - begin) * dim;
+		double norm;
 
-		if (ask(worker, &batch->histories[user], query))
+		if (ask(worker, &batch->histories[user], query, &norm))
 			active[n++] =
 				(Active){.query = query,
-						 .norm = rs_norm(query, dim),
+						 .norm = norm,
 						 .top = {.mask = batch->masks != NULL ? &batch->masks[user] : NULL,
 								 .k = batch->k,
 								 .hits = batch->hits + (size_t) user * batch->k},

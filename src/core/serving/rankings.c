@@ -56,15 +56,6 @@ make_query(RsContext *ctx, const RsServing *serving, const RsHistory *history, R
 	return model->algorithm->query(ctx, model, history, scratch->query);
 }
 
-static bool
-all_zero(const float *value, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (value[i] != 0)
-			return false;
-	return true;
-}
-
 RsRanking *
 rs_ranking_open(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 				const RsHistory *history, const RsMask *mask)
@@ -82,7 +73,7 @@ rs_ranking_open(RsContext *ctx, const RsServing *serving, RsScratch *scratch,
 		if (rs_scores_read(&scratch->scores) == serving->popularity && !ranking->skip_zero)
 			ranking->kind = RS_RANK_POPULAR;
 	}
-	else if (!all_zero(scratch->query, serving->factors.dim))
+	else if (!rs_all_zero(scratch->query, serving->factors.dim))
 		ranking->kind = RS_RANK_FACTORS;
 	return ranking;
 }

@@ -171,9 +171,8 @@ static RsStatus
 scan_all(Query *query, double query_norm, RsTop *top)
 {
 	const RsFactors *factors = query->factors;
-	/* g, RS_NORM_TOLERANCE and the rounding of this product, generously */
-	double widen = 1 + ((double) factors->dim + 16) * 0x1p-23;
-	double slack = ((double) factors->dim + 16) * 0x1p-148;
+	double widen = rs_best_widen(factors->dim);
+	double slack = rs_best_slack(factors->dim);
 	RsSieve sieve;
 	bool coarse = rs_sieve_open(&sieve, factors, query->vector, query_norm, query->cosine);
 
