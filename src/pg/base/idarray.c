@@ -35,6 +35,18 @@ rspg_id_array(ArrayType *array, const char *what)
 	return ids;
 }
 
+Oid
+rspg_array_type(Oid type)
+{
+	Oid array = get_array_type(type);
+
+	if (!OidIsValid(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("could not find array type for data type %s", format_type_be(type))));
+	return array;
+}
+
 static bool
 is_integer(Oid type)
 {

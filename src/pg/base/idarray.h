@@ -20,6 +20,9 @@ typedef struct RspgIdArray
  * nulls and for more than one dimension. */
 extern RspgIdArray rspg_id_array(ArrayType *array, const char *what);
 
+/* The type of arrays of a type; 42704 if it has none. */
+extern Oid rspg_array_type(Oid type);
+
 /* Conversion of ids: as they are, between integers, or through text. */
 typedef struct RspgConverter
 {

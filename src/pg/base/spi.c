@@ -17,12 +17,20 @@ struct RspgRolePlans
 };
 
 SPIPlanPtr
-rspg_prepare(const char *sql, int nargs, Oid *argtypes)
+rspg_prepare_cursor(const char *sql, int nargs, Oid *argtypes, int options)
 {
-	SPIPlanPtr plan = SPI_prepare(sql, nargs, argtypes);
+	SPIPlanPtr plan = SPI_prepare_cursor(sql, nargs, argtypes, options);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+SPIPlanPtr
+rspg_prepare(const char *sql, int nargs, Oid *argtypes)
+{
+	SPIPlanPtr plan = rspg_prepare_cursor(sql, nargs, argtypes, 0);
+
 	SPI_keepplan(plan);
 	return plan;
 }

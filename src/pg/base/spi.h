@@ -22,7 +22,11 @@ typedef struct RspgStatement
 	struct RspgRolePlans *plans; /* NULL at first */
 } RspgStatement;
 
-/* A plan of a statement, kept for the session; errors quote it. */
+/* In SPI: a plan of a statement, with options of cursors; errors quote it.  It goes
+ * when SPI is left, unless it is kept. */
+extern SPIPlanPtr rspg_prepare_cursor(const char *sql, int nargs, Oid *argtypes, int options);
+
+/* One that is kept for the session. */
 extern SPIPlanPtr rspg_prepare(const char *sql, int nargs, Oid *argtypes);
 
 /* Run it in an open SPI connection, which has the rows then; read_only uses the

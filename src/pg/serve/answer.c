@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "core/base/sort.h"
@@ -88,14 +89,46 @@ rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item)
 	return id;
 }
 
-uint64 *
-rspg_answer_bitmap(const RspgAnswer *answer)
+ArrayType *
+rspg_answer_id_array(const RspgAnswer *answer, RspgConverter *to_query, const RspgPick *picks,
+					 uint32 n)
+{
+	Datum *id = palloc(Max(n, 1) * sizeof(Datum));
+	ArrayType *array;
+	int16 length;
+	bool by_value;
+	char align;
+	int n_ids = 0;
+	uint32 i;
+
+	for (i = 0; i < n; i++)
+		if (rspg_convert_id(to_query, rspg_answer_datum(answer, picks[i].item), &id[n_ids]))
+			n_ids++;
+	get_typlenbyvalalign(to_query->to, &length, &by_value, &align);
+	array = construct_array(id, n_ids, to_query->to, length, by_value, align);
+	pfree(id);
+	return array;
+}
+
+static Size
+bitmap_size(const RspgAnswer *answer)
 {
 	Size bits = answer->fresh == NULL ? (Size) answer->model->ids.n
 									  : (Size) answer->first_fresh + answer->fresh->n;
-	Size words = (bits + 63) / 64;
 
-	return palloc0(Max(words, 1) * sizeof(uint64));
+	return Max((bits + 63) / 64, 1) * sizeof(uint64);
+}
+
+uint64 *
+rspg_answer_bitmap(const RspgAnswer *answer)
+{
+	return palloc0(bitmap_size(answer));
+}
+
+uint64 *
+rspg_answer_bitmap_copy(const RspgAnswer *answer, const uint64 *bits)
+{
+	return memcpy(palloc(bitmap_size(answer)), bits, bitmap_size(answer));
 }
 
 void

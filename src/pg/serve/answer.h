@@ -11,6 +11,7 @@
 #include "pg/base/idarray.h"
 #include "pg/model/store.h"
 #include "pg/serve/fresh.h"
+#include "pg/serve/stage.h"
 
 typedef struct RspgAnswer
 {
@@ -44,12 +45,18 @@ extern Datum rspg_answer_datum(const RspgAnswer *answer, uint32 item);
  * theirs.  22003 where theirs cannot hold it. */
 extern Datum rspg_answer_id(const RspgAnswer *answer, RspgConverter *to_caller, uint32 item);
 
+/* Ids of picks for a query, by a converter from the model's type to its parameter's;
+ * without those that this type cannot hold. */
+extern ArrayType *rspg_answer_id_array(const RspgAnswer *answer, RspgConverter *to_query,
+									   const RspgPick *picks, uint32 n);
+
 /* Set the masks, before any history; NULL = none.  Ids that the model does not
  * know are left out. */
 extern void rspg_answer_masks(RspgAnswer *answer, ArrayType *exclude, ArrayType *candidates);
 
 /* A bitmap of no items, as masks have it. */
 extern uint64 *rspg_answer_bitmap(const RspgAnswer *answer);
+extern uint64 *rspg_answer_bitmap_copy(const RspgAnswer *answer, const uint64 *bits);
 extern void rspg_bitmap_add(uint64 *bits, uint32 item);
 extern bool rspg_bitmap_has(const uint64 *bits, uint32 item);
 

@@ -183,16 +183,13 @@ explain(PG_FUNCTION_ARGS)
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	RspgRegistryRow *row;
+	RspgStored *stored;
 
-	if (request.item.null || (request.by_value && request.value == NULL))
+	if (request.item.null)
 		return (Datum) 0;
-	if (request.by_value)
-	{
-		explain_score(&request, NULL, rspg_store_open_value(fcinfo->flinfo, request.value), result);
-		return (Datum) 0;
-	}
-	row = rspg_subject_model(&request);
-	explain_score(&request, row, rspg_store_open(row), result);
+	stored = rspg_subject_open(&request, fcinfo->flinfo, &row);
+	if (stored != NULL)
+		explain_score(&request, row, stored, result);
 	return (Datum) 0;
 }
 
@@ -246,14 +243,15 @@ because(PG_FUNCTION_ARGS)
 	RspgConverter to_caller;
 	RspgConverter to_model;
 	RspgRegistryRow *row;
+	RspgStored *stored;
 	RspgAnswer answer;
 	Parts parts;
 	int i;
 
 	if (list.n == 0)
 		return (Datum) 0;
-	row = rspg_subject_model(&request);
-	answer = begin(&request, row, rspg_store_open(row));
+	stored = rspg_subject_open(&request, fcinfo->flinfo, &row);
+	answer = begin(&request, row, stored);
 	rspg_converter_init(&to_caller, rspg_id_type_oid(answer.model->ids.type), answer.id_type);
 	rspg_converter_init(&to_model, list.type, rspg_id_type_oid(answer.model->ids.type));
 	parts = make_parts(&answer);

@@ -14,7 +14,6 @@
 #include "pg/serve/filter.h"
 
 #include "utils/array.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -229,30 +228,18 @@ scan_all(Filter *filter, uint32 wanted)
 static void
 ask(Filter *filter, uint32 n)
 {
-	const RsIds *ids = &filter->answer->model->ids;
-	Datum *id = palloc(Max(n, 1) * sizeof(Datum));
-	int16 length;
-	bool by_value;
-	char align;
-	int n_ids = 0;
 	RspgRole caller = rspg_role_begin_reading(filter->answer->row->owner);
+	ArrayType *ids = rspg_answer_id_array(filter->answer, &filter->to_relation, filter->batch, n);
 	uint64 i;
 
-	for (i = 0; i < n; i++)
-		if (rspg_convert_id(&filter->to_relation, rspg_ids_datum(ids, filter->batch[i].item),
-							&id[n_ids]))
-			n_ids++;
-	get_typlenbyvalalign(filter->query.id_type, &length, &by_value, &align);
-	filter->query.values[filter->query.n] =
-		PointerGetDatum(construct_array(id, n_ids, filter->query.id_type, length, by_value, align));
+	filter->query.values[filter->query.n] = PointerGetDatum(ids);
 	SPI_connect();
 	rspg_plans_run(filter->query.probe, filter->query.values, filter->query.nulls);
 	for (i = 0; i < SPI_processed; i++)
 		pass_row(filter, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	SPI_finish();
 	rspg_role_end(caller);
-	pfree(DatumGetPointer(filter->query.values[filter->query.n]));
-	pfree(id);
+	pfree(ids);
 }
 
 /*

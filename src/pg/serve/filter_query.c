@@ -24,6 +24,8 @@
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 
+#include "pg/base/idarray.h"
+#include "pg/base/spi.h"
 #include "pg/model/source.h"
 
 static Node *parse_alone(const char *filter);
@@ -108,16 +110,6 @@ find_types(const RspgRegistryRow *row, const char *filter, Oid **types, int *n)
 	table_close(items, NoLock);
 }
 
-static SPIPlanPtr
-prepare(const char *sql, int n, Oid *types, int option)
-{
-	SPIPlanPtr plan = SPI_prepare_cursor(sql, n, types, option);
-
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the filter: %s", SPI_result_code_string(SPI_result));
-	return plan;
-}
-
 static RspgPlans *
 make_plans(const RspgRegistryRow *row, const char *filter, const RspgPlanKey *key)
 {
@@ -130,16 +122,12 @@ make_plans(const RspgRegistryRow *row, const char *filter, const RspgPlanKey *ke
 	all_types = palloc((n + 1) * sizeof(Oid));
 	if (n > 0)
 		memcpy(all_types, types, n * sizeof(Oid));
-	all_types[n] = get_array_type(key->type);
-	if (!OidIsValid(all_types[n]))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("could not find array type for data type %s", format_type_be(key->type))));
+	all_types[n] = rspg_array_type(key->type);
 	/* values are no part of the first two, which are made once */
-	plan[0] =
-		prepare(rspg_items_query(row, filter, n + 1), n + 1, all_types, CURSOR_OPT_GENERIC_PLAN);
-	plan[1] = prepare(key->text, n, all_types, CURSOR_OPT_GENERIC_PLAN);
-	plan[2] = n > 0 ? prepare(key->text, n, all_types, CURSOR_OPT_CUSTOM_PLAN) : NULL;
+	plan[0] = rspg_prepare_cursor(rspg_items_query(row, filter, n + 1), n + 1, all_types,
+								  CURSOR_OPT_GENERIC_PLAN);
+	plan[1] = rspg_prepare_cursor(key->text, n, all_types, CURSOR_OPT_GENERIC_PLAN);
+	plan[2] = n > 0 ? rspg_prepare_cursor(key->text, n, all_types, CURSOR_OPT_CUSTOM_PLAN) : NULL;
 	return rspg_plans_keep(key, plan, n, all_types);
 }
 

@@ -14,12 +14,13 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/base/idarray.h"
 #include "pg/base/idmap.h"
 #include "pg/base/jsonb_read.h"
 #include "pg/base/role.h"
+#include "pg/base/spi.h"
 #include "pg/encode/rowvalues.h"
 #include "pg/model/source.h"
 #include "pg/serve/plans.h"
@@ -107,7 +108,7 @@ static void
 find_plan(RspgGroups *groups)
 {
 	const RspgRegistryRow *row = groups->answer->row;
-	Oid ids = get_array_type(groups->id_type);
+	Oid ids = rspg_array_type(groups->id_type);
 	RspgPlanKey key = {GetUserId(), row->items, groups->id_type,
 					   rspg_items_values_query(row, groups->column, (int) groups->n), ""};
 	RspgPlans *plans = rspg_plans_find(&key);
@@ -116,15 +117,8 @@ find_plan(RspgGroups *groups)
 	{
 		SPIPlanPtr plan;
 
-		if (!OidIsValid(ids))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-							errmsg("could not find array type for data type %s",
-								   format_type_be(groups->id_type))));
 		SPI_connect();
-		plan = SPI_prepare_cursor(key.text, 1, &ids, CURSOR_OPT_GENERIC_PLAN);
-		if (plan == NULL)
-			elog(ERROR, "could not prepare the query of groups: %s",
-				 SPI_result_code_string(SPI_result));
+		plan = rspg_prepare_cursor(key.text, 1, &ids, CURSOR_OPT_GENERIC_PLAN);
 		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, 0, NULL);
 		SPI_finish();
 	}
@@ -231,25 +225,6 @@ take_row(RspgGroups *groups, HeapTuple tuple, TupleDesc desc, const Place *place
 	MemoryContextSwitchTo(spi);
 }
 
-/* The ids of the picks as the relation has ids; how many. */
-static Datum
-ids_of(RspgGroups *groups, const RspgPick *picks, uint32 n)
-{
-	Datum *id = palloc(Max(n, 1) * sizeof(Datum));
-	int16 length;
-	bool by_value;
-	char align;
-	int n_ids = 0;
-	uint32 i;
-
-	for (i = 0; i < n; i++)
-		if (rspg_convert_id(&groups->to_relation, rspg_answer_datum(groups->answer, picks[i].item),
-							&id[n_ids]))
-			n_ids++;
-	get_typlenbyvalalign(groups->id_type, &length, &by_value, &align);
-	return PointerGetDatum(construct_array(id, n_ids, groups->id_type, length, by_value, align));
-}
-
 RsQuota
 rspg_groups_of(RspgGroups *groups, const RspgPick *picks, uint32 n)
 {
@@ -269,7 +244,7 @@ rspg_groups_of(RspgGroups *groups, const RspgPick *picks, uint32 n)
 		places[i] = (Place){picks[i].item, (uint32) i};
 	pg_qsort(places, n, sizeof(Place), by_item);
 	caller = rspg_role_begin_reading(groups->answer->row->owner);
-	ids = ids_of(groups, picks, n);
+	ids = PointerGetDatum(rspg_answer_id_array(groups->answer, &groups->to_relation, picks, n));
 	SPI_connect();
 	rspg_plans_run(groups->plan, &ids, NULL);
 	for (i = 0; i < SPI_processed; i++)

@@ -20,6 +20,7 @@
 
 #include "pg/base/idarray.h"
 #include "pg/base/role.h"
+#include "pg/base/spi.h"
 #include "pg/model/source.h"
 #include "pg/serve/plans.h"
 
@@ -38,11 +39,8 @@ find_plan(const RspgSourceQuery *query)
 
 	if (plans == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(query->sql, PARAMETERS, types);
+		SPIPlanPtr plan = rspg_prepare_cursor(query->sql, PARAMETERS, types, 0);
 
-		if (plan == NULL)
-			elog(ERROR, "could not prepare the history query: %s",
-				 SPI_result_code_string(SPI_result));
 		plans = rspg_plans_keep(&key, (SPIPlanPtr[RSPG_PLANS]){plan}, PARAMETERS, types);
 	}
 	rspg_plans_hold(plans);

@@ -48,18 +48,13 @@ recommend(PG_FUNCTION_ARGS)
 	RspgRequest request = rspg_request_read(fcinfo);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	RspgRegistryRow *row;
+	RspgStored *stored;
 
 	if (request.k == 0)
 		return (Datum) 0;
-	if (request.by_value)
-	{
-		if (request.value != NULL)
-			answer_request(&request, NULL, rspg_store_open_value(fcinfo->flinfo, request.value),
-						   result);
-		return (Datum) 0;
-	}
-	row = rspg_subject_model(&request);
-	answer_request(&request, row, rspg_store_open(row), result);
+	stored = rspg_subject_open(&request, fcinfo->flinfo, &row);
+	if (stored != NULL)
+		answer_request(&request, row, stored, result);
 	return (Datum) 0;
 }
 

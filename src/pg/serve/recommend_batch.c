@@ -29,6 +29,7 @@
 #include "pg/base/idmap.h"
 #include "pg/base/progress.h"
 #include "pg/base/role.h"
+#include "pg/base/spi.h"
 #include "pg/model/source.h"
 #include "pg/serve/answer.h"
 #include "pg/serve/chain.h"
@@ -61,6 +62,7 @@ typedef struct Batch
 	RspgStored *stored;
 	ReturnSetInfo *result;
 	RspgAnswer plain; /* masks of the request, no history */
+	bool ordered;     /* the order of a history matters */
 	bool ahead;       /* hits are found in blocks: no stage wants them otherwise */
 	uint32 wanted;    /* of them, a user */
 
@@ -119,16 +121,12 @@ add_user(Batch *batch, Datum user)
 {
 	MemoryContext before = MemoryContextSwitchTo(batch->block_mcxt);
 	RspgAnswer *answer = &batch->answer[batch->n];
-	Size bits = batch->plain.fresh == NULL
-					? (Size) batch->plain.model->ids.n
-					: (Size) batch->plain.first_fresh + batch->plain.fresh->n;
 	int16 length;
 	bool by_value;
 	uint64 i;
 
 	*answer = batch->plain;
-	answer->exclude = rspg_answer_bitmap(answer);
-	memcpy(answer->exclude, batch->plain.exclude, (bits + 63) / 64 * sizeof(uint64));
+	answer->exclude = rspg_answer_bitmap_copy(answer, batch->plain.exclude);
 	answer->mask.exclude = answer->exclude;
 	get_typlenbyval(batch->request.user.type, &length, &by_value);
 	batch->id[batch->n] = datumCopy(user, by_value, length);
@@ -149,7 +147,7 @@ add_user(Batch *batch, Datum user)
 		rspg_answer_add(answer, event->item, event->weight, event->weight_is_null,
 						batch->request.exclude_seen && event->seen);
 	}
-	if (!rspg_subject_ordered(batch->row, batch->plain.model))
+	if (!batch->ordered)
 		rspg_answer_sort(answer);
 	MemoryContextSwitchTo(before);
 	batch->n++;
@@ -363,24 +361,19 @@ read_histories(Batch *batch)
 {
 	RspgSeen seen = rspg_subject_seen(&batch->request, batch->row);
 	RspgSourceQuery query = rspg_source_histories_query(
-		batch->row, rspg_subject_ordered(batch->row, batch->plain.model),
-		seen.events != NULL || seen.age != NULL, !batch->all);
-	Oid types[3] = {get_array_type(query.user_type), TEXTARRAYOID, INTERVALOID};
+		batch->row, batch->ordered, seen.events != NULL || seen.age != NULL, !batch->all);
+	Oid types[3] = {batch->all ? TEXTARRAYOID : rspg_array_type(query.user_type), TEXTARRAYOID,
+					INTERVALOID};
 	Datum values[3] = {0, PointerGetDatum(seen.events), PointerGetDatum(seen.age)};
 	char nulls[4] = {batch->all ? 'n' : ' ', seen.events == NULL ? 'n' : ' ',
 					 seen.age == NULL ? 'n' : ' '};
 	RspgRole caller = rspg_role_begin_reading(batch->row->owner);
 	SPIPlanPtr plan;
 
-	if (!OidIsValid(types[0]))
-		types[0] = TEXTARRAYOID;
 	if (!batch->all)
 		values[0] = PointerGetDatum(as_column(batch, query.user_type));
 	SPI_connect();
-	plan = SPI_prepare(query.sql, lengthof(types), types);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the query of histories: %s",
-			 SPI_result_code_string(SPI_result));
+	plan = rspg_prepare_cursor(query.sql, lengthof(types), types, 0);
 	rspg_plans_scan(plan, values, nulls, FETCH, fetch, batch);
 	SPI_finish();
 	end_user(batch);
@@ -398,6 +391,7 @@ prepare(Batch *batch)
 	Size of_user;
 
 	batch->plain = rspg_answer_begin(batch->stored, batch->row, request->id_type);
+	batch->ordered = rspg_subject_ordered(batch->row, batch->plain.model);
 	rspg_explore_begin(request, &batch->plain);
 	rspg_answer_masks(&batch->plain, request->exclude, request->candidates);
 	batch->ahead = request->filter == NULL && request->diversity == 0 &&
@@ -431,8 +425,7 @@ recommend_batch(PG_FUNCTION_ARGS)
 	batch->all = request->users == NULL;
 	if (request->k == 0)
 		return (Datum) 0;
-	batch->row = rspg_subject_model(request);
-	batch->stored = rspg_store_open(batch->row);
+	batch->stored = rspg_subject_open(request, fcinfo->flinfo, &batch->row);
 	prepare(batch);
 	rspg_progress_begin(batch->row->name, batch->row->algorithm);
 	read_histories(batch);

@@ -113,11 +113,10 @@ similar_users(PG_FUNCTION_ARGS)
 
 	if (request.k == 0 || request.user.null)
 		return (Datum) 0;
-	row = rspg_subject_model(&request);
+	stored = rspg_subject_open(&request, fcinfo->flinfo, &row);
 	if (request.among != NULL)
 		list = rspg_users_among(request.among);
 	/* before all users are read: the id may not be one of the source's type, or unknown */
-	stored = rspg_store_open(row);
 	subject = read_vector(&request, row, stored, request.user.value);
 	if (!(subject.norm > 0))
 		return (Datum) 0;

@@ -20,8 +20,8 @@ static void read_user(const RspgRequest *request, const RspgRegistryRow *row, Rs
 static ArrayType *vector_of(Jsonb *array);
 static void read_features(const RspgRequest *request, RspgAnswer *answer);
 
-RspgRegistryRow *
-rspg_subject_model(const RspgRequest *request)
+static RspgRegistryRow *
+find_model(const RspgRequest *request)
 {
 	RspgRegistryRow *row = rspg_registry_find(request->model);
 
@@ -30,6 +30,16 @@ rspg_subject_model(const RspgRequest *request)
 	if (OidIsValid(request->user.type))
 		rspg_source_check(row);
 	return row;
+}
+
+RspgStored *
+rspg_subject_open(const RspgRequest *request, FmgrInfo *flinfo, RspgRegistryRow **row)
+{
+	*row = NULL;
+	if (request->by_value)
+		return request->value == NULL ? NULL : rspg_store_open_value(flinfo, request->value);
+	*row = find_model(request);
+	return rspg_store_open(*row);
 }
 
 void

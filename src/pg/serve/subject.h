@@ -10,9 +10,14 @@
 #include "pg/serve/history.h"
 #include "pg/serve/request.h"
 
-/* The registered model that the request names, with the version that it wants as the
- * live one, and a source that was found to be whole where a user is asked for. */
-extern RspgRegistryRow *rspg_subject_model(const RspgRequest *request);
+/*
+ * The model that the request names, opened (store.h); NULL for a value that is null.
+ * *row is NULL for a value, else its row in the registry, with the version that the
+ * request wants as the live one, and a source that was found to be whole where a user
+ * is asked for.
+ */
+extern RspgStored *rspg_subject_open(const RspgRequest *request, FmgrInfo *flinfo,
+									 RspgRegistryRow **row);
 
 /* Fill the answer, whose masks are set, with what is known of whom the request names;
  * row NULL for a model value.  Reads the history and the row of the user as the
