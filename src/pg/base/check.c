@@ -12,6 +12,15 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+TriggerData *
+rspg_trigger(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function must be called by a trigger")));
+	return (TriggerData *) fcinfo->context;
+}
+
 void
 rspg_check_name(const char *name, const char *what)
 {

@@ -7,7 +7,11 @@
 
 #include "postgres.h"
 
+#include "commands/trigger.h"
 #include "nodes/parsenodes.h"
+
+/* What a trigger function was called for; 39P01 where it was not called by a trigger. */
+extern TriggerData *rspg_trigger(FunctionCallInfo fcinfo);
 
 /* 42602 unless the name of what, as in "a model", has 1 to 63 bytes. */
 extern void rspg_check_name(const char *name, const char *what);

@@ -13,7 +13,6 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
@@ -21,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "pg/base/check.h"
 #include "pg/base/role.h"
 #include "pg/base/role_note.h"
 #include "pg/base/spi.h"
@@ -41,16 +41,13 @@ PG_FUNCTION_INFO_V1(recsys_drop_ownedfn);
 Datum
 recsys_ownerfn(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = rspg_trigger(fcinfo);
 	HeapTuple row;
 	TupleDesc desc;
 	int column;
 	Datum owner;
 	bool null;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function must be called by a trigger")));
 	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	desc = RelationGetDescr(trigger->tg_relation);
 	column = SPI_fnumber(desc, "owner");
@@ -73,14 +70,11 @@ recsys_ownerfn(PG_FUNCTION_ARGS)
 Datum
 recsys_owner_leftfn(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = rspg_trigger(fcinfo);
 	RspgRole caller;
 	Datum owner;
 	bool null;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function must be called by a trigger")));
 	owner = SPI_getbinval(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation),
 						  SPI_fnumber(RelationGetDescr(trigger->tg_relation), "owner"), &null);
 	if (!rspg_role_may_be_forgotten(DatumGetObjectId(owner)))

@@ -12,7 +12,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -20,6 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "pg/base/check.h"
 #include "pg/base/role.h"
 #include "pg/base/role_note.h"
 #include "pg/base/spi.h"
@@ -130,15 +130,12 @@ has_reader(const Readers *readers, Oid role)
 Datum
 recsys_readersfn(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = rspg_trigger(fcinfo);
 	TupleDesc desc;
 	Readers before;
 	Readers after = {0};
 	int i;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function must be called by a trigger")));
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
 		return PointerGetDatum(note_readers(trigger));
 	desc = RelationGetDescr(trigger->tg_relation);

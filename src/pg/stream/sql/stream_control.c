@@ -11,13 +11,13 @@
 
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 #include "kafka/lookup.h"
+#include "pg/base/check.h"
 #include "pg/base/jsonb_read.h"
 #include "pg/base/spi.h"
 #include "pg/host/jobs.h"
@@ -337,13 +337,10 @@ forget(Datum id)
 Datum
 recsys_stream_deletefn(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TriggerData *trigger = rspg_trigger(fcinfo);
 	TupleDesc desc;
 	bool null;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function must be called by a trigger")));
 	desc = RelationGetDescr(trigger->tg_relation);
 	SPI_connect();
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
