@@ -360,16 +360,9 @@ check_seen(const NullableDatum *args)
 		args[ARG_EXCLUDE_EVENTS].isnull ? NULL : DatumGetArrayTypeP(args[ARG_EXCLUDE_EVENTS].value),
 		!args[ARG_TIME_COLUMN].isnull,
 		args[ARG_EXCLUDE_FOR].isnull ? NULL : DatumGetIntervalP(args[ARG_EXCLUDE_FOR].value));
-	if (args[ARG_HISTORY_LIMIT].isnull)
-		return;
-	if (args[ARG_TIME_COLUMN].isnull)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("history_limit needs time_column"),
-						errdetail("The newest events are read.")));
-	if (DatumGetInt32(args[ARG_HISTORY_LIMIT].value) < 1)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("history_limit must be at least 1, but is %d",
-							   DatumGetInt32(args[ARG_HISTORY_LIMIT].value))));
+	if (!args[ARG_HISTORY_LIMIT].isnull)
+		rspg_source_check_limit(DatumGetInt32(args[ARG_HISTORY_LIMIT].value),
+								!args[ARG_TIME_COLUMN].isnull);
 }
 
 /*

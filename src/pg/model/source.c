@@ -97,9 +97,8 @@ rspg_source_check(const RspgRegistryRow *row)
 							  row->time_column != NULL, row->half_life);
 	rspg_source_check_seen(row->event_column != NULL, row->exclude_events, row->time_column != NULL,
 						   row->exclude_for);
-	if (row->history_limit != 0 && row->time_column == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("history_limit needs time_column")));
+	if (row->history_limit != 0)
+		rspg_source_check_limit(row->history_limit, row->time_column != NULL);
 	(void) column_type(row, row->user_column);
 	(void) column_type(row, row->item_column);
 	if (row->weight_column != NULL)
@@ -157,6 +156,18 @@ check_interval(const char *what, Interval *interval, bool has_time)
 										   IntervalPGetDatum(interval))) <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be positive", what)));
+}
+
+void
+rspg_source_check_limit(int32 history_limit, bool has_time)
+{
+	if (!has_time)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("history_limit needs time_column"),
+						errdetail("The newest events are read.")));
+	if (history_limit < 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("history_limit must be at least 1, but is %d", history_limit)));
 }
 
 void

@@ -74,6 +74,9 @@ extern void rspg_source_check_weights(bool has_event, Jsonb *event_weights, bool
 extern void rspg_source_check_seen(bool has_event, ArrayType *exclude_events, bool has_time,
 								   Interval *exclude_for);
 
+/* 22023 unless a history_limit is at least 1 and comes with a time column. */
+extern void rspg_source_check_limit(int32 history_limit, bool has_time);
+
 /* 22023 where an algorithm that wants order has no time column. */
 extern void rspg_source_check_order(const char *algorithm, bool ordered, bool has_time);
 
