@@ -26,24 +26,7 @@ if [ -n "$events" ]; then
 	events=$(realpath "$events")
 fi
 
-step "Build, and make a private copy of the server with recsys in it"
-scratch_make
-stage_make
-make -C "$top" -s --no-print-directory kafka-tools
-
-step "Start a throw-away server and a broker"
-server_start "shared_preload_libraries = 'recsys'" "shared_buffers = 256MB" \
-	"track_commit_timestamp = on" # for the milliseconds of the click
-createuser shop
-createdb -O shop shop
-psql -X -q -v ON_ERROR_STOP=1 -e shop <<-SQL
-	CREATE EXTENSION recsys;
-	GRANT INSERT ON recsys.stream TO shop;
-	GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO shop;
-SQL
-# All that follows as role shop: it owns tables and stream, and a superuser may not
-export PGUSER=shop
-topic_open "$top/build/kafka"
+topic_shop "track_commit_timestamp = on" # for the milliseconds of the click
 
 if [ -z "$events" ]; then
 	step "Open a shop: users, items and two months of events"

@@ -17,22 +17,7 @@ set -euo pipefail
 demo=$top/deploy/demo
 port=${PORT:-5000} address=${ADDRESS:-127.0.0.1}
 
-step "Build, and make a private copy of the server with recsys in it"
-scratch_make
-stage_make
-make -C "$top" -s --no-print-directory kafka-tools
-
-step "Start a throw-away server and a broker"
-server_start "shared_preload_libraries = 'recsys'" "shared_buffers = 256MB"
-createuser shop
-createdb -O shop shop
-psql -X -q -v ON_ERROR_STOP=1 shop <<-SQL
-	CREATE EXTENSION recsys;
-	GRANT INSERT ON recsys.stream TO shop;
-	GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO shop;
-SQL
-export PGUSER=shop
-topic_open "$top/build/kafka"
+topic_shop
 
 step "Open a shop, and let a stream bring its events"
 sql -f "$demo/shop.sql"

@@ -3,6 +3,8 @@
 # topic.sh
 #		Shell library of the demo: the topic that the shop's events come by.
 #
+#	topic_shop LINE…		build, and start a server with these lines of configuration, the
+#						database and role shop with the extension, and the broker
 #	topic_open BUILD		an embedded broker (librdkafka's mock cluster) with the
 #						topic, or with BROKERS=host:port,… the cluster there: TOPIC
 #						is made when it is missing, and must be empty
@@ -11,10 +13,30 @@
 #	topic_clicks_open		before the first topic_send; its first message is not JSON
 #	topic_send JSON			one event; sets $sent_to_visible_ms when it can be seen
 #
-# sql, value and show are the caller's.  Sets $brokers and $topic.
+# step, sql, value and show are the caller's.  Sets $brokers and $topic.
 #
 # The mock keeps 5 MiB of a partition
 topic_partitions=12
+
+topic_shop() {
+	step "Build, and make a private copy of the server with recsys in it"
+	scratch_make
+	stage_make
+	make -C "$top" -s --no-print-directory kafka-tools
+
+	step "Start a throw-away server and a broker"
+	server_start "shared_preload_libraries = 'recsys'" "shared_buffers = 256MB" "$@"
+	createuser shop
+	createdb -O shop shop
+	psql -X -q -v ON_ERROR_STOP=1 -e shop <<-SQL
+		CREATE EXTENSION recsys;
+		GRANT INSERT ON recsys.stream TO shop;
+		GRANT INSERT, UPDATE, DELETE ON recsys.model_registry, recsys.model_version, recsys.model_chunk TO shop;
+	SQL
+	# All that follows as role shop: it owns tables and stream, and a superuser may not
+	export PGUSER=shop
+	topic_open "$top/build/kafka"
+}
 
 topic_open() {
 	topic_tools=$1
