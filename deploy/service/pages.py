@@ -8,7 +8,7 @@ of the extension, and changes what the caller's role may change.
 import os
 from typing import Optional
 
-from fastapi import Header, Path, Query
+from fastapi import Header, Query
 from pydantic import BaseModel
 from starlette.responses import FileResponse, JSONResponse
 
@@ -16,7 +16,7 @@ from problem import Problem
 
 STATIC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 FILES = {"/": "shop.html", "/operator": "operator.html", "/shop.js": "shop.js", "/operator.js": "operator.js",
-         "/pages.css": "pages.css"}
+         "/page.js": "page.js", "/pages.css": "pages.css"}
 POLICY = {"Content-Security-Policy": "default-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
           "form-action 'self'; frame-ancestors 'none'", "Referrer-Policy": "no-referrer"}
 
@@ -70,11 +70,6 @@ def add_pages(app, service):
                 AND ($3::text IS NULL OR item_id = ANY (string_to_array($3, ',')::bigint[]))
             ORDER BY item_id OFFSET $4 LIMIT CASE WHEN $3::text IS NULL THEN 24 ELSE 1000 END""",
             category, search, ids, skip, fresh=False))
-
-    @app.get("/shop/users/{user_id}/history", include_in_schema=False)
-    async def history(user_id: int = Path(ge=1, lt=2**63), authorization: Optional[str] = Header(None)):
-        return rows(await fetch(service.role(authorization), """
-            SELECT item_id, event_type, ts FROM public.events WHERE user_id = $1 ORDER BY ts DESC LIMIT 12""", user_id))
 
     # --- the operator ---
 

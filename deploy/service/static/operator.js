@@ -1,26 +1,9 @@
 // The operator's page: views of the extension as tables and pictures.  Its two
 // buttons do what the caller's role may do; the database decides.
-const el = (id) => document.getElementById(id);
+import { ask, el, make } from "/page.js";
+
 let token = "";
 
-async function ask(path, body) {
-	const headers = token ? { Authorization: "Bearer " + token } : {};
-	const answer = await fetch(path, body === undefined ? { headers } : {
-		method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) });
-	const said = await answer.json();
-	if (!answer.ok) throw new Error(said.detail || answer.statusText);
-	return said;
-}
-
-function make(tag, attributes = {}, ...children) {
-	const node = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes)) {
-		if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-		else if (value !== false && value !== null) node.setAttribute(name, value);
-	}
-	node.append(...children);
-	return node;
-}
 function draw(tag, attributes, ...children) {
 	const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
 	for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -32,7 +15,7 @@ function say(text) { el("said").textContent = text; }
 
 async function act(what, path, body) {
 	try {
-		const said = await ask(path, body);
+		const said = await ask(path, body, token);
 		say(`${what}: done${said[0]?.retried !== undefined ? `, ${said[0].written} of ${said[0].retried} written` : ""}.`);
 		await renew();
 	} catch (error) { say(`${what}: ${error.message}.`); }
@@ -85,7 +68,7 @@ function bars(title, values, from) {
 async function renew() {
 	const names = ["models", "versions", "losses", "streams", "partitions", "dead_letters", "progress", "cache"];
 	const found = Object.fromEntries(await Promise.all(names.map(async (name) => {
-		try { return [name, await ask("/operator/" + name)]; } catch (error) { return [name, error]; }
+		try { return [name, await ask("/operator/" + name, undefined, token)]; } catch (error) { return [name, error]; }
 	})));
 	const show = (name, caption, more) => el(name).replaceChildren(found[name] instanceof Error
 		? make("p", { class: "bad" }, found[name].message + ".") : table(caption, found[name], more));
@@ -111,7 +94,7 @@ async function renew() {
 	if (Array.isArray(found.versions)) pictures.push(bars("Seconds of the last trainings", found.versions.slice(0, 12).reverse()
 		.map((row) => [`${row.model} ${row.version}`, row.seconds ?? 0]), "seconds"));
 	try {
-		for (const [route, buckets] of Object.entries(await ask("/operator/service/latency"))) {
+		for (const [route, buckets] of Object.entries(await ask("/operator/service/latency", undefined, token))) {
 			const counts = buckets.map(([le, sum], i) => [le === "+Inf" ? "more" : `${1000 * le} ms`, sum - (i ? buckets[i - 1][1] : 0)]);
 			pictures.push(bars("Requests of " + route + " by time", counts, "requests"));
 		}

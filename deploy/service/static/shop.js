@@ -1,6 +1,7 @@
 // The shop's page: what it shows comes from the service's own endpoints, and from
 // /shop/… for the catalogue.  No state but who you are and what is in your cart.
-const el = (id) => document.getElementById(id);
+import { ask, el, make } from "/page.js";
+
 const kept = {
 	get(name, otherwise) { try { return JSON.parse(sessionStorage.getItem(name)) ?? otherwise; } catch { return otherwise; } },
 	set(name, value) { try { sessionStorage.setItem(name, JSON.stringify(value)); } catch { /* private windows may refuse */ } },
@@ -11,25 +12,6 @@ let cart = kept.get("cart", []);
 let shown = "";        // the list for you, as text
 let shownIds = [];
 let asking = 0;        // number of the newest question: older answers are dropped
-
-async function ask(path, body) {
-	const answer = await fetch(path, body === undefined ? {} : {
-		method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-	const said = await answer.json();
-	if (!answer.ok) throw new Error(said.detail || answer.statusText);
-	return said;
-}
-
-// Texts go in as text, never as HTML
-function make(tag, attributes = {}, ...children) {
-	const node = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes)) {
-		if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-		else if (value !== false && value !== null) node.setAttribute(name, value);
-	}
-	node.append(...children);
-	return node;
-}
 
 function tile(item) {
 	let sum = 0;
